@@ -1,0 +1,101 @@
+#include "base/document.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace base {
+
+const Node* Node::find(std::string_view key) const {
+  const auto entry = std::find_if(entries.begin(), entries.end(),
+                                  [&](const Entry& e) { return e.key == key; });
+  return entry == entries.end() ? nullptr : &entry->value;
+}
+
+SourceRef Document::where(const Node& node) const {
+  return {node.file < files.size() ? files[node.file] : std::string(), node.line, node.column};
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::error_code ignored;
+  std::ifstream in(path, std::ios::binary);
+  std::string text;
+  if (in.is_open() && !std::filesystem::is_directory(path, ignored)) {
+    text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    if (!in.bad()) return text;
+  }
+  Diagnostics problems;
+  problems.push_back({{path}, "cannot be read", "check the path and its permissions"});
+  return tl::unexpected(std::move(problems));
+}
+
+namespace {
+
+void mark_as(Node& node, std::uint16_t file) {
+  node.file = file;
+  node.line = node.column = 0;
+  for (Node& item : node.items) mark_as(item, file);
+  for (Node::Entry& entry : node.entries) {
+    entry.line = entry.column = 0;
+    mark_as(entry.value, file);
+  }
+}
+
+/// The child of `node` under `key`, made when it is absent; nullptr when `node` cannot have it.
+Node* child(Node& node, const std::string& key) {
+  if (node.kind == Node::Kind::sequence) {
+    std::size_t index = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
+    if (error != std::errc() || end != key.data() + key.size() || index >= node.items.size())
+      return nullptr;
+    return &node.items[index];
+  }
+  if (node.kind == Node::Kind::scalar) return nullptr;
+  node.kind = Node::Kind::map;
+  for (Node::Entry& entry : node.entries)
+    if (entry.key == key) return &entry.value;
+  node.entries.push_back({.key = key, .value = {}});
+  return &node.entries.back().value;
+}
+
+}  // namespace
+
+Diagnostics set_path(Document& document, std::string_view path, std::string_view value) {
+  const std::string name = fmt::format("--set {}={}", path, value);
+  if (path.empty()) return {{{name}, "the path before '=' is empty", "for example plan.tp=4"}};
+  Result<Document> parsed = parse_yaml(value, name);
+  if (!parsed) return parsed.error();
+  Node* node = &document.root;
+  std::size_t begin = 0;
+  while (true) {
+    const std::size_t end = std::min(path.find('.', begin), path.size());
+    const std::string key(path.substr(begin, end - begin));
+    node = child(*node, key);
+    if (node == nullptr)
+      return {{{name}, fmt::format("there is no '{}' to set", path.substr(0, end)),
+               "a path goes through maps by key and through lists by index"}};
+    if (end == path.size()) break;
+    begin = end + 1;
+  }
+  document.files.push_back(name);
+  *node = std::move(parsed->root);
+  mark_as(*node, static_cast<std::uint16_t>(document.files.size() - 1));
+  return {};
+}
+
+SourceRef Origins::at(std::string_view path) const {
+  while (true) {
+    if (const auto found = places_.find(path); found != places_.end()) return found->second;
+    const std::size_t dot = path.rfind('.');
+    if (dot == std::string_view::npos) break;
+    path = path.substr(0, dot);
+  }
+  const auto root = places_.find(std::string_view());
+  return root == places_.end() ? SourceRef{} : root->second;
+}
+
+}  // namespace base

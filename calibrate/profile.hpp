@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/kernel.hpp"
+#include "base/units.hpp"
+
+/// The only source of durations: every kernel and every collective of a step is priced here.
+namespace calibrate {
+
+/// How well a duration is known, best first.
+enum class Evidence { measured, interpolated, fitted, model };
+
+std::string_view name_of(Evidence evidence);
+
+/// A duration with its pedigree.
+struct Duration {
+  base::Seconds time;
+  double spread = 0;          ///< relative standard deviation of the true time about `time`
+  Evidence evidence = Evidence::model;
+  int source = 0;             ///< index into Profile::sources()
+};
+
+enum class Collective { all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, reduce, send_receive };
+
+std::string_view name_of(Collective op);
+
+/// Where the members of a communicator sit.
+struct GroupShape {
+  int ranks = 1;
+  int nodes = 1;              ///< scale-up domains that the group touches
+  int ranks_per_node = 1;     ///< most members in one of them
+  base::BytesPerSecond scale_up_rate;    ///< per rank inside a node, usable
+  base::Seconds scale_up_latency;
+  bool in_switch_reduction = false;
+  base::BytesPerSecond network_rate;     ///< per node the group's share when alone: NICs its members use
+  base::Seconds network_latency;
+
+  bool operator==(const GroupShape&) const = default;
+};
+
+/// Time of a collective when it is alone: latency + wire bytes / rate. The simulator replays the
+/// wire bytes as flows capped at `rate`, so that an uncontended replay takes exactly `total.time`.
+struct CollectiveCost {
+  base::Seconds latency;
+  base::BytesPerSecond bus_rate;  ///< bus bandwidth of the wire part, nccl-tests definition
+  Duration total;
+};
+
+/// Prices kernels on one GPU model and collectives on its links.
+class Profile {
+ public:
+  virtual ~Profile() = default;
+  virtual Duration kernel(const base::Kernel& kernel) const = 0;
+  /// `bytes` as nccl-tests counts them: all_reduce, broadcast, reduce: the buffer of a rank;
+  /// all_gather, reduce_scatter: the whole buffer of all ranks; all_to_all: the send buffer of a
+  /// rank; send_receive: the message.
+  virtual CollectiveCost collective(Collective op, base::Bytes bytes,
+                                    const GroupShape& shape) const = 0;
+  /// Names for people, for example "H100-SXM5-80GB GEMM curve (1,026 points, 2026-11)".
+  virtual const std::vector<std::string>& sources() const = 0;
+};
+
+/// Bytes that the busiest link of a ring carries, over `bytes`: 2(n-1)/n for all_reduce, (n-1)/n
+/// for all_gather, reduce_scatter and all_to_all, 1 for the others (nccl-tests, PERFORMANCE.md).
+double bus_factor(Collective op, int ranks);
+
+}  // namespace calibrate

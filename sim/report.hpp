@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/units.hpp"
+#include "sim/engine.hpp"
+#include "sim/step_graph.hpp"
+#include "sim/timeline.hpp"
+#include "topology/cluster.hpp"
+
+namespace sim {
+
+/// Shares of the step of an average rank; they add up to the step time.
+struct Breakdown {
+  base::Seconds forward;            ///< kernels
+  base::Seconds backward;
+  base::Seconds recompute;
+  base::Seconds tensor_exposed;     ///< compute stream waits for tensor-parallel collectives
+  base::Seconds data_exposed;       ///< … for gradient reduction
+  base::Seconds parameter_exposed;  ///< … for ZeRO/FSDP parameter gathers
+  base::Seconds pipeline_exposed;   ///< … for a stage's message while it is on the wire
+  base::Seconds bubble;             ///< … for a rank that has not come that far
+  base::Seconds optimizer;
+  base::Seconds other;
+
+  base::Seconds total() const {
+    return forward + backward + recompute + tensor_exposed + data_exposed + parameter_exposed +
+           pipeline_exposed + bubble + optimizer + other;
+  }
+};
+
+struct MemoryReport {
+  base::Bytes peak;                 ///< worst rank
+  base::Bytes capacity;
+  bool fits = true;
+  int worst_rank = 0;
+  std::array<base::Bytes, memory_part_count> parts{};  ///< of the worst rank at its peak
+  /// Memory of the worst rank over time, for the trace: (seconds, bytes), ascending.
+  std::vector<std::pair<double, base::Bytes>> curve;
+  std::string advice;               ///< what to change when it does not fit; empty otherwise
+};
+
+struct LinkLoad {
+  std::string name;                 ///< "leaf-3 -> spine-1"
+  base::Bytes bytes;
+  base::BytesPerSecond rate;
+  double utilisation = 0;           ///< bytes / (rate x step)
+};
+
+struct SourceShare {
+  std::string name;
+  double share = 0;                 ///< of the busy time of an average rank
+  double spread = 0;                ///< relative
+};
+
+/// What `run` answers. Every field has its unit in its type.
+struct Report {
+  std::string scenario;
+  Fidelity fidelity = Fidelity::hybrid;
+  int ranks = 0;
+  std::string model;                ///< "Llama-3.1-8B, 8.03 B parameters"
+  std::string cluster;              ///< "2 x dgx-h100 (16 x H100-SXM5-80GB), rail-optimised"
+  std::string plan;                 ///< "tp 8, pp 2, dp 4 (ZeRO-1), 1F1B, micro-batch 1 x 32"
+  base::Seconds step;
+  base::Seconds step_p10;
+  base::Seconds step_p90;
+  base::Seconds lower_bound;        ///< analytic: no contention
+  std::int64_t tokens = 0;          ///< per step
+  double tokens_per_s = 0;
+  double tokens_per_s_per_gpu = 0;
+  double model_tflops_per_gpu = 0;  ///< without recompute
+  double mfu = 0;                   ///< of the dense peak of the compute dtype
+  double hfu = 0;                   ///< with recompute
+  MemoryReport memory;
+  Breakdown breakdown;
+  std::vector<LinkLoad> links;      ///< busiest first, at most 10
+  std::vector<double> link_utilisation;  ///< of every link of the cluster graph
+  std::vector<SourceShare> sources;
+  std::string bottleneck;           ///< one sentence: what bounds the step
+  base::Diagnostics diagnostics;    ///< warnings and notes: what was inferred or extrapolated
+};
+
+std::string_view name_of(Fidelity fidelity);
+
+}  // namespace sim

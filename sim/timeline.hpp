@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/units.hpp"
+#include "topology/cluster.hpp"
+
+namespace sim {
+
+/// When one task of one rank ran. For a collective or message, `ready` is when this rank arrived and
+/// `begin` when the last of its members had: ready to begin is waiting, begin to end is transfer.
+struct Span {
+  double ready = 0;
+  double begin = 0;
+  double end = 0;
+};
+
+/// When everything happened: the outcome of any executor.
+struct Timeline {
+  base::Seconds step;                    ///< end of the last task of the last rank
+  std::vector<std::uint32_t> first_span; ///< per rank, offset into spans; ranks + 1 entries
+  std::vector<Span> spans;               ///< per rank, one per task of its program, same order
+  /// Bytes that crossed each link of the cluster graph; empty from an executor without links.
+  std::vector<double> link_bytes;
+  /// Bytes that crossed scale-up links inside collectives executed as durations (no flows).
+  double private_bytes = 0;
+  std::uint64_t activities = 0;          ///< simulated activities, for the scaling benchmark
+
+  const Span& span(int rank, std::uint32_t task) const {
+    return spans[first_span[static_cast<std::size_t>(rank)] + task];
+  }
+};
+
+}  // namespace sim

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/kernel.hpp"
+#include "strategies/model.hpp"
+
+/// The operators of one micro-batch of a model, unsharded: what is computed, with which shapes,
+/// forward and backward.
+namespace strategies {
+
+enum class OpKind {
+  embedding, norm, qkv_projection, rotary, attention, output_projection, residual,
+  mlp_up, activation, mlp_down, router, dispatch, expert_up, expert_activation, expert_down,
+  combine, head, loss,
+};
+
+std::string_view name_of(OpKind kind);
+
+/// How an operator is cut by tensor parallelism.
+enum class TensorSplit {
+  column,      ///< output features divided (its weight too); input replicated
+  row,         ///< input features divided; the output is a partial sum
+  heads,       ///< works on divided heads or features, no weight
+  sequence,    ///< tokens divided when sequence parallel, else replicated
+  vocabulary,  ///< embedding and head: vocabulary rows divided
+  replicated,
+};
+
+/// One operator. Backward kernels are split: gradient of the input, gradient of the weight.
+struct Op {
+  OpKind kind = OpKind::norm;
+  std::string name;
+  TensorSplit split = TensorSplit::replicated;
+  std::vector<base::Kernel> forward;
+  std::vector<base::Kernel> backward_input;
+  std::vector<base::Kernel> backward_weight;
+  std::int64_t parameters = 0;         ///< unsharded
+  bool expert = false;                 ///< parameters belong to routed experts
+  std::int64_t saved_elements = 0;     ///< activation elements kept for backward, compute dtype
+  std::int64_t saved_bytes = 0;        ///< further bytes kept, whatever the dtype (masks, statistics)
+  std::int64_t output_elements = 0;
+};
+
+/// A run of equal layers, or the embedding or the head.
+struct Block {
+  std::string name;                    ///< "embedding", "layer", "moe_layer", "head"
+  LayerKind kind;
+  std::vector<Op> ops;
+};
+
+/// All operators for `batch` sequences of `seq` tokens.
+struct OpGraph {
+  std::vector<Block> blocks;           ///< distinct blocks
+  std::vector<int> layer_block;        ///< block index of each layer, in order
+  int embedding_block = 0;
+  int head_block = 0;
+  std::int64_t batch = 0;
+  std::int64_t seq = 0;
+};
+
+struct OpOptions {
+  std::int64_t batch = 1;
+  std::int64_t seq = 1;
+  base::DType dtype = base::DType::bf16;
+  bool flash_attention = true;
+  int tensor = 1;        ///< degree: shapes of divided operators are those of one rank
+  bool sequence_parallel = false;
+};
+
+/// Operators with the shapes that one tensor-parallel rank works on (`tensor` 1: unsharded).
+/// \pre heads, kv heads (or replication of them), ffn and vocab divide as `check_plan` demands.
+OpGraph build_ops(const ModelSpec& model, const OpOptions& options);
+
+}  // namespace strategies

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <string>
+
+#include "base/diagnostic.hpp"
+#include "base/dtype.hpp"
+#include "base/map_reader.hpp"
+#include "base/units.hpp"
+#include "strategies/model.hpp"
+#include "strategies/rank_grid.hpp"
+
+namespace strategies {
+
+enum class Recompute { none, selective, full };
+enum class ScheduleKind { gpipe, one_f_one_b, interleaved };
+
+/// Number formats. Defaults are mixed precision with fp32 master weights and Adam moments.
+struct Precision {
+  base::DType compute = base::DType::bf16;     ///< GEMM inputs
+  base::DType parameters = base::DType::bf16;  ///< weights used in forward and backward
+  base::DType gradients = base::DType::fp32;   ///< accumulation and reduction
+  base::DType master = base::DType::fp32;      ///< optimizer's copy of the weights
+  base::DType moments = base::DType::fp32;     ///< two of them (Adam)
+};
+
+struct Overlap {
+  bool gradient_reduce = true;  ///< buckets reduced during the last backward
+  bool parameter_gather = true; ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
+};
+
+/// How the step is cut over ranks.
+struct Plan {
+  int tensor = 1;
+  int pipeline = 1;
+  int data = 0;               ///< 0: what is left of the cluster
+  int data_replicate = 1;     ///< HSDP: replicas of a sharded group; divides `data`
+  int zero = 0;               ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
+  bool sequence_parallel = false;
+  ScheduleKind schedule = ScheduleKind::one_f_one_b;
+  int virtual_stages = 1;     ///< model chunks per pipeline rank (interleaved)
+  int micro_batch = 1;        ///< sequences
+  std::int64_t global_batch = 1;  ///< sequences per optimizer step
+  std::int64_t sequence = 0;  ///< tokens per sequence
+  Recompute recompute = Recompute::none;
+  bool flash_attention = true;
+  Precision precision;
+  base::Bytes bucket;         ///< gradient bucket
+  Overlap overlap;
+  std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
+                                     Axis::data_replicate, Axis::pipeline};
+
+  int micro_batches() const {  ///< per data-parallel rank
+    return static_cast<int>(global_batch / data / micro_batch);
+  }
+  RankGrid grid() const;
+};
+
+/// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
+Plan read_plan(base::MapReader& reader);
+
+/// Fills `plan.data` when it is 0 and reports every way in which the plan does not fit the model
+/// or `gpus`: degrees whose product is not the cluster, heads, widths, layers, batches that do not
+/// divide. Places come from `origins` (paths "plan.…" and "model.…").
+base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
+                             const base::Origins& origins);
+
+}  // namespace strategies

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/units.hpp"
+#include "topology/cluster_spec.hpp"
+#include "topology/hardware.hpp"
+
+namespace topology {
+
+enum class DeviceKind : std::uint8_t { gpu, nic, nvswitch, pcie_switch, leaf, spine, core };
+
+using DeviceId = std::uint32_t;
+using LinkId = std::uint32_t;
+using GpuId = std::uint32_t;  ///< index into Cluster::gpus(), 0 to gpu_count() - 1
+
+/// A vertex of the cluster graph.
+struct Device {
+  DeviceKind kind = DeviceKind::gpu;
+  std::string name;   ///< unique, by path: "node-3/gpu-2", "leaf-7"
+  int node = -1;      ///< index into Cluster::nodes(); -1 for fabric switches
+  int rail = -1;      ///< of NICs and rail leaves
+};
+
+/// A directed edge: one direction of one cable. Parallel cables are parallel edges.
+struct Link {
+  DeviceId from = 0;
+  DeviceId to = 0;
+  base::BytesPerSecond rate;  ///< usable by large transfers
+  base::Seconds latency;
+  int rail = -1;
+};
+
+struct NodeInfo {
+  std::string name;
+  const NodeType* type = nullptr;
+  std::vector<std::string> domains;
+  int accelerator_domain = 0;  ///< nodes with equal numbers share NVLink
+  GpuId first_gpu = 0;
+  int gpus = 0;
+};
+
+struct Graph;  // boost::adjacency_list, topology/graph.hpp
+
+/// The machine: a directed multigraph of devices and links that keeps rails, parallel cables and
+/// rates. Immutable once built, cheap to copy.
+class Cluster {
+ public:
+  explicit Cluster(std::shared_ptr<const Graph> graph, std::vector<NodeInfo> nodes,
+                   std::shared_ptr<const HardwareRegistry> registry, base::Diagnostics notes);
+
+  std::size_t device_count() const;
+  std::size_t link_count() const;
+  const Device& device(DeviceId id) const;
+  const Link& link(LinkId id) const;
+  const Graph& graph() const { return *graph_; }
+
+  int gpu_count() const { return static_cast<int>(gpus_.size()); }
+  DeviceId gpu(GpuId id) const { return gpus_[id]; }
+  int node_of(GpuId id) const { return node_of_gpu_[id]; }
+  bool same_scale_up_domain(GpuId a, GpuId b) const;
+  const std::vector<NodeInfo>& nodes() const { return nodes_; }
+  const GpuSpec& gpu_spec(GpuId id) const;
+  const HardwareRegistry& registry() const { return *registry_; }
+  /// What was inferred while building.
+  const base::Diagnostics& notes() const { return notes_; }
+
+ private:
+  std::shared_ptr<const Graph> graph_;
+  std::vector<NodeInfo> nodes_;
+  std::shared_ptr<const HardwareRegistry> registry_;
+  base::Diagnostics notes_;
+  std::vector<DeviceId> gpus_;
+  std::vector<int> node_of_gpu_;
+};
+
+/// Lays out devices and cables. The registry must outlive nothing: the cluster keeps it.
+base::Result<Cluster> build_cluster(const ClusterSpec& spec,
+                                    std::shared_ptr<const HardwareRegistry> registry);
+
+}  // namespace topology

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "base/units.hpp"
+#include "topology/hardware.hpp"
+
+/// The user's words about a cluster, before it becomes a graph.
+namespace topology {
+
+enum class FabricKind { rail_optimized, fat_tree, single_switch, dragonfly };
+
+/// How nodes are joined. Switch counts follow from the sizes; rates default to the NIC's.
+struct FabricSpec {
+  FabricKind kind = FabricKind::single_switch;
+  int nodes_per_leaf = 32;         ///< rail_optimized: nodes under one set of rail leaves (an SU);
+                                   ///< fat_tree: nodes under one leaf; dragonfly: per router
+  double oversubscription = 1;     ///< leaf down-rate over leaf up-rate
+  int spines = 0;                  ///< 0: derived from leaf uplinks and `switch_ports`
+  int switch_ports = 64;
+  int leaves_per_pod = 0;          ///< fat_tree: leaves under one pod's spines; 0: two levels only
+  double core_oversubscription = 1;  ///< fat_tree with pods: pod up-rate below its down-rate
+  int routers_per_group = 0;       ///< dragonfly
+  int global_links_per_router = 0; ///< dragonfly
+  base::BytesPerSecond uplink_rate;  ///< one leaf-spine cable; 0: that of the NIC
+  base::Seconds switch_latency;    ///< per switch passed
+};
+
+/// One node as found: a name, a type, and its path of network domains, coarse to fine.
+struct NodeSpec {
+  std::string name;
+  const NodeType* type = nullptr;  ///< owned by the registry
+  std::vector<std::string> domains;  ///< e.g. {core, spine, leaf}; empty when unknown
+  std::string accelerator_domain;  ///< NVLink domain beyond the node (NVL72); empty: the node
+  int usable_gpus = 0;             ///< allocatable
+};
+
+struct ClusterSpec {
+  std::vector<NodeSpec> nodes;
+  FabricSpec fabric;
+  bool fabric_from_domains = false;  ///< the switch tree is `NodeSpec::domains`, not fabric sizes
+  base::Diagnostics notes;           ///< what was inferred, and from what
+};
+
+}  // namespace topology

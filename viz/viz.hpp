@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/report.hpp"
+#include "sim/step_graph.hpp"
+#include "sim/timeline.hpp"
+#include "topology/cluster.hpp"
+
+/// Pure functions from values to text. Writing files and running `dot` is up to the caller.
+namespace viz {
+
+struct TextOptions {
+  bool colour = false;
+  int width = 80;
+};
+
+/// The table a person reads in ten seconds.
+std::string report_text(const sim::Report& report, const TextOptions& options);
+
+/// "foreshard.report.v1", the keys of the contract.
+std::string report_json(const sim::Report& report);
+
+/// Chrome trace event JSON for Perfetto: a process per rank class (one representative rank of each
+/// program), a thread per stream, a counter for memory.
+std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline);
+
+/// Graphviz DOT of the cluster, folded so that thousands of nodes stay readable. `link_utilisation`
+/// colours links; may be empty.
+std::string topology_dot(const topology::Cluster& cluster,
+                         const std::vector<double>& link_utilisation);
+
+}  // namespace viz
