@@ -25,19 +25,7 @@ struct Duration {
   int source = 0;             ///< index into Profile::sources()
 };
 
-<<<<<<< HEAD
 using base::Collective;
-=======
-enum class Collective {
-  all_reduce,
-  all_gather,
-  reduce_scatter,
-  all_to_all,
-  broadcast,
-  reduce,
-  send_receive,
-};
->>>>>>> calib
 
 std::string_view name_of(Collective op);
 
