@@ -79,6 +79,7 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                   .model_flop = sharded.model_flop * micro_batches,
                                   .hardware_flop = sharded.hardware_flop * micro_batches,
                                   .compute_dtype = plan.precision.compute,
+                                  .measured = scenario.measured,
                                   .diagnostics = scenario.notes});
   return result;
 }

@@ -180,6 +180,7 @@ Report summarise(const ReportInput& input) {
   report.hfu = (input.hardware_flop / report.step).tflops() / ranks / peak;
   report.breakdown = break_down(input.graph, input.timeline);
   report.memory = follow_memory(input.graph, input.timeline, gpu.memory);
+  report.measured = input.measured;
   report.diagnostics = input.diagnostics;
   estimate_interval(input, report);
   load_links(input, report);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,12 @@ struct SourceShare {
   double spread = 0;                ///< relative
 };
 
+/// A step time that somebody measured, and where it is written.
+struct Measured {
+  base::Seconds step;
+  std::string source;
+};
+
 /// What `run` answers. Every field has its unit in its type.
 struct Report {
   std::string scenario;
@@ -79,6 +86,7 @@ struct Report {
   std::vector<LinkLoad> links;      ///< busiest first, at most 10
   std::vector<double> link_utilisation;  ///< of every link of the cluster graph
   std::vector<SourceShare> sources;
+  std::optional<Measured> measured;
   std::string bottleneck;           ///< one sentence: what bounds the step
   base::Diagnostics diagnostics;    ///< warnings and notes: what was inferred or extrapolated
 };
@@ -101,6 +109,7 @@ struct ReportInput {
   base::Flop model_flop;            ///< per step, all ranks
   base::Flop hardware_flop;
   base::DType compute_dtype = base::DType::bf16;
+  std::optional<Measured> measured;
   base::Diagnostics diagnostics;
 };
 

@@ -59,6 +59,7 @@ class Loader {
                     .plan = plan_,
                     .fidelity = fidelity_,
                     .ecmp_seed = static_cast<std::uint64_t>(ecmp_seed_),
+                    .measured = std::move(measured_),
                     .notes = std::move(problems_)};
   }
 
@@ -78,6 +79,12 @@ class Loader {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
       simulation->read("ecmp_seed", ecmp_seed_, {0, std::numeric_limits<std::int64_t>::max()});
       simulation->finish();
+    }
+    if (auto measured = root.map("measured")) {
+      measured_.emplace();
+      measured->require("step_time", measured_->step);
+      measured->read("source", measured_->source);
+      measured->finish();
     }
     root.finish();
   }
@@ -198,6 +205,7 @@ class Loader {
   strategies::Plan plan_;
   Fidelity fidelity_ = Fidelity::hybrid;
   std::int64_t ecmp_seed_ = 0;
+  std::optional<Measured> measured_;
 };
 
 }  // namespace

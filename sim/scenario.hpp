@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/diagnostic.hpp"
 #include "sim/engine.hpp"
+#include "sim/report.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
 #include "topology/cluster.hpp"
@@ -22,6 +24,7 @@ struct Scenario {
   strategies::Plan plan;            ///< with `data` filled in
   Fidelity fidelity = Fidelity::hybrid;
   std::uint64_t ecmp_seed = 0;
+  std::optional<Measured> measured; ///< what this step took in reality, to stand beside the answer
   base::Diagnostics notes;          ///< warnings and notes to show with the answer
 };
 
