@@ -85,4 +85,34 @@ struct Report {
 
 std::string_view name_of(Fidelity fidelity);
 
+/// Everything that a report is drawn from.
+struct ReportInput {
+  std::string scenario;
+  std::string model;
+  std::string cluster_text;
+  std::string plan_text;
+  Fidelity fidelity = Fidelity::hybrid;
+  const StepGraph& graph;
+  const Timeline& timeline;
+  base::Seconds lower_bound;
+  const topology::Cluster& cluster;
+  const std::vector<topology::GpuId>& gpu_of_rank;
+  std::int64_t tokens = 0;          ///< per step, all ranks
+  base::Flop model_flop;            ///< per step, all ranks
+  base::Flop hardware_flop;
+  base::DType compute_dtype = base::DType::bf16;
+  base::Diagnostics diagnostics;
+};
+
+/// Reads the outcome of an executor. Checks that the breakdown adds up to the step.
+Report summarise(const ReportInput& input);
+
+/// The breakdown of an average rank, from the spans of the compute stream and of what it waited
+/// for. Its parts add up to `timeline.step`.
+Breakdown break_down(const StepGraph& graph, const Timeline& timeline);
+
+/// Peak memory of the worst rank and its course; ranks of one program differ in time only, so one
+/// representative of each is followed.
+MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline, base::Bytes capacity);
+
 }  // namespace sim
