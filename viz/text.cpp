@@ -77,27 +77,26 @@ void headline(Page& page, const sim::Report& report) {
   const sim::MemoryReport& memory = report.memory;
   if (!memory.fits) {
     const base::Bytes excess = memory.peak - memory.capacity;
-    page.line(painted(fmt::format("DOES NOT FIT: rank {} needs {}, {} too much",
-                                  memory.worst_rank,
-                                  used_of_capacity(memory.peak, memory.capacity),
-                                  base::format_bytes(excess)),
-                      Paint::bad, page.colour));
+    page.line(painted(
+        fmt::format("DOES NOT FIT: rank {} needs {}, {} too much", memory.worst_rank,
+                    used_of_capacity(memory.peak, memory.capacity), base::format_bytes(excess)),
+        Paint::bad, page.colour));
     if (!memory.advice.empty()) page.entry("what to do", memory.advice);
     page.text += '\n';
   }
-  page.line(painted(fit(scenario, std::min(width_of(scenario), page.width)), Paint::strong,
-                    page.colour));
+  page.line(
+      painted(fit(scenario, std::min(width_of(scenario), page.width)), Paint::strong, page.colour));
   page.text += '\n';
-  page.entry("step time", fmt::format("{}   (p10 {}, p90 {})", time_text(report.step),
-                                      time_text(report.step_p10),
-                                      time_text(report.step_p90)),
+  page.entry("step time",
+             fmt::format("{}   (p10 {}, p90 {})", time_text(report.step),
+                         time_text(report.step_p10), time_text(report.step_p90)),
              Paint::strong);
   page.entry("throughput", fmt::format("{} tokens/s, {} tokens/s per GPU",
                                        base::format_count(report.tokens_per_s),
                                        base::format_count(report.tokens_per_s_per_gpu)));
-  page.entry("efficiency", fmt::format("MFU {:.1f} %, HFU {:.1f} %, {} model TFLOP/s per GPU",
-                                       report.mfu * 100, report.hfu * 100,
-                                       three_digits(report.model_tflops_per_gpu)));
+  page.entry("efficiency",
+             fmt::format("MFU {:.1f} %, HFU {:.1f} %, {} model TFLOP/s per GPU", report.mfu * 100,
+                         report.hfu * 100, three_digits(report.model_tflops_per_gpu)));
 }
 
 void what_was_simulated(Page& page, const sim::Report& report) {
@@ -105,19 +104,18 @@ void what_was_simulated(Page& page, const sim::Report& report) {
   page.entry("model", report.model);
   page.entry("cluster", report.cluster);
   page.entry("plan", report.plan);
-  page.entry("simulated", fmt::format("{} rank{}, {}; never below {} (no contention)",
-                                      report.ranks, report.ranks == 1 ? "" : "s",
-                                      sim::name_of(report.fidelity),
+  page.entry("simulated", fmt::format("{} rank{}, {}; never below {} (no contention)", report.ranks,
+                                      report.ranks == 1 ? "" : "s", sim::name_of(report.fidelity),
                                       time_text(report.lower_bound)));
 }
 
 void memory(Page& page, const sim::MemoryReport& memory) {
   page.heading(fmt::format("Memory of rank {}, the fullest", memory.worst_rank));
   const double used = ratio(memory.peak.as_double(), memory.capacity.as_double());
-  page.entry(memory.fits ? "fits" : "does not fit",
-             fmt::format("{} ({:.1f} %)", used_of_capacity(memory.peak, memory.capacity),
-                         used * 100),
-             memory.fits ? Paint::good : Paint::bad);
+  page.entry(
+      memory.fits ? "fits" : "does not fit",
+      fmt::format("{} ({:.1f} %)", used_of_capacity(memory.peak, memory.capacity), used * 100),
+      memory.fits ? Paint::good : Paint::bad);
   for (int i = 0; i < sim::memory_part_count; ++i) {
     const base::Bytes part = memory.parts[static_cast<std::size_t>(i)];
     if (part.count() == 0) continue;
@@ -142,8 +140,8 @@ void where_time_goes(Page& page, const sim::Report& report) {
   page.heading("Where the time goes (average rank)");
   for (const auto& [name, time] : parts)
     if (time > base::Seconds())
-      page.row(name, fmt::format("{} ms", three_digits(time.ms())),
-               ratio(time.s(), b.total().s()), 24);
+      page.row(name, fmt::format("{} ms", three_digits(time.ms())), ratio(time.s(), b.total().s()),
+               24);
 }
 
 void links(Page& page, const std::vector<sim::LinkLoad>& links) {

@@ -37,15 +37,19 @@ TEST_CASE("colour is written only when it is asked for") {
   CHECK(coloured.find("\x1b[1m") != std::string::npos);
   std::string plain;  // the same text once the codes are taken out
   for (std::size_t i = 0; i < coloured.size(); ++i) {
-    if (coloured[i] == '\x1b') i = coloured.find('m', i);
-    else plain += coloured[i];
+    if (coloured[i] == '\x1b')
+      i = coloured.find('m', i);
+    else
+      plain += coloured[i];
   }
   CHECK(plain == report_text(sample_report(), {}));
 }
 
 TEST_CASE("hostile names stay harmless and aligned") {
   sim::Report report = sample_report();
-  const std::string evil = "\x1b]0;owned\a\x1b[2J\r\n\xff\xc0\xaf\xe2\x80\xae" "evil";
+  const std::string evil =
+      "\x1b]0;owned\a\x1b[2J\r\n\xff\xc0\xaf\xe2\x80\xae"
+      "evil";
   report.scenario = evil + std::string(500, 'x');
   report.model = evil;
   report.cluster = std::string(300, 'y');
@@ -73,10 +77,10 @@ TEST_CASE("printable replaces what a terminal obeys and keeps what people write"
   CHECK(printable("größe 模型 é") == "größe 模型 é");
   CHECK(printable("a\tb\nc") == "a b c");
   CHECK(printable("\x1b[31m") == "?[31m");
-  CHECK(printable("\xc2\x9b") == "?");           // C1 control sequence introducer
-  CHECK(printable("\xed\xa0\x80") == "???");     // half of a surrogate pair
+  CHECK(printable("\xc2\x9b") == "?");             // C1 control sequence introducer
+  CHECK(printable("\xed\xa0\x80") == "???");       // half of a surrogate pair
   CHECK(printable("\xf5\x80\x80\x80") == "????");  // beyond U+10FFFF
-  CHECK(printable("\xe2\x82") == "??");          // cut short
+  CHECK(printable("\xe2\x82") == "??");            // cut short
 }
 
 TEST_CASE("columns are counted as a terminal draws them") {
