@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/collective.hpp"
 #include "base/kernel.hpp"
 #include "base/units.hpp"
 
@@ -24,15 +25,7 @@ struct Duration {
   int source = 0;             ///< index into Profile::sources()
 };
 
-enum class Collective {
-  all_reduce,
-  all_gather,
-  reduce_scatter,
-  all_to_all,
-  broadcast,
-  reduce,
-  send_receive,
-};
+using base::Collective;
 
 std::string_view name_of(Collective op);
 
@@ -67,9 +60,7 @@ class Profile {
   /// those.
   virtual bool supports([[maybe_unused]] base::DType type) const { return true; }
   virtual Duration kernel(const base::Kernel& kernel) const = 0;
-  /// `bytes` as nccl-tests counts them: all_reduce, broadcast, reduce: the buffer of a rank;
-  /// all_gather, reduce_scatter: the whole buffer of all ranks; all_to_all: the send buffer of a
-  /// rank; send_receive: the message.
+  /// `bytes` as nccl-tests counts them, see base::Collective.
   virtual CollectiveCost collective(Collective op, base::Bytes bytes,
                                     const GroupShape& shape) const = 0;
   /// Names for people, for example "H100-SXM5-80GB GEMM curve (1,026 points, 2026-11)".
