@@ -37,7 +37,8 @@ struct GroupShape {
   base::BytesPerSecond scale_up_rate;    ///< per rank inside a node, usable
   base::Seconds scale_up_latency;
   bool in_switch_reduction = false;
-  base::BytesPerSecond network_rate;     ///< per node the group's share when alone: NICs its members use
+  /// Per node, all the NICs that the group's members there can use together when alone.
+  base::BytesPerSecond network_rate;
   base::Seconds network_latency;
 
   bool operator==(const GroupShape&) const = default;
@@ -55,6 +56,9 @@ struct CollectiveCost {
 class Profile {
  public:
   virtual ~Profile() = default;
+  /// Whether GEMMs and attention in this format can be priced; `kernel` may only be asked for
+  /// those.
+  virtual bool supports([[maybe_unused]] base::DType type) const { return true; }
   virtual Duration kernel(const base::Kernel& kernel) const = 0;
   /// `bytes` as nccl-tests counts them, see base::Collective.
   virtual CollectiveCost collective(Collective op, base::Bytes bytes,

@@ -181,7 +181,11 @@ void count_flop(const ShardedBlock& block, const Plan& plan, base::Flop& model,
       for (const Kernel& kernel : work.kernels) {
         const base::Flop flop = flop_of(kernel) * plan.tensor;
         hardware += flop;
-        if (work.phase != WorkPhase::recompute) model += flop;
+        if (work.phase == WorkPhase::recompute) continue;
+        // Model FLOPs of a backward are twice the forward; fused attention does 2.5 times, since
+        // it recomputes the scores.
+        const auto* attention = std::get_if<base::Attention>(&kernel);
+        model += attention != nullptr && attention->backward ? flop * (2.0 / 2.5) : flop;
       }
   };
   add(block.forward);
@@ -212,6 +216,10 @@ ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
   count(graph.embedding_block);
   for (const int block : graph.layer_block) count(block);
   count(graph.head_block);
+  // The last stage of a pipeline has its own copy of a tied embedding.
+  if (model.tied_embeddings && plan.pipeline > 1)
+    graph.blocks[static_cast<std::size_t>(graph.head_block)].parameters +=
+        (model.vocab * model.hidden + plan.tensor - 1) / plan.tensor;
   return graph;
 }
 
