@@ -51,7 +51,8 @@ constexpr std::array<LabelScheme, 14> schemes{{
      .levels = {"topology.gke.io/cluster", "topology.gke.io/rack"}},
     {.name = "oci",
      .written_by = "OCI",
-     .levels = {"oci.oraclecloud.com/rdma.hpc_island_id", "oci.oraclecloud.com/rdma.network_block_id",
+     .levels = {"oci.oraclecloud.com/rdma.hpc_island_id",
+                "oci.oraclecloud.com/rdma.network_block_id",
                 "oci.oraclecloud.com/rdma.local_block_id"}},
     {.name = "oci-host",
      .written_by = "OCI (older spelling)",
@@ -70,7 +71,8 @@ constexpr std::array<LabelScheme, 14> schemes{{
      .weak_levels = 2},
     {.name = "kubernetes-beta",
      .written_by = "Kubernetes (old spelling)",
-     .levels = {"failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone"},
+     .levels = {"failure-domain.beta.kubernetes.io/region",
+                "failure-domain.beta.kubernetes.io/zone"},
      .weak_levels = 2},
 }};
 
@@ -170,9 +172,9 @@ SchemeCoverage coverage_of(const Levels& levels, LabelMaps labels) {
       ++coverage.levels[i].nodes;
       domains[i].insert(path);
     }
-    ++(told == 0                              ? coverage.absent
+    ++(told == 0                          ? coverage.absent
        : required_told == levels.required ? coverage.complete
-                                              : coverage.partial);
+                                          : coverage.partial);
   }
   for (std::size_t i = 0; i < domains.size(); ++i)
     coverage.levels[i].domains = static_cast<int>(domains[i].size());
@@ -196,7 +198,8 @@ bool inside_another(const Candidate& candidate, const std::vector<Candidate>& al
           return std::find(other.levels.keys.begin(), other.levels.keys.end(), key) !=
                  other.levels.keys.end();
         });
-    return inside && (other.levels.keys.size() > candidate.levels.keys.size() || &other < &candidate);
+    return inside &&
+           (other.levels.keys.size() > candidate.levels.keys.size() || &other < &candidate);
   });
 }
 
@@ -293,9 +296,8 @@ DomainTree read_domains(LabelMaps labels, const LabelChoice& choice) {
     return tree;
   }
   if (!choice.scheme.empty()) {
-    const auto scheme =
-        std::find_if(schemes.begin(), schemes.end(),
-                     [&](const LabelScheme& s) { return s.name == choice.scheme; });
+    const auto scheme = std::find_if(schemes.begin(), schemes.end(),
+                                     [&](const LabelScheme& s) { return s.name == choice.scheme; });
     const Levels levels = levels_of(*scheme, labels);
     if (!levels.keys.empty()) use({levels, coverage_of(levels, labels), true}, labels, tree);
     tree.reason = "it was asked for";
@@ -310,7 +312,7 @@ DomainTree read_domains(LabelMaps labels, const LabelChoice& choice) {
 }
 
 std::vector<std::pair<std::string, int>> unknown_topology_keys(LabelMaps labels) {
-  constexpr std::array<std::string_view, 8> hints{"topology", "/rack",  "/leaf",  "/spine",
+  constexpr std::array<std::string_view, 8> hints{"topology", "/rack",   "/leaf",     "/spine",
                                                   "/block",   "/switch", "/superpod", "/tor"};
   std::map<std::string, int> counts;
   for (const Node* map : labels) {

@@ -17,8 +17,8 @@ namespace topology {
 struct LabelScheme {
   enum class Numbering { none, coarse_first, fine_first };
 
-  std::string_view name;        ///< what users write to choose it
-  std::string_view written_by;  ///< for messages
+  std::string_view name;                     ///< what users write to choose it
+  std::string_view written_by;               ///< for messages
   std::array<std::string_view, 3> levels{};  ///< empty places at the end are unused
   std::string_view numbered{};
   Numbering numbering = Numbering::none;
@@ -53,8 +53,8 @@ struct DomainTree {
   SchemeCoverage coverage;
   bool flat = true;    ///< the labels tell no switches: assume one for all nodes
   std::string reason;  ///< why this scheme and no other; empty when there was no choice
-  std::vector<SchemeCoverage> seen;             ///< every scheme found, the used one among them
-  std::vector<std::vector<std::string>> paths;  ///< per node, coarse to fine
+  std::vector<SchemeCoverage> seen;              ///< every scheme found, the used one among them
+  std::vector<std::vector<std::string>> paths;   ///< per node, coarse to fine
   std::vector<std::string> accelerator_domains;  ///< per node; empty: none known
   std::string accelerator_key;                   ///< where those come from
 };
