@@ -209,6 +209,7 @@ class Importer {
       result_.spec.nodes.push_back(std::move(node));
     }
     result_.spec.fabric_from_domains = !tree.flat;
+    result_.spec.where = SourceRef{file_};
     result_.seen = tree.seen;
     result_.coverage = tree.coverage;
     result_.scheme = tree.flat ? std::string() : tree.coverage.name;
@@ -219,6 +220,7 @@ class Importer {
   }
 
   void explain_scheme(const DomainTree& tree, const std::vector<const base::Node*>& labels) {
+    if (tree.flat && labels.size() == 1) return;  // no switch is needed
     if (tree.flat) return explain_flat(tree, labels);
     std::vector<std::string> levels;
     for (const LevelCoverage& level : tree.coverage.levels)
@@ -267,11 +269,15 @@ class Importer {
     NodeTally gaps;
     for (std::size_t i = 0; i < inventory.nodes.size(); ++i) {
       const std::vector<std::string>& path = tree.paths[i];
+      const KubernetesNode& node = *inventory.nodes[i].node;
+      if (path.empty())
+        gaps.add(node, Severity::warning, "without any of these labels",
+                 "hung from the top switch; label them and import again");
       for (std::size_t level = 0; level < path.size(); ++level)
-        if (path[level] == unknown_domain)
-          gaps.add(*inventory.nodes[i].node, Severity::warning,
+        if (path[level].empty())
+          gaps.add(node, Severity::warning,
                    fmt::format("without the label {}", tree.coverage.levels[level].key),
-                   "hung from an unknown switch of that level; label the node and import again");
+                   "hung from the levels they tell; label them and import again");
     }
     gaps.report(result_.notes);
     explain_reused_names(tree);
@@ -283,7 +289,7 @@ class Importer {
     for (std::size_t level = 1; level < tree.coverage.levels.size(); ++level) {
       std::map<std::string, std::set<std::vector<std::string>>> parents;
       for (const std::vector<std::string>& path : tree.paths)
-        if (level < path.size() && path[level] != unknown_domain)
+        if (level < path.size() && !path[level].empty())
           parents[path[level]].insert({path.begin(), path.begin() + static_cast<long>(level)});
       const auto reused = std::count_if(parents.begin(), parents.end(),
                                         [](const auto& entry) { return entry.second.size() > 1; });
@@ -310,7 +316,7 @@ class Importer {
                             tree.accelerator_key, from.type->name));
       if (most > 1 && domain.empty())
         odd.add(*from.node, Severity::warning,
-                fmt::format("of type {} without a label of their NVLink domain, taken as alone",
+                fmt::format("of type {} without a label of their NVLink domain",
                             from.type->name),
                 "GPU feature discovery writes nvidia.com/gpu.clique");
       if (most > 1 && !domain.empty() && sizes[domain] > most)

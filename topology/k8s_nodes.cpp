@@ -6,6 +6,8 @@
 #include <array>
 #include <unordered_map>
 
+#include "topology/node_tally.hpp"
+
 namespace topology {
 
 namespace {
@@ -137,15 +139,15 @@ class Collector {
     const std::string what = first_kind_.empty() ? std::string("no kind given")
                                                  : fmt::format("the first is a {}", first_kind_);
     if (nodes_.empty() && problems_.empty()) {
-      problems_.push_back(
-          {first_other_,
-           fmt::format("the list holds no nodes, but {} other objects ({})", others_, what),
-           std::string(right_command)});
+      problems_.push_back({first_other_,
+                           fmt::format("the list holds no nodes, but {} ({})",
+                                       count_of(others_, "other object"), what),
+                           std::string(right_command)});
     } else {
-      notes_.push_back(
-          {first_other_,
-           fmt::format("{} objects that are no nodes are passed over ({})", others_, what), "",
-           Severity::note});
+      notes_.push_back({first_other_,
+                        fmt::format("{} passed over that {} ({})", count_of(others_, "object"),
+                                    others_ == 1 ? "is no node" : "are no nodes", what),
+                        "", Severity::note});
     }
   }
 

@@ -142,16 +142,16 @@ Levels levels_of(const LabelScheme& scheme, LabelMaps labels) {
   return listed_levels(&scheme, keys, labels);
 }
 
-/// The path of one node, coarse to fine: a level it does not tell is `unknown_domain`; optional
-/// fine levels that it does not tell are left out.
+/// The path of one node, coarse to fine. Optional fine levels that it does not tell are left out.
 std::vector<std::string> path_of(const Levels& levels, const Node* labels) {
   std::vector<std::string> path;
+  bool told = false;
   for (const std::string& key : levels.keys) {
-    const std::string_view value = label_value(labels, key);
-    path.emplace_back(value.empty() ? unknown_domain : value);
+    path.emplace_back(label_value(labels, key));
+    told = told || !path.back().empty();
   }
-  while (path.size() > levels.required && path.back() == unknown_domain) path.pop_back();
-  return path;
+  while (path.size() > levels.required && path.back().empty()) path.pop_back();
+  return told ? path : std::vector<std::string>();
 }
 
 SchemeCoverage coverage_of(const Levels& levels, LabelMaps labels) {
@@ -165,7 +165,7 @@ SchemeCoverage coverage_of(const Levels& levels, LabelMaps labels) {
     std::vector<std::string> path;
     for (std::size_t i = 0; i < levels.keys.size(); ++i) {
       const std::string_view value = label_value(map, levels.keys[i]);
-      path.emplace_back(value.empty() ? unknown_domain : value);
+      path.emplace_back(value);
       if (value.empty()) continue;
       ++told;
       if (i < levels.required) ++required_told;
@@ -278,8 +278,7 @@ std::vector<std::string_view> label_scheme_names() {
 
 std::string_view label_value(const Node* labels, std::string_view key) {
   const Node* value = labels == nullptr ? nullptr : labels->find(key);
-  if (value == nullptr || value->kind != Node::Kind::scalar || value->text == unknown_domain)
-    return {};
+  if (value == nullptr || value->kind != Node::Kind::scalar || value->text == "unknown") return {};
   return value->text;
 }
 
