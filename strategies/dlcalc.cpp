@@ -157,7 +157,7 @@ class DlcalcReader {
     input_.origins.add("plan.schedule", map.where("vpp"));
     if (input_.context > 1)
       note(map, "cp", fmt::format("context parallelism {} is not modelled yet", input_.context),
-           "the plan is taken without it");
+           fmt::format("the plan is taken without it, on {} times fewer GPUs", input_.context));
     if (input_.expert > 1)
       note(map, "ep", fmt::format("expert parallelism {} is not modelled yet", input_.expert),
            "every data-parallel rank holds all experts");
