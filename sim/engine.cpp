@@ -56,8 +56,8 @@ Timeline engine::play_in_child(const StepGraph& graph, const Fabric& fabric,
     inner.progress = report;
     Player player(graph, fabric, gpu_of_rank, inner, {spans, tasks});
     const Outcome outcome = player.play();
-    *totals = {outcome.step, outcome.private_bytes, outcome.durations + outcome.network.flows,
-               outcome.network.flows, outcome.network.shared_flows};
+    *totals = {outcome.step, outcome.private_bytes, outcome.durations + outcome.network.transfers,
+               outcome.network.transfers, outcome.network.shared_transfers};
     std::copy(outcome.link_bytes.begin(), outcome.link_bytes.end(), link_bytes);
   };
   run_in_child(play, options.progress);

@@ -12,6 +12,8 @@ namespace {
 /// Rounding of sums of rates may not turn a link that is exactly full into a busy one.
 constexpr double calm_slack = 1 + 1e-6;
 
+std::uint64_t bit(std::size_t i) { return std::uint64_t{1} << i; }
+
 Tag end_tag(std::uint32_t id, std::uint32_t generation) {
   return (static_cast<Tag>(generation) << 32) | id;
 }
@@ -24,17 +26,12 @@ Network::Network(std::vector<double> link_rate, bool everything_shared)
   for (std::size_t i = 0; i < link_rate.size(); ++i) links_[i].rate = link_rate[i];
 }
 
-PathId Network::add_path(std::vector<std::uint32_t> crossings, std::uint32_t flows) {
-  std::sort(crossings.begin(), crossings.end());
-  Path path{{}, flows, 0};
-  for (const std::uint32_t link : crossings) {
-    CHECK_INVARIANT(link < links_.size());
-    if (path.links.empty() || path.links.back().link != link) path.links.push_back({link, 0});
-    ++path.links.back().flows;
-  }
-  CHECK_INVARIANT(!path.links.empty());
-  path.links.shrink_to_fit();
-  paths_.push_back(std::move(path));
+PathId Network::add_path(std::vector<std::uint32_t> links) {
+  std::sort(links.begin(), links.end());
+  CHECK_INVARIANT(!links.empty() && links.size() <= 64 && links.back() < links_.size());
+  CHECK_INVARIANT(std::adjacent_find(links.begin(), links.end()) == links.end());
+  links.shrink_to_fit();
+  paths_.push_back({std::move(links), 0});
   return static_cast<PathId>(paths_.size() - 1);
 }
 
@@ -59,23 +56,22 @@ void Network::start(PathId path, double bytes, double rate, Tag tag) {
   ++transfer.generation;
   transfer.shared = transfer.waiting = false;
   Path& along = paths_[path];
-  transfer.aware.assign(along.links.size(), false);
+  transfer.aware = 0;
   ++counts_.transfers;
-  counts_.flows += along.flows;
   along.bytes += bytes;
-  bytes_sent_ += bytes * along.flows;
+  bytes_sent_ += bytes;
 
   for (std::size_t i = 0; i < along.links.size(); ++i) {
-    Link& link = links_[along.links[i].link];
+    Link& link = links_[along.links[i]];
     const bool was_busy = busy(link);
     ++link.present;
-    link.demand += rate * along.links[i].flows;
+    link.demand += rate;
     if (!busy(link)) {
       link.unaware.push_back(id);
       continue;
     }
-    if (!was_busy) become_busy(along.links[i].link);
-    transfer.aware[i] = true;
+    if (!was_busy) become_busy(along.links[i]);
+    transfer.aware |= bit(i);
     await(id);
   }
   if (!transfer.waiting)
@@ -90,11 +86,9 @@ void Network::become_busy(std::uint32_t link) {
     if (!transfer.shared && !transfer.waiting &&
         transfer.begin + transfer.bytes / transfer.rate <= now_)
       return false;
-    const std::vector<LinkUse>& path = paths_[transfer.path].links;
-    const auto use = std::lower_bound(
-        path.begin(), path.end(), link,
-        [](const LinkUse& one, std::uint32_t wanted) { return one.link < wanted; });
-    transfer.aware[static_cast<std::size_t>(use - path.begin())] = true;
+    const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
+    const auto found = std::lower_bound(path.begin(), path.end(), link);
+    transfer.aware |= bit(static_cast<std::size_t>(found - path.begin()));
     await(id);
     return true;
   });
@@ -115,33 +109,31 @@ void Network::admit_waiting() {
 
 void Network::admit(std::uint32_t id) {
   Transfer& transfer = transfers_[id];
-  const Path& path = paths_[transfer.path];
+  const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
   double left = transfer.bytes - transfer.rate * (now_ - transfer.begin);
-  if (transfer.shared) {
+  if (transfer.shared)
     left = solver_.stop(id);
-  } else {
+  else
     ++counts_.shared_transfers;
-    counts_.shared_flows += path.flows;
-  }
   transfer.shared = true;
   transfer.waiting = false;
   ++transfer.generation;  // an entry in the agenda is void
   minded_.clear();
-  for (std::size_t i = 0; i < path.links.size(); ++i)
-    if (transfer.aware[i]) minded_.push_back(path.links[i]);
+  for (std::size_t i = 0; i < path.size(); ++i)
+    if ((transfer.aware & bit(i)) != 0) minded_.push_back(path[i]);
   solver_.start(id, minded_, left, transfer.rate);
 }
 
 void Network::leave(std::uint32_t id) {
   Transfer& transfer = transfers_[id];
-  const std::vector<LinkUse>& path = paths_[transfer.path].links;
+  const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    Link& link = links_[path[i].link];
-    if (!transfer.aware[i]) std::erase(link.unaware, id);
+    Link& link = links_[path[i]];
+    if ((transfer.aware & bit(i)) == 0) std::erase(link.unaware, id);
     // An idle link is exactly idle, so that rounding does not add up over a long step.
-    link.demand = --link.present == 0 ? 0 : link.demand - transfer.rate * path[i].flows;
+    link.demand = --link.present == 0 ? 0 : link.demand - transfer.rate;
   }
-  bytes_arrived_ += transfer.bytes * paths_[transfer.path].flows;
+  bytes_arrived_ += transfer.bytes;
   const Tag tag = transfer.tag;
   free_.push_back(id);
   handler_.arrived(tag);
@@ -203,7 +195,7 @@ void Network::run(Handler handler) {
 std::vector<double> Network::link_bytes() const {
   std::vector<double> bytes(links_.size(), 0.0);
   for (const Path& path : paths_)
-    for (const LinkUse& use : path.links) bytes[use.link] += path.bytes * use.flows;
+    for (const std::uint32_t link : path.links) bytes[link] += path.bytes;
   return bytes;
 }
 

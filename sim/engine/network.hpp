@@ -16,8 +16,8 @@ using PathId = std::uint32_t;
 
 /// The agenda of the simulation and the transfers on the links.
 ///
-/// A link on which the rate caps of all present flows add up to no more than its rate is calm: it
-/// can hold nobody back, so leaving it out changes no share. SimGrid is told only of busy links
+/// A link on which the rate caps of all present transfers add up to no more than its rate is calm:
+/// it can hold nobody back, so leaving it out changes no share. SimGrid is told only of busy links
 /// and of the transfers that cross them, which it shares max-min fairly; a transfer that crosses
 /// only calm links runs at its cap, and its end is an entry in the agenda. When a link becomes
 /// busy, the transfers on it go to SimGrid with the bytes they have left (again, if SimGrid knew
@@ -32,19 +32,17 @@ class Network {
   struct Counts {
     std::uint64_t appointments = 0;
     std::uint64_t transfers = 0;
-    std::uint64_t flows = 0;             ///< a transfer of a collective is many flows
     std::uint64_t shared_transfers = 0;  ///< those that SimGrid played
-    std::uint64_t shared_flows = 0;
   };
 
   explicit Network(std::vector<double> link_rate, bool everything_shared = false);
 
-  /// Links crossed by the flows of a transfer, one entry per flow and link.
-  PathId add_path(std::vector<std::uint32_t> crossings, std::uint32_t flows);
+  /// At least one link and at most 64, each at most once.
+  PathId add_path(std::vector<std::uint32_t> links);
 
   double now() const { return now_; }
   void at(double time, Tag tag) { agenda_.push({time, 1, sequence_++, tag}); }
-  /// Each flow of `path` carries `bytes` at no more than `rate`.
+  /// Sends `bytes` along a path at no more than `rate`.
   void start(PathId path, double bytes, double rate, Tag tag);
   /// Hands out events in order of time until none is left.
   void run(Handler handler);
@@ -68,13 +66,12 @@ class Network {
     }
   };
   struct Path {
-    std::vector<LinkUse> links;
-    std::uint32_t flows = 0;
-    double bytes = 0;  // of each flow, over all transfers
+    std::vector<std::uint32_t> links;  // ascending
+    double bytes = 0;                  // of all transfers
   };
   struct Link {
     double rate = 0;
-    double demand = 0;                   // sum of the rate caps of all flows present
+    double demand = 0;                   // sum of the rate caps of all transfers present
     std::uint32_t present = 0;           // transfers present
     std::vector<std::uint32_t> unaware;  // those of them that SimGrid plays without this link
   };
@@ -85,9 +82,9 @@ class Network {
     double begin = 0;
     Tag tag = 0;
     std::uint32_t generation = 0;
+    std::uint64_t aware = 0;  // bit i: SimGrid minds link i of the path for this transfer
     bool shared = false;      // SimGrid plays it
     bool waiting = false;     // to be handed to SimGrid at the end of this instant
-    std::vector<bool> aware;  // by link of the path: whether SimGrid minds it for this transfer
   };
 
   bool busy(const Link& link) const;
@@ -105,7 +102,7 @@ class Network {
   std::vector<Transfer> transfers_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> waiting_;
-  std::vector<LinkUse> minded_;  // of the transfer that is being admitted
+  std::vector<std::uint32_t> minded_;  // links of the transfer that is being admitted
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> agenda_;
   Solver solver_;
   Handler handler_;

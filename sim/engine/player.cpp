@@ -276,14 +276,14 @@ void Player::begin(std::uint32_t index) {
 void Player::start_wire(std::uint32_t index) {
   Meeting& meeting = meetings_[index];
   const double time = wire_time(script_.cost(meeting.subject, meeting.group));
-  const auto bundles = wires_.of_collective(meeting.subject, meeting.group);
-  if (bundles.empty()) {
+  const auto flows = wires_.of_collective(meeting.subject, meeting.group);
+  if (flows.empty()) {
     network_.at(network_.now() + time, tag(Kind::over, index));
     return;
   }
-  meeting.transfers_left = static_cast<std::uint32_t>(bundles.size());
-  for (const Wires::Bundle& bundle : bundles)
-    network_.start(bundle.path, bundle.bytes, bundle.bytes / time, tag(Kind::arrived, index));
+  meeting.transfers_left = static_cast<std::uint32_t>(flows.size());
+  for (const Wires::Flow& flow : flows)
+    network_.start(flow.path, flow.bytes, flow.bytes / time, tag(Kind::arrived, index));
 }
 
 void Player::end_meeting(std::uint32_t index) {

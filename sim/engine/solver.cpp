@@ -15,8 +15,7 @@
 /// - No actors and no mailboxes: transfers are started by the simulation loop itself (from a timer
 ///   or a completion), which costs 2 us each where an actor's send costs 9.
 /// - All transfers go from one host to another, and the zone hands out the links of the transfer
-///   that is being started. A link listed k times is used by k flows of the transfer: SimGrid adds
-///   up the weights.
+///   that is being started.
 /// - `Comm::set_rate` is ignored on host-to-host transfers in this version; a transfer is capped by
 ///   a link of its own at the end of its route instead, taken from a pool.
 /// - A latency that is positive but multiplied by 0 (`network/latency-factor`): SimGrid drops
@@ -124,16 +123,18 @@ Solver::Solver(const std::vector<double>& link_rate) : impl_(std::make_unique<Im
 /// SimGrid's own shutdown takes longer than a small simulation; the process ends instead.
 Solver::~Solver() { static_cast<void>(impl_.release()); }
 
-void Solver::start(std::uint32_t id, std::span<const LinkUse> links, double bytes, double rate) {
+void Solver::start(std::uint32_t id, std::span<const std::uint32_t> links, double bytes,
+                   double rate) {
   CHECK_INVARIANT(rate > 0 && !links.empty());
   Impl& impl = *impl_;
   std::vector<StandardLinkImpl*>& route = impl.root->next_route;
   route.clear();
-  for (const LinkUse& use : links) route.insert(route.end(), use.flows, impl.link_of(use.link));
+  for (const std::uint32_t link : links) route.push_back(impl.link_of(link));
   s4u::Link* cap = impl.take_cap(rate);
   route.push_back(cap->get_impl());
   s4u::CommPtr comm = s4u::Comm::sendto_init(impl.from, impl.to);
-  comm->set_payload_size(static_cast<std::uint64_t>(std::max(1.0, std::ceil(bytes * parts_of_byte))));
+  comm->set_payload_size(
+      static_cast<std::uint64_t>(std::max(1.0, std::ceil(bytes * parts_of_byte))));
   comm->start();
   impl.id_of.emplace(comm.get(), id);
   if (impl.running.size() <= id) impl.running.resize(id + 1);

@@ -8,12 +8,6 @@
 
 namespace sim::engine {
 
-/// A link that a transfer uses, and by how many of its flows.
-struct LinkUse {
-  std::uint32_t link = 0;
-  std::uint32_t flows = 1;
-};
-
 /// SimGrid: max-min fair sharing of links, and the clock while transfers share. One per process.
 class Solver {
  public:
@@ -27,10 +21,10 @@ class Solver {
   Solver(const Solver&) = delete;
   Solver& operator=(const Solver&) = delete;
 
-  /// Starts a transfer at the clock: every flow of it carries `bytes`, all advance together at no
-  /// more than `rate` each. `id` must be free again before it is used anew.
-  void start(std::uint32_t id, std::span<const LinkUse> links, double bytes, double rate);
-  /// Takes a transfer off; returns the bytes of each flow that are left.
+  /// Starts a transfer at the clock, at no more than `rate`. `id` must be free again before it is
+  /// used anew.
+  void start(std::uint32_t id, std::span<const std::uint32_t> links, double bytes, double rate);
+  /// Takes a transfer off; returns the bytes that are left.
   double stop(std::uint32_t id);
   std::size_t active() const;
   /// Calls `woken` when the clock reaches `date`.
