@@ -35,8 +35,8 @@ PathId Network::add_path(std::vector<std::uint32_t> links) {
   return static_cast<PathId>(paths_.size() - 1);
 }
 
-bool Network::busy(const Link& link) const {
-  return everything_shared_ || link.demand > link.rate * calm_slack;
+bool Network::is_busy(const Link& link) const {
+  return everything_shared_ ? !link.present.empty() : link.demand > link.rate * calm_slack;
 }
 
 void Network::start(PathId path, double bytes, double rate, Tag tag) {
@@ -48,50 +48,59 @@ void Network::start(PathId path, double bytes, double rate, Tag tag) {
   const std::uint32_t id = free_.back();
   free_.pop_back();
   Transfer& transfer = transfers_[id];
-  transfer.path = path;
-  transfer.bytes = bytes;
-  transfer.rate = rate;
-  transfer.begin = now_;
-  transfer.tag = tag;
-  ++transfer.generation;
-  transfer.shared = transfer.waiting = false;
+  const std::uint32_t generation = transfer.generation + 1;
+  transfer = {path, generation, tag, bytes, rate};
   Path& along = paths_[path];
-  transfer.aware = 0;
   ++counts_.transfers;
   along.bytes += bytes;
   bytes_sent_ += bytes;
-
-  for (std::size_t i = 0; i < along.links.size(); ++i) {
-    Link& link = links_[along.links[i]];
-    const bool was_busy = busy(link);
-    ++link.present;
+  for (const std::uint32_t index : along.links) {
+    Link& link = links_[index];
+    link.present.push_back(id);
     link.demand += rate;
-    if (!busy(link)) {
-      link.unaware.push_back(id);
-      continue;
+    if (link.busy) {
+      ++transfer.busy_links;
+    } else if (is_busy(link)) {
+      link.busy = true;
+      for (const std::uint32_t one : link.present) {
+        ++transfers_[one].busy_links;
+        await(one);
+      }
     }
-    if (!was_busy) become_busy(along.links[i]);
-    transfer.aware |= bit(i);
-    await(id);
   }
-  if (!transfer.waiting)
-    agenda_.push({now_ + bytes / rate, 0, sequence_++, end_tag(id, transfer.generation)});
+  if (transfer.busy_links > 0) await(id);
+  run_alone(id, bytes);  // void if it is still waiting at the end of this instant
 }
 
-void Network::become_busy(std::uint32_t link) {
-  std::vector<std::uint32_t>& unaware = links_[link].unaware;
-  std::erase_if(unaware, [&](std::uint32_t id) {
-    Transfer& transfer = transfers_[id];
-    // One that ends at this instant has only to be taken off the agenda.
-    if (!transfer.shared && !transfer.waiting &&
-        transfer.begin + transfer.bytes / transfer.rate <= now_)
-      return false;
-    const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
-    const auto found = std::lower_bound(path.begin(), path.end(), link);
-    transfer.aware |= bit(static_cast<std::size_t>(found - path.begin()));
-    await(id);
-    return true;
-  });
+void Network::leave(std::uint32_t id) {
+  Transfer& transfer = transfers_[id];
+  transfer.waiting = false;
+  ++transfer.generation;
+  for (const std::uint32_t index : paths_[transfer.path].links) {
+    Link& link = links_[index];
+    auto& present = link.present;
+    *std::find(present.begin(), present.end(), id) = present.back();
+    present.pop_back();
+    // An idle link is exactly idle, so that rounding does not add up over a long step.
+    link.demand = present.empty() ? 0 : link.demand - transfer.rate;
+    if (!link.busy || is_busy(link)) continue;
+    link.busy = false;
+    for (const std::uint32_t one : present)
+      if (--transfers_[one].busy_links == 0) await(one);
+  }
+  bytes_arrived_ += transfer.bytes;
+  const Tag tag = transfer.tag;
+  free_.push_back(id);
+  handler_.arrived(tag);
+}
+
+void Network::run_alone(std::uint32_t id, double left) {
+  Transfer& transfer = transfers_[id];
+  transfer.shared = false;
+  transfer.minded = 0;
+  transfer.left = left;
+  transfer.since = now_;
+  agenda_.push({now_ + left / transfer.rate, 0, sequence_++, end_tag(id, transfer.generation)});
 }
 
 void Network::await(std::uint32_t id) {
@@ -101,42 +110,36 @@ void Network::await(std::uint32_t id) {
   waiting_.push_back(id);
 }
 
-/// At the end of an instant, so that what starts together is handed over once.
-void Network::admit_waiting() {
-  for (const std::uint32_t id : waiting_) admit(id);
+/// At the end of an instant, so that what starts and ends together moves once.
+void Network::settle_waiting() {
+  for (const std::uint32_t id : waiting_)
+    if (transfers_[id].waiting) settle(id);
   waiting_.clear();
 }
 
-void Network::admit(std::uint32_t id) {
+void Network::settle(std::uint32_t id) {
   Transfer& transfer = transfers_[id];
-  const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
-  double left = transfer.bytes - transfer.rate * (now_ - transfer.begin);
-  if (transfer.shared)
-    left = solver_.stop(id);
-  else
-    ++counts_.shared_transfers;
-  transfer.shared = true;
   transfer.waiting = false;
-  ++transfer.generation;  // an entry in the agenda is void
-  minded_.clear();
-  for (std::size_t i = 0; i < path.size(); ++i)
-    if ((transfer.aware & bit(i)) != 0) minded_.push_back(path[i]);
-  solver_.start(id, minded_, left, transfer.rate);
-}
-
-void Network::leave(std::uint32_t id) {
-  Transfer& transfer = transfers_[id];
-  const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    Link& link = links_[path[i]];
-    if ((transfer.aware & bit(i)) == 0) std::erase(link.unaware, id);
-    // An idle link is exactly idle, so that rounding does not add up over a long step.
-    link.demand = --link.present == 0 ? 0 : link.demand - transfer.rate;
+  if (transfer.busy_links == 0) {
+    if (transfer.shared) run_alone(id, solver_.stop(id));
+    return;
   }
-  bytes_arrived_ += transfer.bytes;
-  const Tag tag = transfer.tag;
-  free_.push_back(id);
-  handler_.arrived(tag);
+  const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
+  std::uint64_t busy = 0;
+  minded_.clear();
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (!links_[path[i]].busy) continue;
+    busy |= bit(i);
+    minded_.push_back(path[i]);
+  }
+  if (transfer.shared && (busy & ~transfer.minded) == 0) return;
+  const double left =
+      transfer.shared ? solver_.stop(id) : transfer.left - transfer.rate * (now_ - transfer.since);
+  if (!transfer.was_shared) ++counts_.shared_transfers;
+  transfer.shared = transfer.was_shared = true;
+  transfer.minded = busy;
+  ++transfer.generation;
+  solver_.start(id, minded_, left, transfer.rate);
 }
 
 void Network::wake(double date) {
@@ -164,9 +167,9 @@ void Network::work_off_agenda() {
     }
     const auto id = static_cast<std::uint32_t>(entry.tag);
     const auto generation = static_cast<std::uint32_t>(entry.tag >> 32);
-    if (transfers_[id].generation == generation && !transfers_[id].waiting) leave(id);
+    if (transfers_[id].generation == generation) leave(id);
   }
-  if (!waiting_.empty() && clock_ >= now_) admit_waiting();
+  if (!waiting_.empty() && clock_ >= now_) settle_waiting();
   if (!waiting_.empty())
     wake(now_);
   else if (!agenda_.empty())

@@ -18,11 +18,11 @@ using PathId = std::uint32_t;
 ///
 /// A link on which the rate caps of all present transfers add up to no more than its rate is calm:
 /// it can hold nobody back, so leaving it out changes no share. SimGrid is told only of busy links
-/// and of the transfers that cross them, which it shares max-min fairly; a transfer that crosses
-/// only calm links runs at its cap, and its end is an entry in the agenda. When a link becomes
-/// busy, the transfers on it go to SimGrid with the bytes they have left (again, if SimGrid knew
-/// them without this link). Same times as with every link and transfer in SimGrid for a fraction
-/// of the work: `everything_shared` plays it that way, for tests and for comparison.
+/// and of the transfers that cross one, which it shares max-min fairly; a transfer that crosses
+/// only calm links runs at its cap, and its end is an entry in the agenda. As links become busy and
+/// calm again, transfers move to SimGrid and back with the bytes they have left. Same times as
+/// with every link and transfer in SimGrid for a fraction of the work: `everything_shared` plays it
+/// that way, for tests and for comparison.
 class Network {
  public:
   struct Handler {
@@ -71,27 +71,30 @@ class Network {
   };
   struct Link {
     double rate = 0;
-    double demand = 0;                   // sum of the rate caps of all transfers present
-    std::uint32_t present = 0;           // transfers present
-    std::vector<std::uint32_t> unaware;  // those of them that SimGrid plays without this link
+    double demand = 0;  // sum of the rate caps of all transfers present
+    bool busy = false;
+    std::vector<std::uint32_t> present;
   };
   struct Transfer {
     PathId path = 0;
+    std::uint32_t generation = 0;  // entries in the agenda of an earlier one are void
+    Tag tag = 0;
     double bytes = 0;
     double rate = 0;
-    double begin = 0;
-    Tag tag = 0;
-    std::uint32_t generation = 0;
-    std::uint64_t aware = 0;  // bit i: SimGrid minds link i of the path for this transfer
-    bool shared = false;      // SimGrid plays it
-    bool waiting = false;     // to be handed to SimGrid at the end of this instant
+    double left = 0;  // bytes, at `since`; while it is not shared
+    double since = 0;
+    std::uint64_t minded = 0;  // bit i: SimGrid minds link i of the path for this transfer
+    std::uint32_t busy_links = 0;
+    bool shared = false;  // SimGrid plays it
+    bool was_shared = false;
+    bool waiting = false;  // for the end of this instant, to be put where it belongs
   };
 
-  bool busy(const Link& link) const;
-  void become_busy(std::uint32_t link);
+  bool is_busy(const Link& link) const;
+  void run_alone(std::uint32_t id, double left);
   void await(std::uint32_t id);
-  void admit_waiting();
-  void admit(std::uint32_t id);
+  void settle_waiting();
+  void settle(std::uint32_t id);
   double agenda_limit() const;
   void work_off_agenda();
   void leave(std::uint32_t id);
@@ -102,7 +105,7 @@ class Network {
   std::vector<Transfer> transfers_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> waiting_;
-  std::vector<std::uint32_t> minded_;  // links of the transfer that is being admitted
+  std::vector<std::uint32_t> minded_;  // links of the transfer that is being settled
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> agenda_;
   Solver solver_;
   Handler handler_;

@@ -115,6 +115,7 @@ struct Solver::Impl {
   std::unordered_map<const s4u::Activity*, std::uint32_t> id_of;
   std::vector<Running> running;           // by id
   std::vector<s4u::CommPtr> ended_comms;  // kept until SimGrid has let go of them
+  std::unordered_map<const s4u::Activity*, s4u::CommPtr> stopped_comms;
   Callbacks callbacks;
 };
 
@@ -145,10 +146,11 @@ double Solver::stop(std::uint32_t id) {
   Impl& impl = *impl_;
   Impl::Running& stopped = impl.running[id];
   const double left = stopped.comm->get_remaining() / parts_of_byte;
-  impl.id_of.erase(stopped.comm.get());  // its completion is nobody's business any more
+  impl.id_of.erase(stopped.comm.get());
   stopped.comm->cancel();
   impl.free_caps.push_back(stopped.cap);
-  impl.ended_comms.push_back(std::move(stopped.comm));
+  const s4u::Activity* const key = stopped.comm.get();
+  impl.stopped_comms.emplace(key, std::move(stopped.comm));
   return left;
 }
 
@@ -166,7 +168,14 @@ void Solver::run(Callbacks callbacks) {
   impl.callbacks = std::move(callbacks);
   s4u::Activity::on_completion_cb([&impl](const s4u::Activity& activity) {
     const auto found = impl.id_of.find(&activity);
-    if (found == impl.id_of.end()) return;  // stopped
+    if (found == impl.id_of.end()) {
+      // A stopped one is announced twice: while it is stopped, and when SimGrid takes note of it.
+      const auto stopped = impl.stopped_comms.find(&activity);
+      if (stopped == impl.stopped_comms.end()) return;
+      impl.ended_comms.push_back(std::move(stopped->second));
+      impl.stopped_comms.erase(stopped);
+      return;
+    }
     const std::uint32_t id = found->second;
     impl.id_of.erase(found);
     Impl::Running& ended = impl.running[id];
