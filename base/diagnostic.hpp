@@ -18,6 +18,7 @@ struct SourceRef {
 };
 
 enum class Severity { error, warning, note };
+std::string_view name_of(Severity severity);
 
 /// One thing to tell the user: lower case, no full stop, with the numbers; the hint says how to
 /// right it.
