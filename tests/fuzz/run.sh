@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- $(sed -n 's/^foreshard_fuzz(\([a-z0-9_]*\) .*/\1/p' tests/fuzz/CMakeLists.txt)
+[ $# -gt 0 ] || set -- $(sed -n 's/^foreshard_fuzz(\([a-z0-9_]*\)[.]cpp .*/\1/p' tests/fuzz/CMakeLists.txt)
 [ -f build/fuzz/build.ninja ] || cmake --preset fuzz
 status=0
 for target in "$@"; do
