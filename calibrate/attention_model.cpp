@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "calibrate/gemm_model.hpp"
+#include "calibrate/memory_model.hpp"
 
 namespace calibrate {
 
@@ -61,22 +62,23 @@ base::Seconds flash_attention_time(const base::Attention& a, const topology::Gpu
 }
 
 base::Seconds unfused_attention_time(const base::Attention& a, const topology::GpuSpec& gpu,
-                                     const KernelCurves& curves) {
+                                     const KernelCurves& curves, const UnfusedCurve& curve) {
   const std::int64_t batch = a.batch * a.q_heads;
   const base::Gemm scores{a.seq_q, a.seq_kv, a.head_dim, batch, a.dtype, a.dtype};
   const base::Gemm values{a.seq_q, a.value_dim, a.seq_kv, batch, a.dtype, a.dtype};
   const GemmCurve& gemm = curves.gemm_for(a.dtype);
-  const UnfusedCurve& curve = curves.unfused;
   base::Seconds products = gemm_time(scores, gpu, gemm) + gemm_time(values, gpu, gemm);
   // Backward: each product has one gradient per operand, of the same work.
   if (a.backward) products = products * 2;
+  double passes = a.causal ? curve.causal_score_passes : curve.score_passes;
+  if (a.backward) passes = curve.backward_score_passes;
   base::Attention fused = a;
   fused.flash = true;
-  const base::Bytes between = base::bytes_of(a) - base::bytes_of(fused);
-  const double times = a.causal ? curve.causal_traffic : curve.traffic;
-  const base::Seconds traffic =
-      between / (gpu.memory_bandwidth * curves.memory.share) * times;
-  return products / curve.efficiency + traffic;
+  const double score_bytes = base::bytes_of(a.dtype) * static_cast<double>(batch) *
+                             static_cast<double>(a.seq_q) * static_cast<double>(a.seq_kv);
+  const base::Bytes traffic = base::Bytes::from_double(
+      score_bytes * passes + base::bytes_of(fused).as_double() * curve.operand_passes);
+  return products + memory_bound_time({traffic, 1}, gpu, curves.memory);
 }
 
 }  // namespace calibrate

@@ -13,17 +13,36 @@
 
 namespace calibrate {
 
-HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash)
+namespace {
+
+// Index of the curve that was asked for; the first when nothing was.
+template <class Curve>
+base::Result<std::size_t> choose(const std::vector<Curve>& curves, const Curve* found,
+                                 const std::string& wanted, const std::string& file) {
+  if (wanted.empty()) return 0;
+  if (found != nullptr) return static_cast<std::size_t>(found - curves.data());
+  std::vector<std::string_view> names;
+  for (const Curve& curve : curves) names.push_back(curve.name);
+  return tl::unexpected(base::Diagnostics{
+      {{file}, fmt::format("no attention kernels '{}'", wanted), base::suggest(wanted, names)}});
+}
+
+}  // namespace
+
+HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash,
+                                 std::size_t unfused)
     : gpu_(std::move(gpu)),
       curves_(std::move(curves)),
       flash_(flash),
+      unfused_(unfused),
       measured_(curves_.measured_on(gpu_.name)) {
-  CHECK_INVARIANT(flash_ < curves_.flash.size());
+  CHECK_INVARIANT(flash_ < curves_.flash.size() && unfused_ < curves_.unfused.size());
   for (const auto& [type, curve] : curves_.gemm)
     gemm_source_[type] = add_source(fmt::format("{} GEMM curve", base::name_of(type)), curve.source);
   const FlashCurve& fused = curves_.flash[flash_];
   flash_source_ = add_source(fmt::format("{} curve", fused.name), fused.source);
-  unfused_source_ = add_source("unfused attention curve", curves_.unfused.source);
+  const UnfusedCurve& plain = curves_.unfused[unfused_];
+  unfused_source_ = add_source(fmt::format("{} curve", plain.name), plain.source);
   memory_source_ = add_source("memory-bound curve", curves_.memory.source);
   collective_source_ = static_cast<int>(sources_.size());
   sources_.emplace_back("collective model (NCCL 2.28 tuning constants)");
@@ -57,9 +76,11 @@ Duration HardwareProfile::kernel(const base::Kernel& kernel) const {
   }
   if (const auto* attention = std::get_if<base::Attention>(&kernel)) {
     CHECK_INVARIANT(supports(attention->dtype));
-    if (!attention->flash)
-      return priced(unfused_attention_time(*attention, gpu_, curves_), curves_.unfused.source,
+    if (!attention->flash) {
+      const UnfusedCurve& curve = curves_.unfused[unfused_];
+      return priced(unfused_attention_time(*attention, gpu_, curves_, curve), curve.source,
                     unfused_source_);
+    }
     const FlashCurve& curve = curves_.flash[flash_];
     return priced(flash_attention_time(*attention, gpu_, curve), curve.source, flash_source_);
   }
@@ -80,20 +101,14 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(const topology::Gpu
                                                              const HardwareProfileOptions& options) {
   base::Result<KernelCurves> curves = load_kernel_curves(hardware_folder, gpu.architecture);
   if (!curves) return tl::unexpected(curves.error());
-  std::size_t flash = 0;
-  if (!options.attention.empty()) {
-    const FlashCurve* found = curves->find_flash(options.attention);
-    if (found == nullptr) {
-      std::vector<std::string_view> names;
-      for (const FlashCurve& curve : curves->flash) names.push_back(curve.name);
-      return tl::unexpected(base::Diagnostics{
-          {{hardware_folder + "/kernels/" + curves->architecture + ".yaml"},
-           fmt::format("no curve for the attention kernels '{}'", options.attention),
-           base::suggest(options.attention, names)}});
-    }
-    flash = static_cast<std::size_t>(found - curves->flash.data());
-  }
-  return std::make_unique<HardwareProfile>(gpu, std::move(*curves), flash);
+  const std::string file = hardware_folder + "/kernels/" + curves->architecture + ".yaml";
+  const auto flash = choose(curves->flash, curves->find_flash(options.flash_attention),
+                            options.flash_attention, file);
+  if (!flash) return tl::unexpected(flash.error());
+  const auto unfused = choose(curves->unfused, curves->find_unfused(options.unfused_attention),
+                              options.unfused_attention, file);
+  if (!unfused) return tl::unexpected(unfused.error());
+  return std::make_unique<HardwareProfile>(gpu, std::move(*curves), *flash, *unfused);
 }
 
 }  // namespace calibrate

@@ -12,15 +12,18 @@
 namespace calibrate {
 
 struct HardwareProfileOptions {
-  /// Which fused attention kernels run, by the name of a curve or of a library; empty: the
-  /// architecture's usual one.
-  std::string attention;
+  /// Which attention kernels run where a kernel is fused and where it is not, by the name of a
+  /// curve or of a library; empty: the architecture's usual ones.
+  std::string flash_attention;
+  std::string unfused_attention;
 };
 
 /// Durations from what is known of a GPU model: its figures and the curves of its architecture.
 class HardwareProfile : public Profile {
  public:
-  HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash = 0);
+  /// `flash` and `unfused` index the lists of the same name in `curves`.
+  HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash = 0,
+                  std::size_t unfused = 0);
 
   bool supports(base::DType type) const override;
   Duration kernel(const base::Kernel& kernel) const override;
@@ -35,6 +38,7 @@ class HardwareProfile : public Profile {
   topology::GpuSpec gpu_;
   KernelCurves curves_;
   std::size_t flash_;
+  std::size_t unfused_;
   bool measured_;
   std::vector<std::string> sources_;
   std::map<base::DType, int> gemm_source_;

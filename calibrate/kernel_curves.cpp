@@ -76,12 +76,18 @@ FlashCurve read_flash(MapReader& reader) {
   return curve;
 }
 
-void read_unfused(MapReader& reader, UnfusedCurve& out) {
-  read_source(reader, out.source);
-  reader.require("efficiency", out.efficiency, share);
-  reader.require("traffic", out.traffic, Range<double>{1.0, 100.0});
-  reader.require("causal_traffic", out.causal_traffic, Range<double>{1.0, 100.0});
+UnfusedCurve read_unfused(MapReader& reader) {
+  constexpr Range<double> passes{0.0, 100.0};
+  UnfusedCurve curve;
+  read_source(reader, curve.source);
+  reader.require("name", curve.name);
+  reader.read("libraries", curve.libraries);
+  reader.require("score_passes", curve.score_passes, passes);
+  reader.require("causal_score_passes", curve.causal_score_passes, passes);
+  reader.require("backward_score_passes", curve.backward_score_passes, passes);
+  reader.require("operand_passes", curve.operand_passes, passes);
   reader.finish();
+  return curve;
 }
 
 void read_memory(MapReader& reader, MemoryCurve& out) {
@@ -101,6 +107,25 @@ void read_gemms(MapReader& root, std::map<base::DType, GemmCurve>& out) {
     gemm->error("bf16", "'gemm.bf16' is missing", "it serves every number format without its own");
 }
 
+// By name or by one of its libraries.
+template <class Curve>
+const Curve* find_curve(const std::vector<Curve>& curves, std::string_view name) {
+  for (const Curve& curve : curves) {
+    const auto& names = curve.libraries;
+    if (curve.name == name || std::find(names.begin(), names.end(), name) != names.end())
+      return &curve;
+  }
+  return nullptr;
+}
+
+template <class Curve, class Read>
+std::vector<Curve> read_list(MapReader& root, std::string_view key, Read read) {
+  std::vector<Curve> curves;
+  for (MapReader& reader : root.maps(key)) curves.push_back(read(reader));
+  if (curves.empty()) root.error(key, fmt::format("'{}' must list at least one kernel", key));
+  return curves;
+}
+
 }  // namespace
 
 bool KernelCurves::measured_on(std::string_view gpu) const {
@@ -115,12 +140,11 @@ const GemmCurve& KernelCurves::gemm_for(base::DType type) const {
 }
 
 const FlashCurve* KernelCurves::find_flash(std::string_view name) const {
-  for (const FlashCurve& curve : flash) {
-    const auto& names = curve.libraries;
-    if (curve.name == name || std::find(names.begin(), names.end(), name) != names.end())
-      return &curve;
-  }
-  return nullptr;
+  return find_curve(flash, name);
+}
+
+const UnfusedCurve* KernelCurves::find_unfused(std::string_view name) const {
+  return find_curve(unfused, name);
 }
 
 base::Result<KernelCurves> read_kernel_curves(std::string_view yaml, const std::string& file) {
@@ -133,10 +157,8 @@ base::Result<KernelCurves> read_kernel_curves(std::string_view yaml, const std::
   root.read("measured_on", curves.gpus);
   root.require("family_spread", curves.family_spread, Range<double>{0.0, 2.0});
   read_gemms(root, curves.gemm);
-  for (MapReader& reader : root.maps("flash_attention")) curves.flash.push_back(read_flash(reader));
-  if (curves.flash.empty())
-    root.error("flash_attention", "'flash_attention' needs at least one kernel");
-  if (auto reader = root.required_map("unfused_attention")) read_unfused(*reader, curves.unfused);
+  curves.flash = read_list<FlashCurve>(root, "flash_attention", read_flash);
+  curves.unfused = read_list<UnfusedCurve>(root, "unfused_attention", read_unfused);
   if (auto reader = root.required_map("memory_bound")) read_memory(*reader, curves.memory);
   root.finish();
   if (base::has_errors(problems)) return tl::unexpected(problems);

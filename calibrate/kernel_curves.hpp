@@ -51,12 +51,17 @@ struct FlashCurve {
   base::Seconds launch;
 };
 
-/// Coefficients of `unfused_attention_time`.
+/// Coefficients of `unfused_attention_time`: how often the kernels between the two GEMMs move the
+/// scores (once is one read or one write), and how often q, k, v and the output are moved to be
+/// laid out anew.
 struct UnfusedCurve {
+  std::string name;                    ///< "fused-softmax"
+  std::vector<std::string> libraries;
   CurveSource source;
-  double efficiency = 1;    ///< of the two batched GEMMs, relative to a plain GEMM's time
-  double traffic = 1;       ///< bytes of the scores that move, over base::bytes_of's count
-  double causal_traffic = 1;  ///< the same with a causal mask
+  double score_passes = 0;           ///< forward
+  double causal_score_passes = 0;    ///< forward with a causal mask
+  double backward_score_passes = 0;
+  double operand_passes = 0;
 };
 
 /// Coefficients of `memory_bound_time`.
@@ -72,13 +77,14 @@ struct KernelCurves {
   double family_spread = 0;          ///< added (in squares) on a GPU that was not measured
   std::map<base::DType, GemmCurve> gemm;  ///< bf16 is always there and serves the absent ones
   std::vector<FlashCurve> flash;     ///< the first is the default; never empty
-  UnfusedCurve unfused;
+  std::vector<UnfusedCurve> unfused;  ///< likewise
   MemoryCurve memory;
 
   bool measured_on(std::string_view gpu) const;
   const GemmCurve& gemm_for(base::DType type) const;
   /// By name or library name; nullptr when there is none.
   const FlashCurve* find_flash(std::string_view name) const;
+  const UnfusedCurve* find_unfused(std::string_view name) const;
 };
 
 /// Parser of one file, for tests and fuzzers.

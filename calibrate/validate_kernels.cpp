@@ -148,10 +148,11 @@ class Profiles {
       : registry_(registry), folder_(folder) {}
 
   base::Result<const Profile*> find(const topology::GpuSpec& gpu, const std::string& library) {
-    const std::string wanted = attention_curve(gpu, library);
-    std::unique_ptr<Profile>& slot = known_[{gpu.name, wanted}];
+    const HardwareProfileOptions wanted = options_for(gpu, library);
+    std::unique_ptr<Profile>& slot =
+        known_[{gpu.name, wanted.flash_attention, wanted.unfused_attention}];
     if (slot == nullptr) {
-      auto made = make_hardware_profile(gpu, folder_, {wanted});
+      auto made = make_hardware_profile(gpu, folder_, wanted);
       if (!made) return tl::unexpected(made.error());
       slot = std::move(*made);
     }
@@ -161,22 +162,24 @@ class Profiles {
 
  private:
   // The curve of the library, of its family ("vllm 0.24.0": "vllm"), or the usual one.
-  std::string attention_curve(const topology::GpuSpec& gpu, const std::string& library) {
+  HardwareProfileOptions options_for(const topology::GpuSpec& gpu, const std::string& library) {
     auto curves = curves_.find(gpu.architecture);
     if (curves == curves_.end()) {
       auto loaded = load_kernel_curves(folder_, gpu.architecture);
-      if (!loaded) return "";  // make_hardware_profile tells why
+      if (!loaded) return {};  // make_hardware_profile tells why
       curves = curves_.emplace(gpu.architecture, std::move(*loaded)).first;
     }
-    for (const std::string_view name : {std::string_view(library), first_word(library)})
-      if (const FlashCurve* curve = curves->second.find_flash(name)) return curve->name;
-    return "";
+    for (const std::string_view name : {std::string_view(library), first_word(library)}) {
+      if (const FlashCurve* curve = curves->second.find_flash(name)) return {curve->name, ""};
+      if (const UnfusedCurve* curve = curves->second.find_unfused(name)) return {"", curve->name};
+    }
+    return {};
   }
 
   const topology::HardwareRegistry& registry_;
   const std::string& folder_;
   std::map<std::string, KernelCurves> curves_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Profile>> known_;
+  std::map<std::array<std::string, 3>, std::unique_ptr<Profile>> known_;
 };
 
 }  // namespace

@@ -34,7 +34,7 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table);
 /// its name says. Otherwise the reason why it cannot be expressed.
 struct KernelsOfRow {
   std::vector<base::Kernel> kernels;
-  std::string attention;  ///< which fused attention kernels, for HardwareProfileOptions
+  std::string attention;  ///< library whose attention kernels ran; empty: the usual ones
   std::string unexpressed;
 };
 KernelsOfRow kernels_of(const KernelRow& row);

@@ -34,7 +34,9 @@ calibrate::GroupShape shape_of(const std::vector<topology::GpuId>& members,
   bool first = true;
   for (const auto& [domain, site] : sites) {
     const topology::NodeType& type = *site.type;
-    const base::BytesPerSecond inside = type.scale_up_rate * type.scale_up_efficiency;
+    const base::BytesPerSecond inside =
+        site.ranks > 1 ? topology::scale_up_rate_among(type, site.ranks)
+                       : type.scale_up_rate * type.scale_up_efficiency;
     const base::BytesPerSecond outside =
         type.nic_rate * type.nic_efficiency * static_cast<double>(site.nics.size());
     shape.ranks_per_node = std::max(shape.ranks_per_node, site.ranks);

@@ -11,46 +11,25 @@ namespace {
 using base::Bytes;
 using base::Collective;
 using base::DType;
-using base::Gemm;
 using base::Kernel;
 
-/// Whether an operator enters a divided region (its input must be whole) or leaves one (its output
-/// is a partial sum). Routed experts are entered at the router and left after the combination, so
-/// that each token travels once and not once per chosen expert.
-bool enters(const Op& op) {
-  if (op.expert) return false;
-  return op.split == TensorSplit::column || op.kind == OpKind::router || op.kind == OpKind::head;
-}
-bool leaves(const Op& op) {
-  if (op.expert) return false;
-  return op.split == TensorSplit::row || op.kind == OpKind::combine ||
-         op.kind == OpKind::embedding;
-}
-
-Bytes whole_tokens(const ModelSpec& model, const Plan& plan) {
-  return Bytes::from_double(static_cast<double>(plan.micro_batch) *
-                            static_cast<double>(plan.sequence) *
-                            static_cast<double>(model.hidden) *
-                            base::bytes_of(plan.precision.compute));
-}
-
-const Gemm* first_gemm(const std::vector<Kernel>& kernels) {
-  for (const Kernel& kernel : kernels)
-    if (const auto* gemm = std::get_if<Gemm>(&kernel)) return gemm;
-  return nullptr;
+/// What lies between kernels has 16 bits at least, whatever the GEMM inputs have.
+Bytes stored(std::int64_t elements, const Plan& plan) {
+  return Bytes::from_double(static_cast<double>(elements) *
+                            std::max(base::bytes_of(plan.precision.compute), 2.0));
 }
 
 /// Weight gradients accumulate in the gradient format.
 std::vector<Kernel> accumulating(std::vector<Kernel> kernels, DType gradients) {
   for (Kernel& kernel : kernels)
-    if (auto* gemm = std::get_if<Gemm>(&kernel)) gemm->output = gradients;
+    if (auto* gemm = std::get_if<base::Gemm>(&kernel)) gemm->output = gradients;
   return kernels;
 }
 
 class Cutter {
  public:
   Cutter(const ModelSpec& model, const Plan& plan)
-      : model_(model), plan_(plan), tokens_(whole_tokens(model, plan)) {}
+      : plan_(plan), tokens_(stored(plan.micro_batch * plan.sequence * model.hidden, plan)) {}
 
   ShardedBlock block(const Block& source) const {
     ShardedBlock block;
@@ -72,27 +51,19 @@ class Cutter {
 
   Communication tensor(Collective op, Bytes bytes) const { return {op, Axis::tensor, bytes}; }
 
-  /// Bytes that must be gathered before `op`, or summed after it.
-  Bytes input_bytes(const Op& op) const {
-    const Gemm* gemm = op.kind == OpKind::router ? nullptr : first_gemm(op.forward);
-    if (gemm == nullptr) return tokens_;
-    return Bytes::from_double(static_cast<double>(gemm->m * gemm->k) *
-                              base::bytes_of(plan_.precision.compute));
-  }
-
   std::vector<Work> forward(const Block& source, WorkPhase phase, bool attention_only) const {
     std::vector<Work> works;
     for (const Op& op : source.ops) {
       if (attention_only && op.kind != OpKind::attention) continue;
-      if (sequence_parallel() && enters(op))
+      if (sequence_parallel() && op.gathers_input)
         works.push_back({"all-gather " + op.name, phase, {},
-                         tensor(Collective::all_gather, input_bytes(op))});
+                         tensor(Collective::all_gather, stored(op.input_elements, plan_))});
       if (!op.forward.empty()) works.push_back({op.name, phase, op.forward, std::nullopt});
-      if (plan_.tensor > 1 && leaves(op)) {
+      if (plan_.tensor > 1 && op.reduces_output) {
         const bool scatter = sequence_parallel();
         works.push_back({(scatter ? "reduce-scatter " : "all-reduce ") + op.name, phase, {},
                          tensor(scatter ? Collective::reduce_scatter : Collective::all_reduce,
-                                tokens_)});
+                                stored(op.output_elements, plan_))});
       }
       // Vocabulary-parallel cross-entropy: maximum, sum of exponentials and target logit, fp32.
       if (plan_.tensor > 1 && op.kind == OpKind::loss)
@@ -119,35 +90,36 @@ class Cutter {
     };
     const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_.precision.gradients);
     if (sequence_parallel()) {
-      if (leaves(op))
-        add("all-gather gradient " + op.name, {}, tensor(Collective::all_gather, tokens_));
+      if (op.reduces_output)
+        add("all-gather gradient " + op.name, {},
+            tensor(Collective::all_gather, stored(op.output_elements, plan_)));
       std::optional<Communication> regather;
       std::optional<Communication> scatter;
-      if (enters(op)) {
-        regather = tensor(Collective::all_gather, input_bytes(op));
-        scatter = tensor(Collective::reduce_scatter, input_bytes(op));
+      if (op.gathers_input) {
+        // Only a weight gradient needs the whole input once more.
+        if (!weight.empty())
+          regather = tensor(Collective::all_gather, stored(op.input_elements, plan_));
+        scatter = tensor(Collective::reduce_scatter, stored(op.input_elements, plan_));
       }
       add(op.name + " input gradient", op.backward_input, regather);
       add(op.name + " weight gradient", weight, scatter);
       return;
     }
     std::optional<Communication> reduce;
-    if (plan_.tensor > 1 && enters(op))
-      reduce = tensor(Collective::all_reduce, input_bytes(op));
+    if (plan_.tensor > 1 && op.gathers_input)
+      reduce = tensor(Collective::all_reduce, stored(op.input_elements, plan_));
     add(op.name + " input gradient", op.backward_input);
     add(op.name + " weight gradient", weight, reduce);
   }
 
   std::int64_t local_parameters(const Op& op) const {
     const bool divided = op.split == TensorSplit::column || op.split == TensorSplit::row ||
-                         op.split == TensorSplit::vocabulary || op.split == TensorSplit::heads;
+                         op.split == TensorSplit::vocabulary;
     return divided ? (op.parameters + plan_.tensor - 1) / plan_.tensor : op.parameters;
   }
 
   Bytes saved_by(const Op& op) const {
-    return Bytes::from_double(static_cast<double>(op.saved_elements) *
-                                  base::bytes_of(plan_.precision.compute) +
-                              static_cast<double>(op.saved_bytes));
+    return stored(op.saved_elements, plan_) + Bytes::from_count(op.saved_bytes);
   }
 
   void account_memory(const Block& source, ShardedBlock& block) const {
@@ -169,9 +141,8 @@ class Cutter {
     }
   }
 
-  const ModelSpec& model_;
   const Plan& plan_;
-  Bytes tokens_;
+  Bytes tokens_;  ///< hidden states of one micro-batch
 };
 
 void count_flop(const ShardedBlock& block, const Plan& plan, base::Flop& model,

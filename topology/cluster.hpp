@@ -44,7 +44,7 @@ struct NodeInfo {
   int gpus = 0;
 };
 
-struct Graph;  // boost::adjacency_list, topology/graph.hpp
+struct Graph;  // a boost::adjacency_list, topology/graph.hpp
 
 /// The machine: a directed multigraph of devices and links that keeps rails, parallel cables and
 /// rates. Immutable once built, cheap to copy.
@@ -66,6 +66,8 @@ class Cluster {
   const std::vector<NodeInfo>& nodes() const { return nodes_; }
   const GpuSpec& gpu_spec(GpuId id) const;
   const HardwareRegistry& registry() const { return *registry_; }
+  /// How nodes are joined, for people: "rail-optimised"; empty when nothing joins them.
+  const std::string& fabric() const;
   /// What was inferred while building.
   const base::Diagnostics& notes() const { return notes_; }
 
@@ -76,9 +78,12 @@ class Cluster {
   base::Diagnostics notes_;
   std::vector<DeviceId> gpus_;
   std::vector<int> node_of_gpu_;
+  std::vector<const GpuSpec*> spec_of_node_;
 };
 
-/// Lays out devices and cables. The registry must outlive nothing: the cluster keeps it.
+/// Lays out devices and cables. The cluster keeps the registry; node types of `spec` must be of
+/// this registry or of `spec.custom_types`. Latency of a path: `scale_up_latency` inside a domain;
+/// `nic_latency` from NIC to NIC, plus `switch_latency` for each switch after the first.
 base::Result<Cluster> build_cluster(const ClusterSpec& spec,
                                     std::shared_ptr<const HardwareRegistry> registry);
 

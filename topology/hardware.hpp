@@ -2,27 +2,41 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.hpp"
 #include "base/dtype.hpp"
 #include "base/units.hpp"
 
+namespace base {
+class MapReader;
+}
+
 /// What a GPU, a NIC and a node are: read from the YAML files of `scenarios/hardware`, where each
 /// figure names its source. Adding a machine is a new file there and no C++.
 namespace topology {
+
+/// Where figures of a hardware file come from. A figure without one is a mistake in the file.
+struct FigureSource {
+  std::vector<std::string> of;  ///< keys, for example "memory_bandwidth" or "peak.fp8"
+  std::string from;             ///< document and table, or "assumed" and why
+  std::string date;             ///< of the document: "2023", "2023-03" or "2023-03-14"
+};
 
 /// One GPU model. Peaks are dense (no sparsity).
 struct GpuSpec {
   std::string name;      ///< registry name, for example "H100-SXM5-80GB"
   std::string vendor;    ///< "nvidia" or "amd"
-  std::string architecture;  ///< "volta", "ampere", "ada", "hopper", "blackwell", "cdna3"
+  std::string architecture;  ///< "volta", "ampere", "ada", "hopper", "blackwell",
+                             ///< "cdna2", "cdna3"
   std::vector<std::string> aliases;  ///< other spellings; `*` matches any rest (GFD product names)
   std::map<base::DType, base::FlopPerSecond> peak;  ///< absent dtype: the GPU cannot compute in it
-  base::Bytes memory;
+  base::Bytes memory;  ///< what the driver reports as the total
   base::BytesPerSecond memory_bandwidth;
   int multiprocessors = 0;  ///< SMs or compute units, for wave quantisation
   base::Seconds kernel_launch;  ///< least time of a launched kernel, back to back
+  std::vector<FigureSource> sources;
 };
 
 /// How the GPUs inside one node (or NVLink domain) reach each other.
@@ -49,8 +63,14 @@ struct NodeType {
   int nics = 0;                            ///< compute NICs; GPU i uses NIC i * nics / gpus
   base::BytesPerSecond nic_rate;           ///< per NIC, one direction, raw
   double nic_efficiency = 1;               ///< share of it that large transfers reach
-  base::Seconds nic_latency;               ///< NIC to NIC under one switch, per network hop of a collective
+  base::Seconds nic_latency;               ///< NIC to NIC under one switch, per network hop of a
+                                           ///< collective
+  std::vector<FigureSource> sources;
 };
+
+/// Usable rate of one GPU, one direction, when `members` GPUs of one node talk only to each other.
+/// In a mesh it is the share of the links that lead to members. \pre 2 <= members.
+base::BytesPerSecond scale_up_rate_among(const NodeType& type, int members);
 
 /// Everything in a folder of hardware YAML files.
 class HardwareRegistry {
@@ -58,7 +78,9 @@ class HardwareRegistry {
   /// Reads `DIR/gpus/*.yaml` and `DIR/nodes/*.yaml`; every mistake of every file at once.
   static base::Result<HardwareRegistry> read(const std::string& folder);
 
-  /// By name or alias, case-insensitive; nullptr when unknown.
+  /// By name or alias; nullptr when unknown. Case does not matter and a space is a dash ("NVIDIA
+  /// H100 80GB HBM3"). A whole name wins over an alias that ends in `*`, of those the longest wins;
+  /// `*` does not match "-MIG-...": a slice of a GPU is another thing.
   const GpuSpec* find_gpu(std::string_view name) const;
   const NodeType* find_node(std::string_view name) const;
   const std::vector<GpuSpec>& gpus() const { return gpus_; }
@@ -71,7 +93,11 @@ class HardwareRegistry {
   std::vector<NodeType> nodes_;
 };
 
-/// Parsers of one file each, for tests and fuzzers.
+/// Reads the keys of a node type over the values `type` already has. With `complete`, a key that
+/// has no meaningful default must be there. Does not call `finish()`.
+void read_node_type(base::MapReader& reader, NodeType& type, bool complete);
+
+/// Parsers of one file each, for tests and fuzzers. `read_node` cannot know whether the GPU exists.
 base::Result<GpuSpec> read_gpu(std::string_view yaml, const std::string& file);
 base::Result<NodeType> read_node(std::string_view yaml, const std::string& file);
 

@@ -1,0 +1,63 @@
+#include "topology/fabric/fabric.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace topology::fabric {
+
+namespace {
+
+/// The first node that has NICs stands for all where one figure must do; build_cluster notes mixed
+/// types. Every fabric is only built when some node has NICs.
+const NodeType& typical(const Site& site) {
+  for (std::size_t i = 0; i < site.nics.size(); ++i)
+    if (!site.nics[i].empty()) return site.type(i);
+  return site.type(0);
+}
+
+}  // namespace
+
+void Site::error(std::string message, std::string hint) const {
+  problems.push_back({spec.where, std::move(message), std::move(hint)});
+}
+
+void Site::note(std::string message) const {
+  notes.push_back({spec.where, std::move(message), "", base::Severity::note});
+}
+
+int Site::rails() const {
+  std::size_t most = 0;
+  for (const auto& of_node : nics) most = std::max(most, of_node.size());
+  return static_cast<int>(most);
+}
+
+base::BytesPerSecond Site::nic_rate() const { return typical(*this).nic_rate; }
+
+base::BytesPerSecond Site::uplink_rate() const {
+  const base::BytesPerSecond given = spec.fabric.uplink_rate;
+  return given > base::BytesPerSecond() ? given : nic_rate();
+}
+
+double Site::wire_efficiency() const { return typical(*this).nic_efficiency; }
+
+void Site::attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const {
+  const NodeType& of = type(node);
+  // Half on the way in, half on the way out: NIC to NIC under one switch takes `nic_latency`.
+  add_cable(graph, nics[node][nic], to, of.nic_rate * of.nic_efficiency, of.nic_latency / 2, rail);
+}
+
+void Site::trunk(DeviceId lower, DeviceId upper, int count) const {
+  for (int i = 0; i < count; ++i)
+    add_cable(graph, lower, upper, uplink_rate() * wire_efficiency(), spec.fabric.switch_latency);
+}
+
+int nodes_per_leaf(const Site& site, int cables) {
+  const FabricSpec& fabric = site.spec.fabric;
+  if (fabric.nodes_per_leaf > 0) return fabric.nodes_per_leaf;
+  // down + up = ports, with up = down * nic / (oversubscription * uplink).
+  const double up_for_one = site.nic_rate() / (site.uplink_rate() * fabric.oversubscription);
+  const int down = static_cast<int>(fabric.switch_ports / (1 + up_for_one) + 1e-9);
+  return std::max(1, down / std::max(1, cables));
+}
+
+}  // namespace topology::fabric

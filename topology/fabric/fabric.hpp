@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "topology/cluster_spec.hpp"
+#include "topology/graph.hpp"
+
+/// Network fabrics: each kind is one file and one row of `kinds`. A fabric finds the NICs of all
+/// nodes in the graph and adds switches and cables. Internal to the module.
+namespace topology::fabric {
+
+struct Site {
+  Graph& graph;
+  const ClusterSpec& spec;
+  std::vector<std::vector<DeviceId>> nics;  ///< of each node, by rail
+  base::Diagnostics& problems;              ///< mistakes; the graph is then thrown away
+  base::Diagnostics& notes;
+
+  void error(std::string message, std::string hint = {}) const;
+  void note(std::string message) const;
+  const NodeType& type(std::size_t node) const { return *spec.nodes[node].type; }
+  /// Most NICs of a node.
+  int rails() const;
+  /// Raw NIC rate of the first node that has NICs, in which ports of leaves are counted.
+  base::BytesPerSecond nic_rate() const;
+  /// Raw rate of one switch-to-switch cable: that of a NIC if none is given.
+  base::BytesPerSecond uplink_rate() const;
+  /// Share of a wire that payload can use: that of the NICs, for a packet loses it on every wire.
+  double wire_efficiency() const;
+  /// Joins a NIC to a switch.
+  void attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const;
+  /// `count` parallel cables between switches.
+  void trunk(DeviceId lower, DeviceId upper, int count) const;
+};
+
+/// `nodes_per_leaf`, or what half of the ports (less with oversubscription, more without) can take
+/// when each node brings `cables` cables.
+int nodes_per_leaf(const Site& site, int cables);
+
+/// Joins leaves by spines, and by a core level where one level of spines is too small:
+/// a folded Clos network. Each leaf serves `down` NICs at most.
+void join_leaves(const Site& site, const std::vector<DeviceId>& leaves, int down);
+
+void build_rail_optimized(const Site& site);
+void build_fat_tree(const Site& site);
+void build_single_switch(const Site& site);
+void build_dragonfly(const Site& site);
+/// The switch tree that the nodes' domain paths describe, whatever `FabricSpec::kind` says.
+void build_from_domains(const Site& site);
+
+struct Kind {
+  std::string_view name;   ///< in YAML
+  std::string_view label;  ///< for people
+  FabricKind kind;
+  void (*build)(const Site& site);
+};
+
+inline constexpr std::array kinds{
+    Kind{"rail_optimized", "rail-optimised", FabricKind::rail_optimized, build_rail_optimized},
+    Kind{"fat_tree", "fat tree", FabricKind::fat_tree, build_fat_tree},
+    Kind{"single_switch", "one ideal switch", FabricKind::single_switch, build_single_switch},
+    Kind{"dragonfly", "dragonfly", FabricKind::dragonfly, build_dragonfly},
+};
+
+}  // namespace topology::fabric

@@ -1,0 +1,35 @@
+#include "topology/graph.hpp"
+
+#include <utility>
+
+namespace topology {
+
+namespace {
+
+void add_link(Graph& graph, DeviceId from, DeviceId to, base::BytesPerSecond rate,
+              base::Seconds latency, int rail) {
+  Cable cable;
+  cable.from = from;
+  cable.to = to;
+  cable.rate = rate;
+  cable.latency = latency;
+  cable.rail = rail;
+  cable.id = static_cast<LinkId>(graph.links.size());
+  const auto edge = boost::add_edge(from, to, cable, graph).first;
+  graph.links.push_back(&graph[edge]);
+}
+
+}  // namespace
+
+DeviceId add_device(Graph& graph, DeviceKind kind, std::string name, int node, int rail) {
+  return static_cast<DeviceId>(
+      boost::add_vertex(Device{kind, std::move(name), node, rail}, graph));
+}
+
+void add_cable(Graph& graph, DeviceId a, DeviceId b, base::BytesPerSecond rate,
+               base::Seconds latency, int rail) {
+  add_link(graph, a, b, rate, latency, rail);
+  add_link(graph, b, a, rate, latency, rail);
+}
+
+}  // namespace topology
