@@ -18,6 +18,7 @@ struct SourceRef {
 };
 
 enum class Severity { error, warning, note };
+std::string_view name_of(Severity severity);
 
 /// One thing to tell the user: lower case, no full stop, with the numbers; the hint says how to
 /// right it.
@@ -28,6 +29,8 @@ struct Diagnostic {
   Severity severity = Severity::error;
 
   /// `file:line:column: error: message (hint)`; without line and column where they are unknown.
+  /// One line whatever the user's words are: control characters are written as \xNN, and a text
+  /// beyond 2,000 bytes is cut.
   std::string format() const;
 };
 

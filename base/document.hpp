@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,8 +51,15 @@ inline constexpr int document_depth_max = 100;
 /// are errors; aliases are copied, up to a total of a million nodes.
 Result<Document> parse_yaml(std::string_view text, std::string file);
 
+struct JsonOptions {
+  /// "parent.key": values that are read over and not kept, wherever they stand. For huge files of
+  /// which little matters.
+  std::span<const std::string_view> drop;
+};
+
 /// Reads one JSON text (RFC 8259, a byte order mark is skipped). Duplicate keys are errors.
-Result<Document> parse_json(std::string_view text, std::string file);
+Result<Document> parse_json(std::string_view text, std::string file,
+                            const JsonOptions& options = {});
 
 /// Puts `value` (YAML text) at the dotted `path` of a document, creating maps on the way; whole
 /// numbers index sequences. Messages about it name the file "--set path=value".

@@ -2,36 +2,16 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <tuple>
 
 #include "base/document.hpp"
+#include "base/parsing.hpp"
 
 namespace base {
 
 namespace {
 
 using Json = nlohmann::json;
-
-/// Lines and columns from byte offsets; asked for in ascending order, so one pass in all.
-class Marks {
- public:
-  explicit Marks(std::string_view text) : text_(text) {}
-
-  std::pair<int, int> at(std::size_t offset) {
-    offset = std::min(offset, text_.size());
-    if (offset < offset_) offset_ = 0, line_ = 1, line_start_ = 0;
-    for (; offset_ < offset; ++offset_)
-      if (text_[offset_] == '\n') ++line_, line_start_ = offset_ + 1;
-    return {line_, static_cast<int>(offset - line_start_) + 1};
-  }
-
- private:
-  std::string_view text_;
-  std::size_t offset_ = 0;
-  int line_ = 1;
-  std::size_t line_start_ = 0;
-};
 
 /// Iterator that tells how far nlohmann's lexer has read: its SAX events carry no place.
 class Counted {
@@ -61,22 +41,24 @@ class Counted {
 
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, std::string file, const std::size_t& consumed)
-      : text_(text), file_(std::move(file)), consumed_(consumed), marks_(text) {}
+  Builder(std::string_view text, std::string file, const JsonOptions& options,
+          const std::size_t& consumed)
+      : text_(text), file_(std::move(file)), options_(options), consumed_(consumed), marks_(text) {}
 
   Node root;
   Diagnostics problems;
 
-  bool null() override { return add(word(Node::Kind::null, "null")); }
+  bool null() override { return skipped() || add(word(Node::Kind::null, "null")); }
   bool boolean(bool value) override {
-    return add(word(Node::Kind::scalar, value ? "true" : "false"));
+    return skipped() || add(word(Node::Kind::scalar, value ? "true" : "false"));
   }
   bool number_integer(std::int64_t value) override { return number(std::to_string(value)); }
   bool number_unsigned(std::uint64_t value) override { return number(std::to_string(value)); }
   bool number_float(double, const std::string& text) override { return number(text); }
   bool string(std::string& value) override {
+    if (skipped()) return true;
     Node node = place(Node::Kind::scalar, quote_start());
-    node.text = value;
+    node.text = std::move(value);
     node.quoted = true;
     return add(std::move(node));
   }
@@ -87,37 +69,79 @@ class Builder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(std::string& value) override {
-    Node node = place(Node::Kind::scalar, quote_start());
+    if (skipping_ > 0) return true;
     Frame& frame = stack_.back();
-    frame.key = {value, node.line, node.column, {}};
-    if (frame.keys.insert(value).second) return true;
-    problems.push_back({{file_, node.line, node.column},
-                        fmt::format("duplicate key '{}'", value), "remove one of them"});
+    if (is_dropped(frame.name, value)) {
+      drop_next_ = true;
+      return true;
+    }
+    const auto [line, column] = marks_.at(quote_start());
+    if (const Node::Entry* first = frame.keys.find_or_add(frame.node.entries, value))
+      problems.push_back({{file_, line, column},
+                          fmt::format("duplicate key '{}'", value),
+                          fmt::format("first given in line {}", first->line)});
+    frame.key = {std::move(value), line, column, {}};
     return true;
   }
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
     const auto [line, column] = marks_.at(position == 0 ? 0 : position - 1);
-    std::string message = error.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ...":
-    // keep what follows the place, which we print ourselves.
-    if (const std::size_t cut = message.find(": "); cut != std::string::npos)
-      message = message.substr(cut + 2);
-    const bool ended = position > text_.size() || message.find("end of input") != std::string::npos;
-    problems.push_back({{file_, line, column},
-                        ended ? "the file ends in the middle of a value" : message,
-                        ended ? "the JSON is truncated; write it again"
-                              : "this is not valid JSON"});
+    const std::string_view what = error.what();
+    const bool more = what.find("; expected end of input") != what.npos;
+    const bool ended =
+        !more && (position > text_.size() || what.find("unexpected end of input") != what.npos);
+    if (ended)
+      problems.push_back({{file_, line, column},
+                          "the file ends in the middle of a value",
+                          "the JSON is truncated; write it again"});
+    else if (more)
+      problems.push_back({{file_, line, column},
+                          "something follows the end of the JSON value",
+                          "give one value per file"});
+    else
+      problems.push_back({{file_, line, column}, reason(what), "this is not valid JSON"});
     return false;
   }
 
  private:
   struct Frame {
     Node node;
+    std::string name;  ///< the key of this map in its parent
     Node::Entry key;
-    std::set<std::string> keys;
+    KeyIndex keys;
   };
+
+  /// nlohmann says "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error
+  /// while parsing value - invalid literal; last read: 'x'": keep what stands after the dash.
+  static std::string reason(std::string_view what) {
+    if (const std::size_t cut = what.find("] "); cut != what.npos) what.remove_prefix(cut + 2);
+    what = what.substr(0, what.find("; last read"));
+    if (const std::size_t cut = what.find(" - "); cut != what.npos) what.remove_prefix(cut + 3);
+    return std::string(what);
+  }
+
+  bool is_dropped(std::string_view parent, std::string_view key) const {
+    return std::any_of(options_.drop.begin(), options_.drop.end(), [&](std::string_view path) {
+      return path.size() == parent.size() + 1 + key.size() && path.starts_with(parent) &&
+             path[parent.size()] == '.' && path.ends_with(key);
+    });
+  }
+
+  /// Whether the value just read belongs to a dropped key.
+  bool skipped() {
+    if (skipping_ > 0) return true;
+    return std::exchange(drop_next_, false);
+  }
+
+  bool is_too_deep(std::size_t offset) {
+    if (stack_.size() + skipping_ < static_cast<std::size_t>(document_depth_max)) return false;
+    const auto [line, column] = marks_.at(offset);
+    problems.push_back({{file_, line, column},
+                        fmt::format("nested more than {} levels deep", document_depth_max),
+                        ""});
+    return true;
+  }
 
   Node place(Node::Kind kind, std::size_t offset) {
     Node node;
@@ -134,6 +158,7 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   bool number(std::string text) {
+    if (skipped()) return true;
     std::size_t end = std::min(consumed_, text_.size());
     const auto in_number = [](char c) {
       return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
@@ -164,18 +189,22 @@ class Builder : public nlohmann::json_sax<Json> {
   bool open(Node::Kind kind, char bracket) {
     std::size_t at = std::min(consumed_, text_.size());
     while (at > 0 && text_[at - 1] != bracket) --at;
-    Node node = place(kind, at == 0 ? 0 : at - 1);
-    if (stack_.size() >= static_cast<std::size_t>(document_depth_max)) {
-      problems.push_back({{file_, node.line, node.column},
-                          fmt::format("nested more than {} levels deep", document_depth_max),
-                          ""});
-      return false;
+    if (at > 0) --at;
+    if (is_too_deep(at)) return false;
+    if (skipped()) {
+      ++skipping_;
+      return true;
     }
-    stack_.push_back({std::move(node), {}, {}});
+    const bool in_map = !stack_.empty() && stack_.back().node.kind == Node::Kind::map;
+    stack_.push_back({place(kind, at), in_map ? stack_.back().key.key : std::string(), {}, {}});
     return true;
   }
 
   bool close() {
+    if (skipping_ > 0) {
+      --skipping_;
+      return true;
+    }
     Frame frame = std::move(stack_.back());
     stack_.pop_back();
     return add(std::move(frame.node));
@@ -195,22 +224,26 @@ class Builder : public nlohmann::json_sax<Json> {
 
   std::string_view text_;
   std::string file_;
+  const JsonOptions& options_;
   const std::size_t& consumed_;
   Marks marks_;
+  bool drop_next_ = false;    ///< the next value belongs to a dropped key
+  std::size_t skipping_ = 0;  ///< depth inside a dropped value
   std::vector<Frame> stack_;
 };
 
 }  // namespace
 
-Result<Document> parse_json(std::string_view text, std::string file) {
-  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+Result<Document> parse_json(std::string_view text, std::string file, const JsonOptions& options) {
+  text = without_byte_order_mark(text);
+  if (text.find_first_not_of(" \t\r\n") == text.npos)
+    return tl::unexpected(Diagnostics{{{file}, "is empty", "this should be JSON"}});
   std::size_t consumed = 0;
-  Builder builder(text, file, consumed);
+  Builder builder(text, file, options, consumed);
   const char* begin = text.data();
   const char* end = begin + text.size();
-  const bool complete = Json::sax_parse(Counted(begin, begin, &consumed),
-                                        Counted(end, begin, &consumed), &builder);
+  const bool complete =
+      Json::sax_parse(Counted(begin, begin, &consumed), Counted(end, begin, &consumed), &builder);
   if (!complete || !builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
   return Document{{std::move(file)}, std::move(builder.root)};
 }

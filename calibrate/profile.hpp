@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/collective.hpp"
 #include "base/kernel.hpp"
 #include "base/units.hpp"
 
@@ -24,7 +25,7 @@ struct Duration {
   int source = 0;             ///< index into Profile::sources()
 };
 
-enum class Collective { all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, reduce, send_receive };
+using base::Collective;
 
 std::string_view name_of(Collective op);
 
@@ -36,7 +37,8 @@ struct GroupShape {
   base::BytesPerSecond scale_up_rate;    ///< per rank inside a node, usable
   base::Seconds scale_up_latency;
   bool in_switch_reduction = false;
-  base::BytesPerSecond network_rate;     ///< per node the group's share when alone: NICs its members use
+  /// Per node, all the NICs that the group's members there can use together when alone.
+  base::BytesPerSecond network_rate;
   base::Seconds network_latency;
 
   bool operator==(const GroupShape&) const = default;
@@ -54,10 +56,11 @@ struct CollectiveCost {
 class Profile {
  public:
   virtual ~Profile() = default;
+  /// Whether GEMMs and attention in this format can be priced; `kernel` may only be asked for
+  /// those.
+  virtual bool supports([[maybe_unused]] base::DType type) const { return true; }
   virtual Duration kernel(const base::Kernel& kernel) const = 0;
-  /// `bytes` as nccl-tests counts them: all_reduce, broadcast, reduce: the buffer of a rank;
-  /// all_gather, reduce_scatter: the whole buffer of all ranks; all_to_all: the send buffer of a
-  /// rank; send_receive: the message.
+  /// `bytes` as nccl-tests counts them, see base::Collective.
   virtual CollectiveCost collective(Collective op, base::Bytes bytes,
                                     const GroupShape& shape) const = 0;
   /// Names for people, for example "H100-SXM5-80GB GEMM curve (1,026 points, 2026-11)".

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,12 @@ struct SourceShare {
   double spread = 0;                ///< relative
 };
 
+/// A step time that somebody measured, and where it is written.
+struct Measured {
+  base::Seconds step;
+  std::string source;
+};
+
 /// What `run` answers. Every field has its unit in its type.
 struct Report {
   std::string scenario;
@@ -79,10 +86,42 @@ struct Report {
   std::vector<LinkLoad> links;      ///< busiest first, at most 10
   std::vector<double> link_utilisation;  ///< of every link of the cluster graph
   std::vector<SourceShare> sources;
+  std::optional<Measured> measured;
   std::string bottleneck;           ///< one sentence: what bounds the step
   base::Diagnostics diagnostics;    ///< warnings and notes: what was inferred or extrapolated
 };
 
 std::string_view name_of(Fidelity fidelity);
+
+/// Everything that a report is drawn from.
+struct ReportInput {
+  std::string scenario;
+  std::string model;
+  std::string cluster_text;
+  std::string plan_text;
+  Fidelity fidelity = Fidelity::hybrid;
+  const StepGraph& graph;
+  const Timeline& timeline;
+  base::Seconds lower_bound;
+  const topology::Cluster& cluster;
+  const std::vector<topology::GpuId>& gpu_of_rank;
+  std::int64_t tokens = 0;          ///< per step, all ranks
+  base::Flop model_flop;            ///< per step, all ranks
+  base::Flop hardware_flop;
+  base::DType compute_dtype = base::DType::bf16;
+  std::optional<Measured> measured;
+  base::Diagnostics diagnostics;
+};
+
+/// Reads the outcome of an executor. Checks that the breakdown adds up to the step.
+Report summarise(const ReportInput& input);
+
+/// The breakdown of an average rank, from the spans of the compute stream and of what it waited
+/// for. Its parts add up to `timeline.step`.
+Breakdown break_down(const StepGraph& graph, const Timeline& timeline);
+
+/// Peak memory of the worst rank and its course; ranks of one program differ in time only, so one
+/// representative of each is followed.
+MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline, base::Bytes capacity);
 
 }  // namespace sim

@@ -25,7 +25,11 @@ struct Timeline {
   std::vector<double> link_bytes;
   /// Bytes that crossed scale-up links inside collectives executed as durations (no flows).
   double private_bytes = 0;
-  std::uint64_t activities = 0;          ///< simulated activities, for the scaling benchmark
+  /// For the scaling benchmark: durations and transfers that were simulated; of these, transfers
+  /// from GPU to GPU; of these, transfers that had to share a link and so went through SimGrid.
+  std::uint64_t activities = 0;
+  std::uint64_t transfers = 0;
+  std::uint64_t shared_transfers = 0;
 
   const Span& span(int rank, std::uint32_t task) const {
     return spans[first_span[static_cast<std::size_t>(rank)] + task];

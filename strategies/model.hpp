@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/diagnostic.hpp"
@@ -15,6 +18,23 @@ namespace strategies {
 enum class Activation { gelu, silu, relu, relu_squared };
 enum class Position { rotary, learned, alibi, none };
 enum class Norm { rms, layer };
+
+inline constexpr std::array<std::pair<std::string_view, Activation>, 4> activation_names{{
+    {"gelu", Activation::gelu},
+    {"silu", Activation::silu},
+    {"relu", Activation::relu},
+    {"relu_squared", Activation::relu_squared},
+}};
+inline constexpr std::array<std::pair<std::string_view, Position>, 4> position_names{{
+    {"rotary", Position::rotary},
+    {"learned", Position::learned},
+    {"alibi", Position::alibi},
+    {"none", Position::none},
+}};
+inline constexpr std::array<std::pair<std::string_view, Norm>, 2> norm_names{{
+    {"rms", Norm::rms},
+    {"layer", Norm::layer},
+}};
 
 /// Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434): ranks and widths of its
 /// projections.
@@ -33,8 +53,8 @@ struct Mixture {
   int shared_experts = 0;          ///< always active
   std::int64_t shared_ffn = 0;     ///< width of all shared experts together
   bool shared_gate = false;        ///< Qwen2-MoE: sigmoid gate, hidden parameters
-  bool router_bias = false;        ///< a learned bias per expert that counts as a parameter
-  bool expert_bias = false;
+  bool router_bias = false;        ///< one per expert (gpt-oss; DeepSeek-V3's score correction)
+  bool expert_bias = false;        ///< on both projections of a routed expert
   double capacity_factor = 0;      ///< 0: dropless
 };
 
@@ -53,7 +73,7 @@ struct ModelSpec {
   std::int64_t ffn = 0;            ///< width of a dense MLP
   int heads = 0;
   int kv_heads = 0;
-  std::int64_t head_dim = 0;
+  std::int64_t head_dim = 0;       ///< with latent attention: nope_head_dim + rope_head_dim
   std::int64_t vocab = 0;
   std::int64_t positions = 0;      ///< rows of a learned position table, or the context length
   bool tied_embeddings = false;
@@ -67,7 +87,9 @@ struct ModelSpec {
   bool output_bias = false;        ///< of the attention output projection
   bool mlp_bias = false;
   bool qk_norm = false;            ///< RMS norm of each head's query and key (Qwen3)
+  bool qk_norm_all_heads = false;  ///< with qk_norm: one norm over all heads together (OLMo-2)
   bool attention_sinks = false;    ///< one learned logit per head (gpt-oss)
+  bool embedding_norm = false;     ///< a norm right after the embedding (BLOOM)
   bool final_norm = true;
   bool head_bias = false;
   int norms_per_layer = 2;
@@ -88,7 +110,7 @@ struct ParameterCount {
   std::int64_t shared_experts = 0;
   std::int64_t router = 0;
   std::int64_t norms = 0;
-  std::int64_t head = 0;           ///< 0 when tied
+  std::int64_t head = 0;           ///< only its bias when tied
   std::int64_t total() const {
     return embedding + attention + mlp + experts + shared_experts + router + norms + head;
   }
@@ -96,13 +118,16 @@ struct ParameterCount {
   std::int64_t active = 0;
 };
 
+/// Exact, in 64 bits: the readers refuse models of more than 10^16 parameters.
 ParameterCount count_parameters(const ModelSpec& model);
 
-/// From a Hugging Face `config.json`, unchanged: `model_type` selects the reader.
-base::Result<ModelSpec> read_hf_config(std::string_view json, const std::string& file);
+/// From a Hugging Face `config.json`, unchanged: `model_type` selects the reader. Keys that do not
+/// change shapes are ignored. `origins` gets the places of our field names, as "model.heads".
+base::Result<ModelSpec> read_hf_config(std::string_view json, const std::string& file,
+                                       base::Origins* origins = nullptr);
 
-/// From the `model:` map of our YAML (keys are the fields above).
+/// From the `model:` map of our YAML: keys are the fields above; see scenarios/models.
 base::Result<ModelSpec> read_model(const base::Document& document, const base::Node& node,
-                                   const std::string& path);
+                                   const std::string& path, base::Origins* origins = nullptr);
 
 }  // namespace strategies

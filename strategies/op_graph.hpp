@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/kernel.hpp"
@@ -22,13 +23,18 @@ std::string_view name_of(OpKind kind);
 enum class TensorSplit {
   column,      ///< output features divided (its weight too); input replicated
   row,         ///< input features divided; the output is a partial sum
-  heads,       ///< works on divided heads or features, no weight
-  sequence,    ///< tokens divided when sequence parallel, else replicated
+  heads,       ///< works on divided heads or features, no divided weight
+  sequence,    ///< tokens divided when sequence parallel, else replicated; weights replicated
   vocabulary,  ///< embedding and head: vocabulary rows divided
-  replicated,
+  replicated,  ///< all tokens, all features, on every rank
 };
 
 /// One operator. Backward kernels are split: gradient of the input, gradient of the weight.
+///
+/// With `tensor` above 1 the communication of a layer follows from the two flags. Without sequence
+/// parallelism `reduces_output` is an all-reduce of `output_elements` in forward, `gathers_input`
+/// one of the gradient of `input_elements` in backward. With it they are a reduce-scatter and an
+/// all-gather of the same sizes, and the other way round in backward.
 struct Op {
   OpKind kind = OpKind::norm;
   std::string name;
@@ -40,12 +46,16 @@ struct Op {
   bool expert = false;                 ///< parameters belong to routed experts
   std::int64_t saved_elements = 0;     ///< activation elements kept for backward, compute dtype
   std::int64_t saved_bytes = 0;        ///< further bytes kept, whatever the dtype (masks, statistics)
+  std::int64_t input_elements = 0;     ///< as the kernels see it: after the gather, if any
   std::int64_t output_elements = 0;
+  bool gathers_input = false;          ///< needs all tokens of an input that `sequence` ops divide
+  bool reduces_output = false;         ///< its output is a partial sum over the tensor ranks
 };
 
 /// A run of equal layers, or the embedding or the head.
 struct Block {
-  std::string name;                    ///< "embedding", "layer", "moe_layer", "head"
+  std::string name;                    ///< "embedding", "layer", "moe_layer", "head"; layers with
+                                       ///< a window end in it: "layer_window_128"
   LayerKind kind;
   std::vector<Op> ops;
 };
@@ -69,8 +79,12 @@ struct OpOptions {
   bool sequence_parallel = false;
 };
 
+/// Whether all counts of the operators stay below 2^60.
+bool countable(const ModelSpec& model, const OpOptions& options);
+
 /// Operators with the shapes that one tensor-parallel rank works on (`tensor` 1: unsharded).
-/// \pre heads, kv heads (or replication of them), ffn and vocab divide as `check_plan` demands.
+/// Key-value heads fewer than the degree are replicated; a vocabulary that does not divide is
+/// padded. \pre heads and widths divide as `check_plan` demands; `countable`.
 OpGraph build_ops(const ModelSpec& model, const OpOptions& options);
 
 }  // namespace strategies

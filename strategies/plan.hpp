@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <vector>
 
 #include "base/diagnostic.hpp"
 #include "base/dtype.hpp"
@@ -26,6 +28,8 @@ struct Precision {
 struct Overlap {
   bool gradient_reduce = true;  ///< buckets reduced during the last backward
   bool parameter_gather = true; ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
+  bool point_to_point = false;  ///< computing goes on while a stage's message is sent; default true
+                                ///< with the interleaved schedule, as in Megatron
 };
 
 /// How the step is cut over ranks.
@@ -49,11 +53,29 @@ struct Plan {
   std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
                                      Axis::data_replicate, Axis::pipeline};
 
+  bool account_for_embedding = false;  ///< the embedding counts as a layer when stages are cut
+  bool account_for_loss = false;       ///< so does the head with the loss
+
   int micro_batches() const {  ///< per data-parallel rank
     return static_cast<int>(global_batch / data / micro_batch);
   }
   RankGrid grid() const;
 };
+
+/// What one virtual stage holds: layers [first_layer, end_layer).
+struct Chunk {
+  int first_layer = 0;
+  int end_layer = 0;
+  bool embedding = false;
+  bool head = false;
+};
+
+/// Chunks by [stage][chunk of the stage]; virtual stage v = chunk * pipeline + stage holds the v-th
+/// run of equal length, as Megatron's interleaving has it. \pre check_plan found nothing.
+std::vector<std::vector<Chunk>> cut_layers(const Plan& plan, const ModelSpec& model);
+
+/// "tp 8, pp 2, dp 4 (ZeRO-1), 1f1b, 8 micro-batches of 1".
+std::string describe(const Plan& plan);
 
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -17,20 +18,26 @@ struct Flow {
   int from = 0;
   int to = 0;
   base::Bytes bytes;
+
+  bool operator==(const Flow&) const = default;
 };
 
 struct Algorithm {
   std::string_view name;
   /// Whether it can do `op`.
   bool (*supports)(calibrate::Collective op);
-  /// Flows of `op` over `ranks` members; `bytes` in the nccl-tests convention.
-  std::vector<Flow> (*expand)(calibrate::Collective op, base::Bytes bytes, int ranks);
+  /// Flows of `op` over the members of a group; `bytes` in the nccl-tests convention.
+  /// `domain_of_member[i]` says in which scale-up domain (node) member i sits.
+  std::vector<Flow> (*expand)(calibrate::Collective op, base::Bytes bytes,
+                              std::span<const int> domain_of_member);
 };
 
 bool ring_supports(calibrate::Collective op);
-std::vector<Flow> expand_ring(calibrate::Collective op, base::Bytes bytes, int ranks);
+std::vector<Flow> expand_ring(calibrate::Collective op, base::Bytes bytes,
+                              std::span<const int> domain_of_member);
 bool direct_supports(calibrate::Collective op);
-std::vector<Flow> expand_direct(calibrate::Collective op, base::Bytes bytes, int ranks);
+std::vector<Flow> expand_direct(calibrate::Collective op, base::Bytes bytes,
+                                std::span<const int> domain_of_member);
 
 inline constexpr std::array algorithms{
     Algorithm{"ring", ring_supports, expand_ring},

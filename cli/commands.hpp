@@ -1,0 +1,13 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+/// One file per subcommand: each adds itself to the command line with a callback that does the work
+/// and ends with `leave_with`.
+namespace cli {
+
+void setup_run(CLI::App& app);
+void setup_check(CLI::App& app);
+void setup_topology(CLI::App& app);
+
+}  // namespace cli

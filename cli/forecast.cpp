@@ -1,0 +1,87 @@
+#include "cli/forecast.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/quantity.hpp"
+#include "calibrate/hardware_profile.hpp"
+#include "sim/analytic.hpp"
+#include "sim/build_step.hpp"
+#include "strategies/shard.hpp"
+
+namespace cli {
+
+namespace {
+
+/// The slowest GPU model of the cluster sets the pace of a synchronous step.
+const topology::GpuSpec& pacing_gpu(const topology::Cluster& cluster, base::DType dtype) {
+  const topology::GpuSpec* slowest = &cluster.gpu_spec(0);
+  for (const topology::NodeInfo& node : cluster.nodes()) {
+    const topology::GpuSpec& gpu = cluster.gpu_spec(node.first_gpu);
+    const auto peak = gpu.peak.find(dtype);
+    if (peak == gpu.peak.end() || peak->second < slowest->peak.at(dtype)) slowest = &gpu;
+  }
+  return *slowest;
+}
+
+std::string model_text(const strategies::ModelSpec& model) {
+  const strategies::ParameterCount count = strategies::count_parameters(model);
+  std::string text = fmt::format("{}, {} parameters", model.name,
+                                 base::format_count(static_cast<double>(count.total())));
+  if (count.active > 0 && count.active < count.total())
+    text += fmt::format(" ({} active)", base::format_count(static_cast<double>(count.active)));
+  return text;
+}
+
+}  // namespace
+
+std::string hardware_folder() {
+  const char* chosen = std::getenv("FORESHARD_HARDWARE");
+  return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
+}
+
+base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
+                                const std::function<void(double)>& progress) {
+  const strategies::Plan& plan = scenario.plan;
+  const topology::GpuSpec& gpu = pacing_gpu(scenario.cluster, plan.precision.compute);
+  auto profile = calibrate::make_hardware_profile(gpu, hardware_folder());
+  if (!profile) return tl::unexpected(profile.error());
+
+  const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);
+  const strategies::ShardedGraph sharded = strategies::shard(scenario.model, plan);
+  Forecast result;
+  result.graph = sim::build_step({.model = scenario.model,
+                                  .plan = plan,
+                                  .sharded = sharded,
+                                  .cluster = scenario.cluster,
+                                  .gpu_of_rank = gpu_of_rank,
+                                  .profile = **profile});
+  const sim::Timeline bound = sim::analyse(result.graph, scenario.cluster, gpu_of_rank);
+  result.timeline = fidelity == sim::Fidelity::analytic
+                        ? bound
+                        : sim::simulate(result.graph, scenario.cluster, gpu_of_rank,
+                                        {.fidelity = fidelity,
+                                         .ecmp_seed = scenario.ecmp_seed,
+                                         .progress = progress});
+  const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
+  result.report = sim::summarise({.scenario = scenario.name,
+                                  .model = model_text(scenario.model),
+                                  .cluster_text = scenario.cluster_text,
+                                  .plan_text = strategies::describe(plan),
+                                  .fidelity = fidelity,
+                                  .graph = result.graph,
+                                  .timeline = result.timeline,
+                                  .lower_bound = bound.step,
+                                  .cluster = scenario.cluster,
+                                  .gpu_of_rank = gpu_of_rank,
+                                  .tokens = plan.global_batch * plan.sequence,
+                                  .model_flop = sharded.model_flop * micro_batches,
+                                  .hardware_flop = sharded.hardware_flop * micro_batches,
+                                  .compute_dtype = plan.precision.compute,
+                                  .measured = scenario.measured,
+                                  .diagnostics = scenario.notes});
+  return result;
+}
+
+}  // namespace cli

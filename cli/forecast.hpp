@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+
+#include "base/diagnostic.hpp"
+#include "sim/report.hpp"
+#include "sim/scenario.hpp"
+#include "sim/step_graph.hpp"
+#include "sim/timeline.hpp"
+
+namespace cli {
+
+/// The answer to a scenario, with what it was read from.
+struct Forecast {
+  sim::Report report;
+  sim::StepGraph graph;
+  sim::Timeline timeline;
+};
+
+/// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
+std::string hardware_folder();
+
+/// Cuts the model, prices and builds the step, plays it at `fidelity` and summarises.
+base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
+                                const std::function<void(double)>& progress);
+
+}  // namespace cli

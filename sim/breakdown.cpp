@@ -1,0 +1,136 @@
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "sim/report.hpp"
+
+namespace sim {
+
+namespace {
+
+using base::Seconds;
+
+/// Adds up what one rank's compute stream did and what it waited for.
+class RankBreakdown {
+ public:
+  RankBreakdown(const StepGraph& graph, const Timeline& timeline, int rank)
+      : graph_(graph),
+        timeline_(timeline),
+        rank_(rank),
+        program_(graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]]) {}
+
+  Breakdown measure() {
+    for (std::uint32_t task = 0; task < program_.tasks.size(); ++task) {
+      if (program_.tasks[task].stream != Stream::compute) continue;
+      const Span& span = timeline_.span(rank_, task);
+      wait_until(span.begin, task);
+      computed(graph_.segments[program_.tasks[task].index], span);
+      now_ = span.end;
+    }
+    // What other streams still do after the last computation, then other ranks.
+    drain();
+    sum_.bubble += Seconds::from_s(timeline_.step.s() - now_);
+    return sum_;
+  }
+
+ private:
+  void computed(const Segment& segment, const Span& span) {
+    Seconds spent;
+    for (const Piece& piece : segment.pieces) {
+      spent += piece.compute;
+      switch (piece.phase) {
+        case Phase::forward: sum_.forward += piece.compute; break;
+        case Phase::backward: sum_.backward += piece.compute; break;
+        case Phase::recompute: sum_.recompute += piece.compute; break;
+        case Phase::optimizer: sum_.optimizer += piece.compute; break;
+        case Phase::communication: sum_.other += piece.compute; break;
+      }
+    }
+    sum_.tensor_exposed += Seconds::from_s(span.end - span.begin) - spent;
+  }
+
+  Seconds& exposed(const Task& task) {
+    if (task.kind == TaskKind::send || task.kind == TaskKind::receive)
+      return sum_.pipeline_exposed;
+    switch (graph_.collectives[task.index].kind) {
+      case CommKind::tensor: return sum_.tensor_exposed;
+      case CommKind::data: return sum_.data_exposed;
+      case CommKind::parameter: return sum_.parameter_exposed;
+      case CommKind::pipeline: return sum_.pipeline_exposed;
+      case CommKind::other: return sum_.other;
+    }
+    return sum_.other;
+  }
+
+  /// The idle time up to `time`: exposed communication while the communication that ended last was
+  /// on the wire, bubble before it had begun (a peer was not that far) and after it.
+  void charge(const Task& task, const Span& span, double time) {
+    const double begin = std::clamp(span.begin, now_, time);
+    const double end = std::clamp(span.end, now_, time);
+    exposed(task) += Seconds::from_s(end - begin);
+    sum_.bubble += Seconds::from_s(time - now_ - (end - begin));
+    now_ = time;
+  }
+
+  void wait_until(double time, std::uint32_t task) {
+    if (time <= now_) return;
+    const Task& waiting = program_.tasks[task];
+    const Task* last = nullptr;
+    const Span* last_span = nullptr;
+    for (std::uint32_t i = 0; i < waiting.dependency_count; ++i) {
+      const std::uint32_t index = program_.dependencies[waiting.first_dependency + i];
+      const Span& span = timeline_.span(rank_, index);
+      if (program_.tasks[index].stream == Stream::compute) continue;
+      if (last_span != nullptr && span.end <= last_span->end) continue;
+      last = &program_.tasks[index];
+      last_span = &span;
+    }
+    if (last != nullptr) {
+      charge(*last, *last_span, time);
+    } else {
+      sum_.bubble += Seconds::from_s(time - now_);
+      now_ = time;
+    }
+  }
+
+  void drain() {
+    const Task* last = nullptr;
+    const Span* last_span = nullptr;
+    for (std::uint32_t task = 0; task < program_.tasks.size(); ++task) {
+      const Span& span = timeline_.span(rank_, task);
+      if (program_.tasks[task].stream == Stream::compute || span.end <= now_) continue;
+      if (last_span != nullptr && span.end <= last_span->end) continue;
+      last = &program_.tasks[task];
+      last_span = &span;
+    }
+    if (last != nullptr) charge(*last, *last_span, last_span->end);
+  }
+
+  const StepGraph& graph_;
+  const Timeline& timeline_;
+  int rank_;
+  const Program& program_;
+  Breakdown sum_;
+  double now_ = 0;
+};
+
+}  // namespace
+
+Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
+  Breakdown mean;
+  const int ranks = graph.grid.size();
+  const double share = 1.0 / ranks;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const Breakdown one = RankBreakdown(graph, timeline, rank).measure();
+    for (Seconds Breakdown::*part :
+         {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
+          &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,
+          &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer,
+          &Breakdown::other})
+      mean.*part += one.*part * share;
+  }
+  const double error = mean.total().s() - timeline.step.s();
+  CHECK_INVARIANT(std::abs(error) <= 1e-6 * timeline.step.s() + 1e-12);
+  return mean;
+}
+
+}  // namespace sim

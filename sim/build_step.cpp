@@ -1,0 +1,453 @@
+#include "sim/build_step.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/check.hpp"
+#include "sim/pricer.hpp"
+#include "sim/schedule/schedule.hpp"
+#include "sim/step_memory.hpp"
+
+namespace sim {
+
+namespace {
+
+using base::Bytes;
+using base::Collective;
+using schedule::Cell;
+using strategies::Axis;
+using strategies::Chunk;
+using strategies::Communication;
+using strategies::ShardedBlock;
+
+/// Units [first, end) of a chunk, in forward order.
+struct Range {
+  int first = 0;
+  int end = 0;
+
+  auto operator<=>(const Range&) const = default;
+};
+
+/// Builds the program of one pipeline stage.
+class StageBuilder {
+ public:
+  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer, int stage)
+      : plan_(input.plan),
+        sharded_(input.sharded),
+        graph_(graph),
+        pricer_(pricer),
+        stage_(stage),
+        chunks_(strategies::cut_layers(input.plan, input.model)[static_cast<std::size_t>(stage)]),
+        memory_(input.plan, program_) {
+    for (const Chunk& chunk : chunks_) units_.push_back(units_of(chunk));
+    last_backward_.assign(chunks_.size(), -1);
+    gathered_.assign(chunks_.size(), {});
+  }
+
+  Program build() {
+    program_.name = fmt::format("stage {}", stage_);
+    cells_ = schedule::schedule_for(plan_.schedule)
+                 .cells({plan_.pipeline, plan_.virtual_stages, plan_.micro_batches()}, stage_);
+    find_last_backwards();
+    if (gathers_ahead()) gather_parameters_ahead();
+    for (std::size_t i = 0; i < cells_.size(); ++i)
+      cells_[i].forward ? forward_cell(i) : backward_cell(i);
+    finish_gradients();
+    optimizer();
+    if (sharded_state() && plan_.zero < 3 && !plan_.overlap.parameter_gather)
+      gather_parameters_after();
+    resident_memory();
+    memory_.finish();
+    return std::move(program_);
+  }
+
+ private:
+  // --- what there is ---------------------------------------------------------------------------
+
+  std::vector<int> units_of(const Chunk& chunk) const {
+    std::vector<int> units;
+    if (chunk.embedding) units.push_back(sharded_.embedding_block);
+    for (int layer = chunk.first_layer; layer < chunk.end_layer; ++layer)
+      units.push_back(sharded_.layer_block[static_cast<std::size_t>(layer)]);
+    if (chunk.head) units.push_back(sharded_.head_block);
+    return units;
+  }
+
+  const ShardedBlock& block(int chunk, int unit) const {
+    const int index = units_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(unit)];
+    return sharded_.blocks[static_cast<std::size_t>(index)];
+  }
+  Range whole(int chunk) const {
+    return {0, static_cast<int>(units_[static_cast<std::size_t>(chunk)].size())};
+  }
+  std::int64_t parameters(int chunk, Range range) const {
+    std::int64_t sum = 0;
+    for (int unit = range.first; unit < range.end; ++unit) sum += block(chunk, unit).parameters;
+    return sum;
+  }
+
+  int shards() const { return plan_.data / plan_.data_replicate; }
+  bool sharded_state() const { return plan_.zero >= 1 && shards() > 1; }
+  bool gathers_ahead() const {
+    return sharded_state() && plan_.zero < 3 && plan_.overlap.parameter_gather;
+  }
+  bool fully_sharded() const { return plan_.zero == 3 && shards() > 1; }
+  /// ZeRO-2 and -3 keep gradients in shards, so each micro-batch is reduced at once.
+  bool reduces(std::size_t cell) const {
+    if (plan_.data == 1) return false;
+    return plan_.zero >= 2 || is_last_backward(cell);
+  }
+  bool is_last_backward(std::size_t cell) const {
+    return last_backward_[static_cast<std::size_t>(cells_[cell].chunk)] ==
+           static_cast<int>(cell);
+  }
+
+  void find_last_backwards() {
+    for (std::size_t i = 0; i < cells_.size(); ++i)
+      if (!cells_[i].forward)
+        last_backward_[static_cast<std::size_t>(cells_[i].chunk)] = static_cast<int>(i);
+  }
+
+  /// Runs of units whose gradients (or parameters) fill a bucket; FSDP: a unit each.
+  std::vector<Range> buckets(int chunk, bool backward) const {
+    const Range all = whole(chunk);
+    std::vector<Range> ranges;
+    int count = 0;
+    const int units = all.end;
+    while (count < units) {
+      Bytes size;
+      int length = 0;
+      do {
+        const int unit = backward ? units - 1 - count - length : count + length;
+        size += gradient_bytes(block(chunk, unit).parameters);
+        ++length;
+      } while (!fully_sharded() && size < plan_.bucket && count + length < units);
+      ranges.push_back(backward ? Range{units - count - length, units - count}
+                                : Range{count, count + length});
+      count += length;
+    }
+    return ranges;
+  }
+
+  static Bytes bytes_of(std::int64_t elements, base::DType type) {
+    return Bytes::from_double(static_cast<double>(elements) * base::bytes_of(type));
+  }
+  Bytes gradient_bytes(std::int64_t parameters) const {
+    return bytes_of(parameters, plan_.precision.gradients);
+  }
+  Bytes parameter_bytes(std::int64_t parameters) const {
+    return bytes_of(parameters, plan_.precision.parameters);
+  }
+
+  // --- tasks -----------------------------------------------------------------------------------
+
+  std::uint32_t add(Task task, const std::vector<std::uint32_t>& dependencies) {
+    task.first_dependency = static_cast<std::uint32_t>(program_.dependencies.size());
+    task.dependency_count = static_cast<std::uint32_t>(dependencies.size());
+    program_.dependencies.insert(program_.dependencies.end(), dependencies.begin(),
+                                 dependencies.end());
+    program_.tasks.push_back(task);
+    return static_cast<std::uint32_t>(program_.tasks.size() - 1);
+  }
+
+  std::uint32_t run(std::uint32_t segment, const Cell& cell,
+                    const std::vector<std::uint32_t>& dependencies) {
+    std::vector<std::uint32_t> all = dependencies;
+    all.insert(all.end(), blocking_sends_.begin(), blocking_sends_.end());
+    blocking_sends_.clear();
+    return add({.kind = TaskKind::run,
+                .stream = Stream::compute,
+                .chunk = static_cast<std::int16_t>(cell.chunk),
+                .micro_batch = cell.micro_batch,
+                .index = segment},
+               all);
+  }
+
+  std::uint32_t communicate(Stream stream, CommKind kind, const std::string& name,
+                            const Communication& communication, const Cell& cell,
+                            const std::vector<std::uint32_t>& dependencies) {
+    return add({.kind = TaskKind::collective,
+                .stream = stream,
+                .chunk = static_cast<std::int16_t>(cell.chunk),
+                .micro_batch = cell.micro_batch,
+                .index = pricer_.collective(name, kind, communication)},
+               dependencies);
+  }
+
+  std::uint32_t segment(bool forward, int chunk, Range range) {
+    const auto key = std::tuple(forward, chunk, range);
+    if (const auto known = segments_.find(key); known != segments_.end()) return known->second;
+    Segment made;
+    made.phase = forward ? Phase::forward : Phase::backward;
+    made.name = fmt::format("{} chunk {}", forward ? "forward" : "backward", chunk);
+    if (range != whole(chunk)) made.name += fmt::format(" units {}-{}", range.first, range.end - 1);
+    for (int i = range.first; i < range.end; ++i) {
+      const int unit = forward ? i : range.end - 1 - (i - range.first);
+      const ShardedBlock& source = block(chunk, unit);
+      for (const strategies::Work& work : forward ? source.forward : source.backward)
+        pricer_.append(made, work);
+    }
+    graph_.segments.push_back(std::move(made));
+    const auto index = static_cast<std::uint32_t>(graph_.segments.size() - 1);
+    segments_.emplace(key, index);
+    return index;
+  }
+
+  // --- pipeline --------------------------------------------------------------------------------
+
+  int virtual_stage(int chunk) const { return chunk * plan_.pipeline + stage_; }
+  int virtual_stage_count() const { return plan_.pipeline * plan_.virtual_stages; }
+
+  /// The receive that `cell` waits for: activations come from the virtual stage before, gradients
+  /// from the one behind.
+  std::vector<std::uint32_t> receive(const Cell& cell) {
+    const int other = virtual_stage(cell.chunk) + (cell.forward ? -1 : 1);
+    if (other < 0 || other >= virtual_stage_count()) return {};
+    return {transfer(TaskKind::receive, cell, other, other / plan_.pipeline, {})};
+  }
+
+  void send(const Cell& cell, std::uint32_t after) {
+    const int other = virtual_stage(cell.chunk) + (cell.forward ? 1 : -1);
+    if (other < 0 || other >= virtual_stage_count()) return;
+    const std::uint32_t task = transfer(TaskKind::send, cell, other, cell.chunk, {after});
+    if (!plan_.overlap.point_to_point) blocking_sends_.push_back(task);
+  }
+
+  std::uint32_t transfer(TaskKind kind, const Cell& cell, int other, int sender_chunk,
+                         const std::vector<std::uint32_t>& dependencies) {
+    return add({.kind = kind,
+                .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
+                .chunk = static_cast<std::int16_t>(cell.chunk),
+                .micro_batch = cell.micro_batch,
+                .index = pricer_.message(cell.forward ? "activation" : "gradient",
+                                         other % plan_.pipeline, sender_chunk,
+                                         sharded_.boundary)},
+               dependencies);
+  }
+
+  // --- cells -----------------------------------------------------------------------------------
+
+  void forward_cell(std::size_t index) {
+    const Cell& cell = cells_[index];
+    std::vector<std::uint32_t> waits = receive(cell);
+    std::vector<Range>& ahead = gathered_[static_cast<std::size_t>(cell.chunk)];
+    std::vector<Range> parts{whole(cell.chunk)};
+    if (fully_sharded() || !ahead.empty()) parts = buckets(cell.chunk, /*backward=*/false);
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      if (fully_sharded()) waits.push_back(gather_unit(cell, parts[part]));
+      if (!ahead.empty()) waits.push_back(gather_tasks_.at({cell.chunk, parts[part]}));
+      const std::uint32_t task = run(segment(true, cell.chunk, parts[part]), cell, waits);
+      if (part == 0) memory_.begin_forward(task, saved(cell.chunk));
+      if (fully_sharded()) release_unit(task, cell, parts[part]);
+      waits.clear();
+      if (part + 1 == parts.size()) send(cell, task);
+    }
+    ahead.clear();  // only the first forward of a chunk waits for its parameters
+  }
+
+  void backward_cell(std::size_t index) {
+    const Cell& cell = cells_[index];
+    std::vector<std::uint32_t> waits = receive(cell);
+    const bool reduce = reduces(index);
+    const bool split = fully_sharded() || (reduce && plan_.overlap.gradient_reduce);
+    const std::vector<Range> parts =
+        split ? buckets(cell.chunk, /*backward=*/true) : std::vector<Range>{whole(cell.chunk)};
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      if (fully_sharded()) waits.push_back(gather_unit(cell, parts[part]));
+      const std::uint32_t task = run(segment(false, cell.chunk, parts[part]), cell, waits);
+      if (part == 0) memory_.begin_backward(task, working(cell.chunk));
+      if (part + 1 == parts.size())
+        memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
+      if (fully_sharded()) release_unit(task, cell, parts[part]);
+      waits.clear();
+      if (reduce && split) reduce_gradients(cell, parts[part], task, is_last_backward(index));
+      if (part + 1 == parts.size()) {
+        send(cell, task);
+        if (reduce && !split) pending_.push_back({cell, task, is_last_backward(index)});
+        if (reduce && !split && plan_.zero >= 2) flush_pending();
+      }
+    }
+  }
+
+  SavedBytes saved(int chunk) const {
+    SavedBytes sum;
+    for (int unit = 0; unit < whole(chunk).end; ++unit) {
+      const bool head = units_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(unit)] ==
+                        sharded_.head_block;
+      (head ? sum.logits : sum.activations) += block(chunk, unit).saved;
+    }
+    return sum;
+  }
+  Bytes working(int chunk) const {
+    Bytes most;
+    for (int unit = 0; unit < whole(chunk).end; ++unit)
+      most = std::max(most, block(chunk, unit).working);
+    return most;
+  }
+
+  // --- data parallel ---------------------------------------------------------------------------
+
+  /// Reduces the gradients of a bucket after `after`; ZeRO shards them, HSDP then sums the shards
+  /// over the replicas.
+  void reduce_gradients(const Cell& cell, Range range, std::uint32_t after, bool last) {
+    const Bytes bytes = gradient_bytes(parameters(cell.chunk, range));
+    if (bytes.count() == 0) return;
+    std::uint32_t done = after;
+    if (plan_.zero == 0 || shards() == 1) {
+      done = communicate(Stream::data_comm, CommKind::data, "all-reduce gradients",
+                         {Collective::all_reduce, strategies::data_parallel, bytes}, cell,
+                         {after});
+    } else {
+      done = communicate(Stream::data_comm, CommKind::data, "reduce-scatter gradients",
+                         {Collective::reduce_scatter, Axis::data_shard, bytes}, cell, {after});
+      if (plan_.data_replicate > 1)
+        done = communicate(Stream::data_comm, CommKind::data, "all-reduce gradient shards",
+                           {Collective::all_reduce, Axis::data_replicate,
+                            ceil_div(bytes, shards())},
+                           cell, {done});
+    }
+    if (last) before_optimizer_.push_back(done);
+  }
+
+  struct Pending {
+    Cell cell;
+    std::uint32_t task = 0;
+    bool last = false;
+  };
+
+  void flush_pending() {
+    for (const Pending& pending : pending_)
+      for (const Range& range : buckets(pending.cell.chunk, /*backward=*/true))
+        reduce_gradients(pending.cell, range, pending.task, pending.last);
+    pending_.clear();
+  }
+
+  void finish_gradients() {
+    // Without overlap nothing is sent before the last backward of the whole stage is over.
+    const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
+    for (Pending& pending : pending_) pending.task = last_run;
+    flush_pending();
+  }
+
+  int last_task(Stream stream) const {
+    for (std::size_t i = program_.tasks.size(); i-- > 0;)
+      if (program_.tasks[i].stream == stream) return static_cast<int>(i);
+    return 0;
+  }
+
+  /// FSDP: the parameters of one unit, for one use. It may be gathered while the unit before it is
+  /// computed, but not earlier: two gathered units are held at a time.
+  std::uint32_t gather_unit(const Cell& cell, Range range) {
+    const Bytes bytes = parameter_bytes(parameters(cell.chunk, range));
+    std::vector<std::uint32_t> waits;
+    const std::size_t ahead = plan_.overlap.parameter_gather ? 2 : 1;
+    if (unit_runs_.size() >= ahead) waits.push_back(unit_runs_[unit_runs_.size() - ahead]);
+    const std::uint32_t task =
+        communicate(Stream::parameter_comm, CommKind::parameter, "all-gather parameters",
+                    {Collective::all_gather, Axis::data_shard, bytes}, cell, waits);
+    memory_.change(task, /*at_end=*/false, MemoryPart::buffers, bytes.count());
+    return task;
+  }
+  void release_unit(std::uint32_t task, const Cell& cell, Range range) {
+    unit_runs_.push_back(task);
+    memory_.change(task, /*at_end=*/true, MemoryPart::buffers,
+                   -parameter_bytes(parameters(cell.chunk, range)).count());
+  }
+
+  /// ZeRO-1 and -2: the parameters that the optimizer of the step before has updated in shards.
+  void gather_parameters_ahead() {
+    for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
+      for (const Range& range : buckets(chunk, /*backward=*/false)) {
+        gathered_[static_cast<std::size_t>(chunk)].push_back(range);
+        gather_tasks_[{chunk, range}] = gather_shards(chunk, range, {});
+      }
+  }
+  void gather_parameters_after() {
+    const auto optimizer = static_cast<std::uint32_t>(last_task(Stream::compute));
+    for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
+      for (const Range& range : buckets(chunk, /*backward=*/false))
+        gather_shards(chunk, range, {optimizer});
+  }
+  std::uint32_t gather_shards(int chunk, Range range, const std::vector<std::uint32_t>& waits) {
+    return communicate(Stream::parameter_comm, CommKind::parameter, "all-gather parameters",
+                       {Collective::all_gather, Axis::data_shard,
+                        parameter_bytes(parameters(chunk, range))},
+                       {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
+  }
+
+  std::int64_t all_parameters() const {
+    std::int64_t sum = 0;
+    for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
+      sum += parameters(chunk, whole(chunk));
+    return sum;
+  }
+
+  /// Adam: reads gradients, reads and writes master weights and both moments, writes parameters.
+  void optimizer() {
+    const std::int64_t count =
+        sharded_state() ? (all_parameters() + shards() - 1) / shards() : all_parameters();
+    const strategies::Precision& p = plan_.precision;
+    const double bytes = base::bytes_of(p.gradients) + 2 * base::bytes_of(p.master) +
+                         4 * base::bytes_of(p.moments) +
+                         (p.master == p.parameters ? 0 : base::bytes_of(p.parameters));
+    Segment made;
+    made.name = "optimizer";
+    made.phase = Phase::optimizer;
+    pricer_.append(made, "adam", Phase::optimizer,
+                   base::MemoryBound{Bytes::from_double(static_cast<double>(count) * bytes), 1});
+    graph_.segments.push_back(std::move(made));
+    run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
+        {.forward = false, .micro_batch = -1, .chunk = 0}, before_optimizer_);
+  }
+
+  void resident_memory() {
+    memory_.resident(all_parameters(), shards());
+    if (plan_.data > 1 && plan_.zero >= 2) {
+      std::int64_t largest = 0;
+      for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
+        for (const Range& range : buckets(chunk, /*backward=*/true))
+          largest = std::max(largest, parameters(chunk, range));
+      memory_.resident_buffer(gradient_bytes(largest));
+    }
+  }
+
+  const strategies::Plan& plan_;
+  const strategies::ShardedGraph& sharded_;
+  StepGraph& graph_;
+  Pricer& pricer_;
+  int stage_;
+  std::vector<Chunk> chunks_;
+  Program program_;
+  StepMemory memory_;
+  std::vector<std::vector<int>> units_;               // per chunk: block of each unit
+  std::vector<Cell> cells_;
+  std::vector<int> last_backward_;                    // per chunk: its last backward cell
+  std::map<std::tuple<bool, int, Range>, std::uint32_t> segments_;
+  std::vector<std::uint32_t> blocking_sends_;         // what the next computation waits for
+  std::vector<std::vector<Range>> gathered_;          // per chunk: ranges gathered ahead
+  std::map<std::pair<int, Range>, std::uint32_t> gather_tasks_;
+  std::vector<std::uint32_t> unit_runs_;              // computations of FSDP units, in order
+  std::vector<Pending> pending_;                      // backwards whose gradients are not yet sent
+  std::vector<std::uint32_t> before_optimizer_;
+};
+
+}  // namespace
+
+StepGraph build_step(const StepInput& input) {
+  StepGraph graph;
+  graph.grid = input.plan.grid();
+  graph.sources = input.profile.sources();
+  CHECK_INVARIANT(static_cast<std::size_t>(graph.grid.size()) == input.gpu_of_rank.size());
+  Pricer pricer(input, graph);
+  for (int stage = 0; stage < input.plan.pipeline; ++stage)
+    graph.programs.push_back(StageBuilder(input, graph, pricer, stage).build());
+  for (int rank = 0; rank < graph.grid.size(); ++rank)
+    graph.program_of_rank.push_back(
+        static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));
+  check_step_graph(graph);
+  return graph;
+}
+
+}  // namespace sim

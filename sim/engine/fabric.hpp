@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "topology/cluster.hpp"
+#include "topology/routes.hpp"
+
+/// Parts of the simulator behind `simulate`; nothing here is for other modules.
+namespace sim::engine {
+
+/// What the player needs to know of a cluster.
+struct Fabric {
+  std::vector<double> link_rate;   ///< bytes a second, by LinkId
+  std::vector<int> domain_of_gpu;  ///< scale-up domain
+  /// Appends the links of the path; false when there is none.
+  std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::LinkId>&)> route;
+};
+
+/// Scale-up domain of each GPU.
+std::vector<int> domains_of(const topology::Cluster& cluster);
+
+Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions options);
+
+}  // namespace sim::engine

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace sim::engine {
+
+/// A link that a transfer uses, and by how many of its flows.
+struct LinkUse {
+  std::uint32_t link = 0;
+  std::uint32_t flows = 1;
+};
+
+/// SimGrid: max-min fair sharing of links, and the clock while transfers share. One per process.
+class Solver {
+ public:
+  struct Callbacks {
+    std::function<void(double now)> woken;                    ///< a date asked for has come
+    std::function<void(std::uint32_t id, double now)> ended;  ///< a transfer has arrived
+  };
+
+  explicit Solver(const std::vector<double>& link_rate);
+  ~Solver();
+  Solver(const Solver&) = delete;
+  Solver& operator=(const Solver&) = delete;
+
+  /// Starts a transfer at the clock: every flow of it carries `bytes`, all advance together at no
+  /// more than `rate` each. `id` must be free again before it is used anew.
+  void start(std::uint32_t id, std::span<const LinkUse> links, double bytes, double rate);
+  std::size_t active() const;
+  /// Calls `woken` when the clock reaches `date`.
+  void wake_at(double date);
+  /// Runs until nothing is left to do.
+  void run(Callbacks callbacks);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sim::engine

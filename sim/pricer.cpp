@@ -1,0 +1,127 @@
+#include "sim/pricer.hpp"
+
+#include <algorithm>
+
+#include "sim/groups.hpp"
+
+namespace sim {
+
+namespace {
+
+Phase phase_of(strategies::WorkPhase phase) {
+  switch (phase) {
+    case strategies::WorkPhase::forward: return Phase::forward;
+    case strategies::WorkPhase::backward: return Phase::backward;
+    case strategies::WorkPhase::recompute: return Phase::recompute;
+  }
+  return Phase::forward;
+}
+
+}  // namespace
+
+void Pricer::append(Segment& segment, const std::string& text, Phase phase,
+                    const base::Kernel& kernel) {
+  const calibrate::Duration& duration = price(kernel);
+  Piece piece;
+  piece.label = label(text);
+  piece.phase = phase;
+  piece.compute = duration.time;
+  piece.spread = static_cast<float>(duration.spread);
+  piece.source = static_cast<std::int16_t>(duration.source);
+  segment.pieces.push_back(piece);
+  segment.compute += duration.time;
+}
+
+void Pricer::append(Segment& segment, const strategies::Work& work) {
+  const Phase phase = phase_of(work.phase);
+  const std::size_t first = segment.pieces.size();
+  for (const base::Kernel& kernel : work.kernels) append(segment, work.label, phase, kernel);
+  if (!work.communication) return;
+  // Side by side with the collective, the kernels of the work count as one piece.
+  Piece piece;
+  piece.label = label(work.label);
+  piece.phase = work.kernels.empty() ? Phase::communication : phase;
+  double weighted_spread = 0;
+  base::Seconds largest;
+  for (std::size_t i = first; i < segment.pieces.size(); ++i) {
+    const Piece& part = segment.pieces[i];
+    piece.compute += part.compute;
+    weighted_spread += part.compute.s() * static_cast<double>(part.spread);
+    if (part.compute >= largest) {
+      largest = part.compute;
+      piece.source = part.source;
+    }
+  }
+  if (piece.compute > base::Seconds{})
+    piece.spread = static_cast<float>(weighted_spread / piece.compute.s());
+  segment.pieces.resize(first);
+  piece.collective = static_cast<std::int32_t>(
+      collective(work.label, CommKind::tensor, *work.communication));
+  segment.pieces.push_back(piece);
+}
+
+std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
+                                 const strategies::Communication& communication) {
+  const auto key = std::tuple(name, static_cast<int>(communication.op),
+                              communication.axes.bits(), communication.bytes.count());
+  const auto [entry, fresh] =
+      collectives_.try_emplace(key, static_cast<std::uint32_t>(graph_.collectives.size()));
+  if (!fresh) return entry->second;
+  CollectiveUse use;
+  use.name = name;
+  use.op = communication.op;
+  use.kind = kind;
+  use.axes = communication.axes;
+  use.bytes = communication.bytes;
+  for (const calibrate::GroupShape& shape : groups(communication.axes).shapes)
+    use.cost.push_back(input_.profile.collective(use.op, use.bytes, shape));
+  graph_.collectives.push_back(std::move(use));
+  return entry->second;
+}
+
+std::uint32_t Pricer::message(const std::string& name, int peer_stage, int sender_chunk,
+                              base::Bytes bytes) {
+  const auto [entry, fresh] =
+      messages_.try_emplace(std::tuple(name, peer_stage, sender_chunk),
+                            static_cast<std::uint32_t>(graph_.messages.size()));
+  if (!fresh) return entry->second;
+  Message message{name, peer_stage, sender_chunk, bytes, {}};
+  // Between a GPU and its neighbour inside a domain, and across the network.
+  const calibrate::GroupShape one = shape_of({input_.gpu_of_rank[0]}, input_.cluster);
+  calibrate::GroupShape pair = one;
+  pair.ranks = 2;
+  pair.ranks_per_node = 2;
+  message.cost.push_back(
+      input_.profile.collective(calibrate::Collective::send_receive, bytes, pair));
+  pair.ranks_per_node = 1;
+  pair.nodes = 2;
+  message.cost.push_back(
+      input_.profile.collective(calibrate::Collective::send_receive, bytes, pair));
+  graph_.messages.push_back(std::move(message));
+  return entry->second;
+}
+
+std::uint32_t Pricer::label(const std::string& text) {
+  const auto [entry, fresh] =
+      labels_.try_emplace(text, static_cast<std::uint32_t>(graph_.labels.size()));
+  if (fresh) graph_.labels.push_back(text);
+  return entry->second;
+}
+
+const calibrate::Duration& Pricer::price(const base::Kernel& kernel) {
+  const auto known = std::find_if(prices_.begin(), prices_.end(),
+                                  [&](const auto& entry) { return entry.first == kernel; });
+  if (known != prices_.end()) return known->second;
+  prices_.emplace_back(kernel, input_.profile.kernel(kernel));
+  return prices_.back().second;
+}
+
+const StepGraph::Groups& Pricer::groups(strategies::AxisSet axes) {
+  for (const StepGraph::Groups& known : graph_.groups)
+    if (known.axes == axes) return known;
+  graph_.groups.push_back(
+      group_shapes(graph_.grid, axes, input_.cluster, input_.gpu_of_rank));
+  return graph_.groups.back();
+}
+
+}  // namespace sim

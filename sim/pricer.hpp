@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "calibrate/profile.hpp"
+#include "sim/build_step.hpp"
+#include "sim/step_graph.hpp"
+#include "strategies/shard.hpp"
+
+namespace sim {
+
+/// Turns work into pieces with durations and keeps the tables of a StepGraph (labels, collectives,
+/// messages, group shapes) free of doubles. Each kernel shape is priced once.
+class Pricer {
+ public:
+  Pricer(const StepInput& input, StepGraph& graph) : input_(input), graph_(graph) {}
+
+  void append(Segment& segment, const strategies::Work& work);
+  void append(Segment& segment, const std::string& label, Phase phase, const base::Kernel& kernel);
+  /// Index of the collective in StepGraph::collectives.
+  std::uint32_t collective(const std::string& name, CommKind kind,
+                           const strategies::Communication& communication);
+  /// Index of the message in StepGraph::messages.
+  std::uint32_t message(const std::string& name, int peer_stage, int sender_chunk,
+                        base::Bytes bytes);
+
+ private:
+  std::uint32_t label(const std::string& text);
+  const calibrate::Duration& price(const base::Kernel& kernel);
+  const StepGraph::Groups& groups(strategies::AxisSet axes);
+
+  const StepInput& input_;
+  StepGraph& graph_;
+  std::map<std::string, std::uint32_t> labels_;
+  std::map<std::tuple<std::string, int, unsigned, std::int64_t>, std::uint32_t> collectives_;
+  std::map<std::tuple<std::string, int, int>, std::uint32_t> messages_;
+  std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;
+};
+
+}  // namespace sim

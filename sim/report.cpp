@@ -1,0 +1,191 @@
+#include "sim/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/check.hpp"
+#include "base/quantity.hpp"
+
+namespace sim {
+
+namespace {
+
+using base::Bytes;
+using base::Seconds;
+
+/// Width of the central 80 % of a normal distribution on each side, in standard deviations.
+constexpr double p90_deviations = 1.2815515655446004;
+
+struct SourceTime {
+  double seconds = 0;
+  double weighted_spread = 0;  // seconds x relative spread
+};
+
+/// Time of one average rank by source of its durations: kernels as they ran, collectives as they
+/// were exposed, at their isolated cost's spread.
+std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& breakdown) {
+  std::vector<SourceTime> times(graph.sources.size());
+  const auto add = [&](int source, double seconds, double spread) {
+    SourceTime& time = times[static_cast<std::size_t>(source)];
+    time.seconds += seconds;
+    time.weighted_spread += seconds * spread;
+  };
+  std::vector<double> ranks_of(graph.programs.size(), 0);
+  for (const std::uint16_t program : graph.program_of_rank) ranks_of[program] += 1;
+  SourceTime wire;
+  std::vector<double> wire_seconds(graph.sources.size(), 0);
+  for (std::size_t p = 0; p < graph.programs.size(); ++p) {
+    const double share = ranks_of[p] / static_cast<double>(graph.program_of_rank.size());
+    for (const Task& task : graph.programs[p].tasks) {
+      const auto communication = [&](const CollectiveUse& use) {
+        const calibrate::Duration& total = use.cost.front().total;
+        wire.seconds += share * total.time.s();
+        wire.weighted_spread += share * total.time.s() * total.spread;
+        wire_seconds[static_cast<std::size_t>(total.source)] += share * total.time.s();
+      };
+      if (task.kind == TaskKind::collective) communication(graph.collectives[task.index]);
+      if (task.kind != TaskKind::run) continue;
+      for (const Piece& piece : graph.segments[task.index].pieces) {
+        if (piece.compute > Seconds{})
+          add(piece.source, share * piece.compute.s(), static_cast<double>(piece.spread));
+        if (piece.collective >= 0)
+          communication(graph.collectives[static_cast<std::size_t>(piece.collective)]);
+      }
+    }
+  }
+  // Communication counts by what of it was exposed; hidden communication moves nothing.
+  const Seconds exposed = breakdown.tensor_exposed + breakdown.data_exposed +
+                          breakdown.parameter_exposed + breakdown.pipeline_exposed;
+  if (wire.seconds > 0)
+    for (std::size_t s = 0; s < times.size(); ++s)
+      add(static_cast<int>(s), exposed.s() * wire_seconds[s] / wire.seconds,
+          wire.weighted_spread / wire.seconds);
+  return times;
+}
+
+void estimate_interval(const ReportInput& input, Report& report) {
+  const std::vector<SourceTime> times = source_times(input.graph, report.breakdown);
+  double busy = 0;
+  for (const SourceTime& time : times) busy += time.seconds;
+  if (busy <= 0) {
+    report.step_p10 = report.step_p90 = report.step;
+    return;
+  }
+  // One source errs in one direction; different sources err independently. Waiting stretches with
+  // the busy time that causes it, so the relative spread of the busy time is that of the step.
+  double variance = 0;
+  for (std::size_t s = 0; s < times.size(); ++s) {
+    if (times[s].seconds <= 0) continue;
+    variance += std::pow(times[s].weighted_spread / busy, 2);
+    report.sources.push_back({input.graph.sources[s], times[s].seconds / busy,
+                              times[s].weighted_spread / times[s].seconds});
+  }
+  std::stable_sort(report.sources.begin(), report.sources.end(),
+                   [](const SourceShare& a, const SourceShare& b) { return a.share > b.share; });
+  const double factor = std::exp(p90_deviations * std::sqrt(variance));
+  report.step_p10 = report.step / factor;
+  report.step_p90 = report.step * factor;
+}
+
+void load_links(const ReportInput& input, Report& report) {
+  const std::vector<double>& bytes = input.timeline.link_bytes;
+  report.link_utilisation.assign(bytes.size(), 0);
+  std::vector<topology::LinkId> order;
+  for (topology::LinkId id = 0; id < bytes.size(); ++id) {
+    if (bytes[id] <= 0) continue;
+    report.link_utilisation[id] =
+        bytes[id] / (input.cluster.link(id).rate.byte() * report.step.s());
+    order.push_back(id);
+  }
+  const auto busier = [&](topology::LinkId a, topology::LinkId b) {
+    const double x = report.link_utilisation[a];
+    const double y = report.link_utilisation[b];
+    return x != y ? x > y : a < b;
+  };
+  constexpr std::size_t shown = 10;
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(std::min(shown, order.size()));
+  std::partial_sort(order.begin(), middle, order.end(), busier);
+  order.erase(middle, order.end());
+  for (const topology::LinkId id : order) {
+    const topology::Link& link = input.cluster.link(id);
+    report.links.push_back({fmt::format("{} -> {}", input.cluster.device(link.from).name,
+                                        input.cluster.device(link.to).name),
+                            Bytes::from_double(bytes[id]), link.rate,
+                            report.link_utilisation[id]});
+  }
+}
+
+struct NamedPart {
+  Seconds time;
+  std::string_view what;
+};
+
+std::string find_bottleneck(const Report& report) {
+  const Breakdown& b = report.breakdown;
+  const NamedPart parts[] = {
+      {b.forward + b.backward + b.recompute, "kernels: a faster GPU or less recompute would help"},
+      {b.tensor_exposed, "tensor-parallel collectives: lower tensor_parallel or faster scale-up"},
+      {b.data_exposed, "gradient reduction: overlap it, or more micro-batches per step"},
+      {b.parameter_exposed, "parameter gathering: prefetch, larger micro-batch, or HSDP"},
+      {b.pipeline_exposed, "pipeline messages on the wire: overlap them"},
+      {b.bubble, "the pipeline bubble and waiting for peers: more micro-batches or interleaving"},
+      {b.optimizer, "the optimizer: shard it with ZeRO"},
+  };
+  const NamedPart& largest = *std::max_element(
+      std::begin(parts), std::end(parts),
+      [](const NamedPart& x, const NamedPart& y) { return x.time < y.time; });
+  // Kernels always take most of a healthy step; what a plan can change is the rest.
+  const NamedPart& rest = *std::max_element(
+      std::begin(parts) + 1, std::end(parts),
+      [](const NamedPart& x, const NamedPart& y) { return x.time < y.time; });
+  const auto share = [&](const NamedPart& part) { return 100 * (part.time / report.step); };
+  if (largest.what != parts[0].what || share(rest) < 5)
+    return fmt::format("{:.0f} % of the step is {}", share(largest), largest.what);
+  return fmt::format("after kernels ({:.0f} %), {:.0f} % of the step is {}", share(parts[0]),
+                     share(rest), rest.what);
+}
+
+}  // namespace
+
+std::string_view name_of(Fidelity fidelity) {
+  switch (fidelity) {
+    case Fidelity::analytic: return "analytic";
+    case Fidelity::hybrid: return "hybrid";
+    case Fidelity::flow: return "flow";
+  }
+  return "?";
+}
+
+Report summarise(const ReportInput& input) {
+  const topology::GpuSpec& gpu = input.cluster.gpu_spec(input.gpu_of_rank.front());
+  const int ranks = input.graph.grid.size();
+  Report report;
+  report.scenario = input.scenario;
+  report.fidelity = input.fidelity;
+  report.ranks = ranks;
+  report.model = input.model;
+  report.cluster = input.cluster_text;
+  report.plan = input.plan_text;
+  report.step = input.timeline.step;
+  report.lower_bound = input.lower_bound;
+  report.tokens = input.tokens;
+  report.tokens_per_s = static_cast<double>(input.tokens) / report.step.s();
+  report.tokens_per_s_per_gpu = report.tokens_per_s / ranks;
+  report.model_tflops_per_gpu = (input.model_flop / report.step).tflops() / ranks;
+  const double peak = gpu.peak.at(input.compute_dtype).tflops();
+  report.mfu = report.model_tflops_per_gpu / peak;
+  report.hfu = (input.hardware_flop / report.step).tflops() / ranks / peak;
+  report.breakdown = break_down(input.graph, input.timeline);
+  report.memory = follow_memory(input.graph, input.timeline, gpu.memory);
+  report.measured = input.measured;
+  report.diagnostics = input.diagnostics;
+  estimate_interval(input, report);
+  load_links(input, report);
+  report.bottleneck = find_bottleneck(report);
+  return report;
+}
+
+}  // namespace sim

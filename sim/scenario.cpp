@@ -1,0 +1,235 @@
+#include "sim/scenario.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <optional>
+
+#include "base/document.hpp"
+#include "base/map_reader.hpp"
+#include "strategies/dlcalc.hpp"
+#include "topology/cluster_reader.hpp"
+#include "topology/k8s_import.hpp"
+#include "topology/summary.hpp"
+
+namespace sim {
+
+namespace {
+
+using base::Diagnostics;
+using base::MapReader;
+using base::Result;
+using Registry = std::shared_ptr<const topology::HardwareRegistry>;
+
+constexpr std::array<std::pair<std::string_view, Fidelity>, 3> fidelity_names{{
+    {"analytic", Fidelity::analytic},
+    {"hybrid", Fidelity::hybrid},
+    {"flow", Fidelity::flow},
+}};
+
+void append(Diagnostics& to, Diagnostics more) {
+  to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+/// Takes the value, or adds what is wrong to `problems`.
+template <class T>
+std::optional<T> take(Result<T> result, Diagnostics& problems) {
+  if (result) return std::move(*result);
+  append(problems, std::move(result.error()));
+  return std::nullopt;
+}
+
+class Loader {
+ public:
+  Loader(const ScenarioOptions& options, const base::Document& document, Registry registry)
+      : options_(options), document_(document), registry_(std::move(registry)) {}
+
+  Result<Scenario> load() {
+    strategies::looks_like_dlcalc(document_) ? read_dlcalc() : read_scenario();
+    if (model_ && cluster_ && !base::has_errors(problems_)) check();
+    if (base::has_errors(problems_) || !model_ || !cluster_)
+      return tl::unexpected(std::move(problems_));
+    append(problems_, cluster_->notes());
+    return Scenario{.name = name_,
+                    .model = std::move(*model_),
+                    .cluster = *cluster_,
+                    .cluster_text = topology::summary(*cluster_),
+                    .plan = plan_,
+                    .fidelity = fidelity_,
+                    .ecmp_seed = static_cast<std::uint64_t>(ecmp_seed_),
+                    .measured = std::move(measured_),
+                    .notes = std::move(problems_)};
+  }
+
+ private:
+  std::string beside_scenario(const std::string& path) const {
+    return (std::filesystem::path(options_.path).parent_path() / path).string();
+  }
+
+  void read_scenario() {
+    MapReader root(document_, document_.root, "", problems_, &origins_);
+    name_ = std::filesystem::path(options_.path).stem().string();
+    root.read("name", name_);
+    if (auto model = root.required_map("model")) read_model(*model);
+    if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
+    if (auto plan = root.required_map("plan")) plan_ = strategies::read_plan(*plan);
+    if (auto simulation = root.map("simulation")) {
+      simulation->read_choice("fidelity", fidelity_, fidelity_names);
+      simulation->read("ecmp_seed", ecmp_seed_, {0, std::numeric_limits<std::int64_t>::max()});
+      simulation->finish();
+    }
+    if (auto measured = root.map("measured")) {
+      measured_.emplace();
+      measured->require("step_time", measured_->step);
+      measured->read("source", measured_->source);
+      measured->finish();
+    }
+    root.finish();
+  }
+
+  /// `model: {config: FILE}` is a Hugging Face config, `{file: FILE}` a model in our YAML; else
+  /// the model is written out in the scenario.
+  void read_model(MapReader& reader) {
+    std::string path;
+    if (reader.read("config", path)) {
+      std::string name;
+      reader.read("name", name);
+      reader.finish();
+      if (auto text = take(base::read_file(beside_scenario(path)), problems_))
+        model_ = take(strategies::read_hf_config(*text, beside_scenario(path)), problems_);
+      if (model_ && !name.empty()) model_->name = name;
+    } else if (reader.read("file", path)) {
+      reader.finish();
+      const std::string file = beside_scenario(path);
+      auto text = take(base::read_file(file), problems_);
+      if (!text) return;
+      if (auto document = take(base::parse_yaml(*text, file), problems_))
+        model_ = take(strategies::read_model(*document, document->root, ""), problems_);
+    } else {
+      const base::Node* node = document_.root.find("model");
+      model_ = take(strategies::read_model(document_, *node, "model"), problems_);
+    }
+  }
+
+  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes and fabric
+  /// are written out.
+  void read_cluster(MapReader& reader) {
+    std::string path;
+    if (!reader.read("kubernetes", path)) {
+      const std::size_t before = problems_.size();
+      const topology::ClusterSpec spec = topology::read_cluster(reader, *registry_);
+      const Diagnostics found(problems_.begin() + static_cast<std::ptrdiff_t>(before),
+                              problems_.end());
+      if (!base::has_errors(found)) build(spec);
+      return;
+    }
+    topology::ImportOptions options;
+    options.where = reader.where();
+    reader.read("gpu", options.gpu);
+    reader.read("selector", options.selector);
+    reader.read("scheme", options.scheme);
+    reader.read("levels", options.levels);
+    reader.read("unavailable", options.unavailable);
+    reader.finish();
+    const std::string file = beside_scenario(path);
+    auto text = take(base::read_file(file), problems_);
+    if (!text) return;
+    auto import = take(topology::import_kubernetes(*text, file, *registry_, options), problems_);
+    if (!import) return;
+    build(import->spec);
+  }
+
+  void read_dlcalc() {
+    name_ = std::filesystem::path(options_.path).stem().string();
+    auto input = take(strategies::read_dlcalc(document_), problems_);
+    if (!input) return;
+    append(problems_, std::move(input->notes));
+    const topology::NodeType* type = registry_->find_node(input->node_type);
+    if (type == nullptr) {
+      const std::vector<std::string_view> names = registry_->node_names();
+      problems_.push_back({input->node_type_where,
+                           fmt::format("unknown node type '{}'", input->node_type),
+                           base::suggest(input->node_type, names)});
+      return;
+    }
+    origins_ = std::move(input->origins);
+    model_ = std::move(input->model);
+    plan_ = input->plan;
+    topology::ClusterSpec spec;
+    const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
+    for (int first = 0; first < ranks; first += type->gpus)
+      spec.nodes.push_back({.name = fmt::format("node-{}", first / type->gpus),
+                            .type = type,
+                            .usable_gpus = std::min(type->gpus, ranks - first)});
+    spec.fabric.kind = topology::FabricKind::single_switch;
+    build(spec);
+  }
+
+  void build(const topology::ClusterSpec& spec) {
+    cluster_ = take(topology::build_cluster(spec, registry_), problems_);
+  }
+
+  void check() {
+    append(problems_,
+           strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
+    const topology::GpuSpec& gpu = cluster_->gpu_spec(0);
+    if (!gpu.peak.contains(plan_.precision.compute))
+      problems_.push_back({origins_.at("plan.precision.compute"),
+                           fmt::format("{} cannot compute in {}", gpu.name,
+                                       base::name_of(plan_.precision.compute)),
+                           fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
+    const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
+    if (ranks < cluster_->gpu_count())
+      problems_.push_back({origins_.at("plan"),
+                           fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
+                           "", base::Severity::warning});
+  }
+
+  static std::string dtypes(const topology::GpuSpec& gpu) {
+    std::string names;
+    for (const auto& [type, rate] : gpu.peak)
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", base::name_of(type));
+    return names;
+  }
+
+  const ScenarioOptions& options_;
+  const base::Document& document_;
+  Registry registry_;
+  Diagnostics problems_;
+  base::Origins origins_;
+  std::string name_;
+  std::optional<strategies::ModelSpec> model_;
+  std::optional<topology::Cluster> cluster_;
+  strategies::Plan plan_;
+  Fidelity fidelity_ = Fidelity::hybrid;
+  std::int64_t ecmp_seed_ = 0;
+  std::optional<Measured> measured_;
+};
+
+}  // namespace
+
+Result<Scenario> load_scenario(const ScenarioOptions& options) {
+  Diagnostics problems;
+  auto text = take(base::read_file(options.path), problems);
+  std::optional<base::Document> document;
+  if (text) document = take(base::parse_yaml(*text, options.path), problems);
+  if (document)
+    for (const auto& [path, value] : options.set)
+      append(problems, base::set_path(*document, path, value));
+  auto registry = take(topology::HardwareRegistry::read(options.hardware_folder), problems);
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  return Loader(options, *document,
+                std::make_shared<const topology::HardwareRegistry>(std::move(*registry)))
+      .load();
+}
+
+std::vector<topology::GpuId> place_ranks(const Scenario& scenario) {
+  std::vector<topology::GpuId> gpus(
+      static_cast<std::size_t>(scenario.plan.tensor * scenario.plan.pipeline * scenario.plan.data));
+  std::iota(gpus.begin(), gpus.end(), topology::GpuId{0});
+  return gpus;
+}
+
+}  // namespace sim

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "sim/engine.hpp"
+#include "sim/report.hpp"
+#include "strategies/model.hpp"
+#include "strategies/plan.hpp"
+#include "topology/cluster.hpp"
+
+namespace sim {
+
+/// The whole user file, read, checked and ready to be simulated.
+struct Scenario {
+  std::string name;
+  strategies::ModelSpec model;
+  topology::Cluster cluster;
+  std::string cluster_text;         ///< one line about it
+  strategies::Plan plan;            ///< with `data` filled in
+  Fidelity fidelity = Fidelity::hybrid;
+  std::uint64_t ecmp_seed = 0;
+  std::optional<Measured> measured; ///< what this step took in reality, to stand beside the answer
+  base::Diagnostics notes;          ///< warnings and notes to show with the answer
+};
+
+struct ScenarioOptions {
+  std::string path;
+  std::vector<std::pair<std::string, std::string>> set;  ///< --set path=value, in order
+  std::string hardware_folder;      ///< of the registry
+};
+
+/// Reads a scenario file, or a dlcalc YAML unchanged. Files that it names are relative to it.
+/// Every mistake of the file and of those it names, at once.
+base::Result<Scenario> load_scenario(const ScenarioOptions& options);
+
+/// The GPU of each rank: rank i on the i-th GPU of the cluster, nodes in their order.
+std::vector<topology::GpuId> place_ranks(const Scenario& scenario);
+
+}  // namespace sim

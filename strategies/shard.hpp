@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/collective.hpp"
+#include "base/kernel.hpp"
+#include "base/units.hpp"
+#include "strategies/model.hpp"
+#include "strategies/op_graph.hpp"
+#include "strategies/plan.hpp"
+#include "strategies/rank_grid.hpp"
+
+/// A model cut by a plan: what one rank computes and says to others in each block, and what it
+/// keeps in memory. Still no durations.
+namespace strategies {
+
+/// A collective of the ranks that differ along `axes`.
+struct Communication {
+  base::Collective op = base::Collective::all_reduce;
+  AxisSet axes;
+  base::Bytes bytes;  ///< nccl-tests convention
+};
+
+enum class WorkPhase { forward, backward, recompute };
+
+/// Kernels of one operator, one after the other; a communication beside them starts with them and
+/// both must be over before the next work begins.
+struct Work {
+  std::string label;
+  WorkPhase phase = WorkPhase::forward;
+  std::vector<base::Kernel> kernels;
+  std::optional<Communication> communication;
+};
+
+/// The embedding, one layer, or the head, as one tensor-parallel rank sees it for one micro-batch.
+struct ShardedBlock {
+  std::string name;
+  std::vector<Work> forward;
+  std::vector<Work> backward;   ///< begins with what is recomputed
+  std::int64_t parameters = 0;  ///< held by one tensor-parallel rank, before data-parallel sharding
+  base::Bytes saved;            ///< kept from forward to backward, after recompute is accounted for
+  base::Bytes working;          ///< further bytes while the backward of this block runs
+};
+
+struct ShardedGraph {
+  std::vector<ShardedBlock> blocks;
+  std::vector<int> layer_block;     ///< block of each layer
+  int embedding_block = 0;
+  int head_block = 0;
+  base::Bytes boundary;             ///< activation between pipeline stages, one micro-batch
+  base::Flop model_flop;            ///< one micro-batch, forward and backward, all ranks of a replica
+  base::Flop hardware_flop;         ///< with what is recomputed
+};
+
+/// Cuts the operators of one micro-batch. Tensor parallel after Megatron-LM (arXiv 1909.08053):
+/// column- then row-parallel matrices, one all-reduce each way; with sequence parallelism
+/// (arXiv 2205.05198) all-gather and reduce-scatter instead, the re-gather hidden behind the input
+/// gradient and the reduce-scatter behind the weight gradient.
+/// \pre check_plan found no error.
+ShardedGraph shard(const ModelSpec& model, const Plan& plan);
+
+}  // namespace strategies

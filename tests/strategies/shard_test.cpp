@@ -1,0 +1,142 @@
+#include "strategies/shard.hpp"
+
+#include "tests/support/catch.hpp"
+
+namespace strategies {
+namespace {
+
+// A GPT layer of hidden 1,024 on 2 sequences of 512 tokens: the hidden states are
+// 2 x 512 x 1024 x 2 bytes = 2 MiB.
+constexpr std::int64_t hidden_bytes = 2 * 1024 * 1024;
+
+ModelSpec small_gpt() {
+  ModelSpec model;
+  model.name = "small";
+  model.hidden = 1024;
+  model.ffn = 4096;
+  model.heads = model.kv_heads = 16;
+  model.head_dim = 64;
+  model.vocab = 32000;
+  model.positions = 512;
+  model.gated = false;
+  model.layers.resize(4);
+  return model;
+}
+
+Plan plan_with(int tensor, bool sequence_parallel) {
+  Plan plan;
+  plan.tensor = tensor;
+  plan.data = 1;
+  plan.sequence_parallel = sequence_parallel;
+  plan.micro_batch = 2;
+  plan.global_batch = 2;
+  plan.sequence = 512;
+  return plan;
+}
+
+struct Traffic {
+  int count = 0;
+  std::int64_t bytes = 0;
+};
+
+Traffic traffic(const std::vector<Work>& works, base::Collective op) {
+  Traffic sum;
+  for (const Work& work : works) {
+    if (!work.communication || work.communication->op != op) continue;
+    sum.count += 1;
+    sum.bytes += work.communication->bytes.count();
+  }
+  return sum;
+}
+
+const ShardedBlock& layer(const ShardedGraph& graph) {
+  return graph.blocks[static_cast<std::size_t>(graph.layer_block[0])];
+}
+
+TEST_CASE("one rank alone says nothing") {
+  const ShardedGraph graph = shard(small_gpt(), plan_with(1, false));
+  for (const ShardedBlock& block : graph.blocks) {
+    for (const Work& work : block.forward) CHECK_FALSE(work.communication);
+    for (const Work& work : block.backward) CHECK_FALSE(work.communication);
+  }
+}
+
+TEST_CASE("tensor parallel: two all-reduces of the hidden states each way") {
+  const ShardedGraph graph = shard(small_gpt(), plan_with(4, false));
+  const Traffic forward = traffic(layer(graph).forward, base::Collective::all_reduce);
+  const Traffic backward = traffic(layer(graph).backward, base::Collective::all_reduce);
+  CHECK((forward.count == 2 && forward.bytes == 2 * hidden_bytes));
+  CHECK((backward.count == 2 && backward.bytes == 2 * hidden_bytes));
+  CHECK(graph.boundary.count() == hidden_bytes);
+}
+
+TEST_CASE("sequence parallel: as many bytes on a ring as the all-reduces it replaces, plus the re-gather") {
+  const ShardedGraph graph = shard(small_gpt(), plan_with(4, true));
+  // An all-reduce is a reduce-scatter and an all-gather: 2 + 2 for the two of forward.
+  CHECK(traffic(layer(graph).forward, base::Collective::all_gather).bytes == 2 * hidden_bytes);
+  CHECK(traffic(layer(graph).forward, base::Collective::reduce_scatter).bytes == 2 * hidden_bytes);
+  CHECK(traffic(layer(graph).forward, base::Collective::all_reduce).count == 0);
+  // Backward gathers two gradients, and two inputs again for the weight gradients.
+  CHECK(traffic(layer(graph).backward, base::Collective::all_gather).bytes == 4 * hidden_bytes);
+  CHECK(traffic(layer(graph).backward, base::Collective::reduce_scatter).bytes == 2 * hidden_bytes);
+  CHECK(graph.boundary.count() == hidden_bytes / 4);
+}
+
+TEST_CASE("parameters of a rank: matrices divided, norms whole") {
+  const ModelSpec model = small_gpt();
+  // 12 h^2 in four matrices, 2 h in two norms.
+  const std::int64_t matrices = 12 * 1024 * 1024;
+  CHECK(layer(shard(model, plan_with(1, false))).parameters == matrices + 2 * 1024);
+  CHECK(layer(shard(model, plan_with(4, false))).parameters == matrices / 4 + 2 * 1024);
+}
+
+TEST_CASE("recompute keeps less and computes more") {
+  Plan plan = plan_with(1, false);
+  plan.flash_attention = false;
+  const ShardedGraph none = shard(small_gpt(), plan);
+  plan.recompute = Recompute::selective;
+  const ShardedGraph selective = shard(small_gpt(), plan);
+  plan.recompute = Recompute::full;
+  const ShardedGraph full = shard(small_gpt(), plan);
+  CHECK(layer(full).saved.count() == hidden_bytes);
+  CHECK(layer(full).saved < layer(selective).saved);
+  CHECK(layer(selective).saved < layer(none).saved);
+  CHECK(layer(none).saved == layer(selective).saved + layer(selective).working);
+  CHECK(none.model_flop == selective.model_flop);
+  CHECK(none.model_flop == full.model_flop);
+  CHECK(none.hardware_flop < selective.hardware_flop);
+  // Full recompute is one more forward of the layers: a third of forward and backward, head aside.
+  CHECK(full.hardware_flop / none.hardware_flop > 1.2);
+  CHECK(full.hardware_flop / none.hardware_flop < 4.0 / 3.0);
+}
+
+TEST_CASE("model FLOPs do not depend on how the model is cut") {
+  const ShardedGraph one = shard(small_gpt(), plan_with(1, false));
+  const ShardedGraph eight = shard(small_gpt(), plan_with(8, true));
+  CHECK(eight.model_flop / one.model_flop == Approx(1.0).epsilon(1e-9));
+}
+
+TEST_CASE("layers are cut into virtual stages as Megatron does") {
+  Plan plan = plan_with(1, false);
+  plan.pipeline = 2;
+  plan.virtual_stages = 2;
+  const auto cut = cut_layers(plan, small_gpt());
+  // Virtual stages 0..3 of one layer each: stage 0 has layers 0 and 2, stage 1 has 1 and 3.
+  CHECK((cut[0][0].first_layer == 0 && cut[0][1].first_layer == 2));
+  CHECK((cut[1][0].first_layer == 1 && cut[1][1].first_layer == 3));
+  CHECK((cut[0][0].embedding && !cut[0][0].head && cut[1][1].head && !cut[0][1].head));
+
+  ModelSpec six = small_gpt();
+  six.layers.resize(6);
+  plan.virtual_stages = 1;
+  plan.pipeline = 4;
+  plan.account_for_embedding = plan.account_for_loss = true;
+  const auto even = cut_layers(plan, six);  // 6 + 2 = 8 units on 4 stages
+  CHECK(even[0][0].end_layer - even[0][0].first_layer == 1);
+  CHECK(even[1][0].end_layer - even[1][0].first_layer == 2);
+  CHECK(even[3][0].end_layer - even[3][0].first_layer == 1);
+  CHECK(even[3][0].end_layer == 6);
+}
+
+}  // namespace
+}  // namespace strategies

@@ -1,0 +1,108 @@
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "viz/viz.hpp"
+
+namespace viz {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json memory_json(const sim::MemoryReport& memory) {
+  Json parts = Json::object();
+  for (int i = 0; i < sim::memory_part_count; ++i)
+    parts[std::string(sim::name_of(static_cast<sim::MemoryPart>(i))) + "_bytes"] =
+        memory.parts[static_cast<std::size_t>(i)].count();
+  Json times = Json::array();
+  Json bytes = Json::array();
+  for (const auto& [time, amount] : memory.curve) {
+    times.push_back(time);
+    bytes.push_back(amount.count());
+  }
+  return {{"peak_bytes", memory.peak.count()},
+          {"capacity_bytes", memory.capacity.count()},
+          {"fits", memory.fits},
+          {"worst_rank", memory.worst_rank},
+          {"parts", std::move(parts)},
+          {"curve", {{"time_s", std::move(times)}, {"used_bytes", std::move(bytes)}}},
+          {"advice", memory.advice}};
+}
+
+/// Parts of `breakdown` add up to the step; `compute` splits one of them further.
+Json breakdown_json(const sim::Breakdown& b) {
+  return {{"compute_s", (b.forward + b.backward + b.recompute).s()},
+          {"exposed_tensor_s", b.tensor_exposed.s()},
+          {"exposed_data_s", b.data_exposed.s()},
+          {"exposed_parameter_s", b.parameter_exposed.s()},
+          {"exposed_pipeline_s", b.pipeline_exposed.s()},
+          {"bubble_s", b.bubble.s()},
+          {"optimizer_s", b.optimizer.s()},
+          {"other_s", b.other.s()}};
+}
+
+Json links_json(const std::vector<sim::LinkLoad>& links) {
+  Json out = Json::array();
+  for (const sim::LinkLoad& link : links)
+    out.push_back({{"name", link.name},
+                   {"bytes", link.bytes.count()},
+                   {"rate_bytes_per_s", link.rate.byte()},
+                   {"utilisation", link.utilisation}});
+  return out;
+}
+
+Json sources_json(const std::vector<sim::SourceShare>& sources) {
+  Json out = Json::array();
+  for (const sim::SourceShare& source : sources)
+    out.push_back({{"name", source.name}, {"share", source.share}, {"spread", source.spread}});
+  return out;
+}
+
+Json diagnostics_json(const base::Diagnostics& diagnostics) {
+  Json out = Json::array();
+  for (const base::Diagnostic& diagnostic : diagnostics)
+    out.push_back({{"severity", base::name_of(diagnostic.severity)},
+                   {"file", diagnostic.where.file},
+                   {"line", diagnostic.where.line},
+                   {"column", diagnostic.where.column},
+                   {"message", diagnostic.message},
+                   {"hint", diagnostic.hint}});
+  return out;
+}
+
+}  // namespace
+
+std::string report_json(const sim::Report& report) {
+  const sim::Breakdown& b = report.breakdown;
+  const Json json = {{"schema", "foreshard.report.v1"},
+                     {"scenario", report.scenario},
+                     {"fidelity", sim::name_of(report.fidelity)},
+                     {"ranks", report.ranks},
+                     {"model", report.model},
+                     {"cluster", report.cluster},
+                     {"plan", report.plan},
+                     {"step_time_s", report.step.s()},
+                     {"step_time_p10_s", report.step_p10.s()},
+                     {"step_time_p90_s", report.step_p90.s()},
+                     {"lower_bound_s", report.lower_bound.s()},
+                     {"tokens_per_step", report.tokens},
+                     {"tokens_per_s", report.tokens_per_s},
+                     {"tokens_per_s_per_gpu", report.tokens_per_s_per_gpu},
+                     {"model_tflops_per_gpu", report.model_tflops_per_gpu},
+                     {"mfu", report.mfu},
+                     {"hfu", report.hfu},
+                     {"bottleneck", report.bottleneck},
+                     {"memory", memory_json(report.memory)},
+                     {"breakdown", breakdown_json(b)},
+                     {"compute",
+                      {{"forward_s", b.forward.s()},
+                       {"backward_s", b.backward.s()},
+                       {"recompute_s", b.recompute.s()}}},
+                     {"links", links_json(report.links)},
+                     {"sources", sources_json(report.sources)},
+                     {"diagnostics", diagnostics_json(report.diagnostics)}};
+  // A name in a broken encoding must not stop the answer: its bytes become U+FFFD.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace viz

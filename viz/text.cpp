@@ -1,0 +1,196 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/quantity.hpp"
+#include "viz/terminal.hpp"
+#include "viz/viz.hpp"
+
+namespace viz {
+
+namespace {
+
+constexpr int label_width = 13;
+constexpr int width_min = 60;
+
+/// The page as it grows; everything that comes from a user's file passes through `printable`.
+struct Page {
+  int width = 80;
+  bool colour = false;
+  std::string text;
+
+  void line(std::string_view content) {
+    text += content;
+    text += '\n';
+  }
+  void heading(std::string_view title) {
+    text += '\n';
+    line(painted(title, Paint::strong, colour));
+  }
+  /// "  label        words that go on under themselves when they are long".
+  void entry(std::string_view label, std::string_view words, Paint paint = Paint::none) {
+    std::string first = fit(label, label_width);
+    for (const std::string& part : wrap(printable(words), width - label_width - 2)) {
+      line(fmt::format("  {}{}", first, painted(part, paint, colour)));
+      first.assign(label_width, ' ');
+    }
+  }
+  /// "  name         amount  share  bar", the name cut so that the bar keeps `bar_width` columns.
+  void row(std::string_view name, std::string_view amount, double share, int name_width) {
+    const int used = 2 + name_width + 12 + 9;
+    std::string content = fmt::format("  {}{:>12}{:>7.1f} %  {}", fit(printable(name), name_width),
+                                      amount, share * 100, bar(share, width - used - 2));
+    content.erase(content.find_last_not_of(' ') + 1);
+    line(content);
+  }
+};
+
+double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
+std::string three_digits(double value) {
+  const double size = std::fabs(value);
+  return fmt::format("{:.{}f}", value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
+
+/// Three digits, trailing zeros kept, so that "1.20 s" stands well beside "1.25 s".
+std::string time_text(base::Seconds time) {
+  const double s = std::fabs(time.s());
+  if (s >= 1) return three_digits(time.s()) + " s";
+  if (s >= 1e-3) return three_digits(time.ms()) + " ms";
+  return three_digits(time.us()) + " us";
+}
+
+/// Both in the unit of the second, so that they can be compared at a glance.
+std::string used_of_capacity(base::Bytes used, base::Bytes capacity) {
+  if (capacity < base::Bytes::from_gib(1))
+    return fmt::format("{} of {}", base::format_bytes(used), base::format_bytes(capacity));
+  return fmt::format("{} of {} GiB", three_digits(used.gib()), three_digits(capacity.gib()));
+}
+
+void headline(Page& page, const sim::Report& report) {
+  const std::string scenario = printable(report.scenario);
+  const sim::MemoryReport& memory = report.memory;
+  if (!memory.fits) {
+    const base::Bytes excess = memory.peak - memory.capacity;
+    page.line(painted(
+        fmt::format("DOES NOT FIT: rank {} needs {}, {} too much", memory.worst_rank,
+                    used_of_capacity(memory.peak, memory.capacity), base::format_bytes(excess)),
+        Paint::bad, page.colour));
+    if (!memory.advice.empty()) page.entry("what to do", memory.advice);
+    page.text += '\n';
+  }
+  page.line(
+      painted(fit(scenario, std::min(width_of(scenario), page.width)), Paint::strong, page.colour));
+  page.text += '\n';
+  page.entry("step time",
+             fmt::format("{}   (p10 {}, p90 {})", time_text(report.step),
+                         time_text(report.step_p10), time_text(report.step_p90)),
+             Paint::strong);
+  page.entry("throughput", fmt::format("{} tokens/s, {} tokens/s per GPU",
+                                       base::format_count(report.tokens_per_s),
+                                       base::format_count(report.tokens_per_s_per_gpu)));
+  page.entry("efficiency",
+             fmt::format("MFU {:.1f} %, HFU {:.1f} %, {} model TFLOP/s per GPU", report.mfu * 100,
+                         report.hfu * 100, three_digits(report.model_tflops_per_gpu)));
+}
+
+void what_was_simulated(Page& page, const sim::Report& report) {
+  page.text += '\n';
+  page.entry("model", report.model);
+  page.entry("cluster", report.cluster);
+  page.entry("plan", report.plan);
+  page.entry("simulated", fmt::format("{} rank{}, {}; never below {} (no contention)", report.ranks,
+                                      report.ranks == 1 ? "" : "s", sim::name_of(report.fidelity),
+                                      time_text(report.lower_bound)));
+}
+
+void memory(Page& page, const sim::MemoryReport& memory) {
+  page.heading(fmt::format("Memory of rank {}, the fullest", memory.worst_rank));
+  const double used = ratio(memory.peak.as_double(), memory.capacity.as_double());
+  page.entry(
+      memory.fits ? "fits" : "does not fit",
+      fmt::format("{} ({:.1f} %)", used_of_capacity(memory.peak, memory.capacity), used * 100),
+      memory.fits ? Paint::good : Paint::bad);
+  for (int i = 0; i < sim::memory_part_count; ++i) {
+    const base::Bytes part = memory.parts[static_cast<std::size_t>(i)];
+    if (part.count() == 0) continue;
+    page.row(sim::name_of(static_cast<sim::MemoryPart>(i)), base::format_bytes(part),
+             ratio(part.as_double(), memory.capacity.as_double()), label_width);
+  }
+}
+
+void where_time_goes(Page& page, const sim::Report& report) {
+  const sim::Breakdown& b = report.breakdown;
+  const std::array<std::pair<std::string_view, base::Seconds>, 10> parts{
+      {{"forward", b.forward},
+       {"backward", b.backward},
+       {"recompute", b.recompute},
+       {"waits: tensor parallel", b.tensor_exposed},
+       {"waits: gradients", b.data_exposed},
+       {"waits: parameters", b.parameter_exposed},
+       {"waits: stage messages", b.pipeline_exposed},
+       {"pipeline bubble", b.bubble},
+       {"optimizer", b.optimizer},
+       {"other", b.other}}};
+  page.heading("Where the time goes (average rank)");
+  for (const auto& [name, time] : parts)
+    if (time > base::Seconds())
+      page.row(name, fmt::format("{} ms", three_digits(time.ms())), ratio(time.s(), b.total().s()),
+               24);
+}
+
+void links(Page& page, const std::vector<sim::LinkLoad>& links) {
+  constexpr std::size_t shown = 5;
+  if (links.empty()) return;
+  page.heading("Busiest links (share of the step in use)");
+  for (std::size_t i = 0; i < std::min(shown, links.size()); ++i)
+    page.row(links[i].name, base::format_bytes(links[i].bytes), links[i].utilisation, 34);
+}
+
+void sources(Page& page, const std::vector<sim::SourceShare>& sources) {
+  if (sources.empty()) return;
+  page.heading("What the durations rest on");
+  for (const sim::SourceShare& source : sources) {
+    const int name_width = page.width - 26;
+    page.line(fmt::format("  {:>5.1f} %  {}  ±{:>5.1f} %", source.share * 100,
+                          fit(printable(source.name), name_width), source.spread * 100));
+  }
+}
+
+void diagnostics(Page& page, const base::Diagnostics& diagnostics) {
+  if (diagnostics.empty()) return;
+  page.heading("Warnings and notes");
+  for (const base::Diagnostic& diagnostic : diagnostics) {
+    const bool note = diagnostic.severity == base::Severity::note;
+    std::string indent = "  ";
+    for (const std::string& part : wrap(printable(diagnostic.format()), page.width - 4)) {
+      page.line(indent + painted(part, note ? Paint::faint : Paint::warn, page.colour));
+      indent = "    ";
+    }
+  }
+}
+
+}  // namespace
+
+std::string report_text(const sim::Report& report, const TextOptions& options) {
+  Page page{std::max(options.width, width_min), options.colour, {}};
+  headline(page, report);
+  what_was_simulated(page, report);
+  memory(page, report.memory);
+  where_time_goes(page, report);
+  if (!report.bottleneck.empty()) {
+    page.text += '\n';
+    page.entry("bottleneck", report.bottleneck, Paint::strong);
+  }
+  links(page, report.links);
+  sources(page, report.sources);
+  diagnostics(page, report.diagnostics);
+  return page.text;
+}
+
+}  // namespace viz
