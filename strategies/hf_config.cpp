@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -49,12 +50,10 @@ HfFamily find_family(base::MapReader& map) {
     if (families[i].model_type == type) return families[i].read;
     names[i] = families[i].model_type;
   }
-  std::string known;
-  for (const std::string_view name : names) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
   const std::string_view near = base::nearest(type, names);
   map.error("model_type", fmt::format("'model_type' is '{}', which is not known", type),
             fmt::format("{}known: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
-                        known));
+                        fmt::join(names, ", ")));
   return nullptr;
 }
 

@@ -28,11 +28,11 @@ void read_gpt2(HfReader& reader) {
   reader.required("n_layer", "layers", reader.layers, layer_range);
   reader.required("n_head", "heads", model.heads, head_range);
   reader.required("vocab_size", "vocab", model.vocab, vocab_range);
-  reader.required("n_positions", "positions", model.positions, position_range);
+  model.position = Position::learned;
+  reader.positions("n_positions");
   read_wide_mlp(reader, "n_inner");
   reader.activation("activation_function", Activation::gelu);
   reader.tied(true);
-  model.position = Position::learned;
   model.dropout = reader.fraction("resid_pdrop", 0.1);
   reader.make_layers();
 }
@@ -54,11 +54,11 @@ void read_gpt_neox(HfReader& reader) {
 void read_opt(HfReader& reader) {
   set_gpt_defaults(reader);
   ModelSpec& model = reader.model;
+  model.position = Position::learned;
   reader.common_shape();
   reader.required("ffn_dim", "ffn", model.ffn);
   reader.activation("activation_function", Activation::relu);
   reader.tied(true);
-  model.position = Position::learned;
   if (model.positions > 0) model.positions += 2;
   set_biases(model, reader.flag("enable_bias", true));
   model.norm_bias = true;
@@ -75,12 +75,11 @@ void read_opt(HfReader& reader) {
 void read_bloom(HfReader& reader) {
   set_gpt_defaults(reader);
   ModelSpec& model = reader.model;
-  // Older files say n_embed and num_attention_heads.
-  reader.required(reader.map.has("n_embed") ? "n_embed" : "hidden_size", "hidden", model.hidden);
-  reader.required(reader.map.has("num_hidden_layers") ? "num_hidden_layers" : "n_layer", "layers",
-                  reader.layers, layer_range);
-  reader.required(reader.map.has("num_attention_heads") ? "num_attention_heads" : "n_head",
-                  "heads", model.heads, head_range);
+  reader.required(reader.either("n_embed", "hidden_size"), "hidden", model.hidden);
+  reader.required(reader.either("num_hidden_layers", "n_layer"), "layers", reader.layers,
+                  layer_range);
+  reader.required(reader.either("num_attention_heads", "n_head"), "heads", model.heads,
+                  head_range);
   reader.required("vocab_size", "vocab", model.vocab, vocab_range);
   reader.tied(true);
   model.ffn = 4 * model.hidden;
@@ -121,7 +120,6 @@ void read_mpt(HfReader& reader) {
   reader.required("n_layers", "layers", reader.layers, layer_range);
   reader.required("n_heads", "heads", model.heads, head_range);
   reader.required("vocab_size", "vocab", model.vocab, vocab_range);
-  reader.number("max_seq_len", "positions", model.positions, position_range);
   model.ffn = reader.integer("expansion_ratio", 4, {1, 64}) * model.hidden;
   reader.tied(true);
   set_biases(model, !reader.flag("no_bias", true));
@@ -135,6 +133,7 @@ void read_mpt(HfReader& reader) {
   }
   const bool learned = reader.flag("learned_pos_emb", true) && !alibi;
   model.position = alibi ? Position::alibi : learned ? Position::learned : Position::none;
+  reader.positions("max_seq_len");
   reader.make_layers();
 }
 

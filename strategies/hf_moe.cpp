@@ -12,9 +12,10 @@ void read_gpt_oss(HfReader& reader) {
   model.qkv_bias = model.output_bias = reader.flag("attention_bias", true);
   model.attention_sinks = true;
   Mixture mixture;
-  reader.required("num_local_experts", "mixture.experts", mixture.experts, expert_range);
-  reader.required("num_experts_per_tok", "mixture.experts_per_token", mixture.experts_per_token,
-                  expert_range);
+  reader.required(reader.either("num_experts", "num_local_experts"), "mixture.experts",
+                  mixture.experts, expert_range);
+  reader.required(reader.either("experts_per_token", "num_experts_per_tok"),
+                  "mixture.experts_per_token", mixture.experts_per_token, expert_range);
   reader.required("intermediate_size", "mixture.expert_ffn", mixture.expert_ffn);
   mixture.router_bias = mixture.expert_bias = true;
   model.mixture = mixture;
@@ -30,7 +31,7 @@ void read_deepseek_v2(HfReader& reader) {
   reader.required("num_attention_heads", "heads", model.heads, head_range);
   reader.required("vocab_size", "vocab", model.vocab, vocab_range);
   reader.required("intermediate_size", "ffn", model.ffn);
-  reader.number("max_position_embeddings", "positions", model.positions, position_range);
+  reader.positions("max_position_embeddings");
   reader.activation("hidden_act", Activation::silu);
   reader.tied(false);
   model.qkv_bias = model.output_bias = reader.flag("attention_bias", false);

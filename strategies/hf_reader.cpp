@@ -97,7 +97,14 @@ void HfReader::common_shape() {
   number("num_key_value_heads", "kv_heads", model.kv_heads, head_range);
   number("head_dim", "head_dim", model.head_dim, width_range);
   required("vocab_size", "vocab", model.vocab, vocab_range);
-  number("max_position_embeddings", "positions", model.positions, position_range);
+  positions("max_position_embeddings");
+}
+
+void HfReader::positions(std::string_view key) {
+  if (model.position == Position::learned)
+    required(key, "positions", model.positions, position_table_range);
+  else
+    number(key, "positions", model.positions, position_range);
 }
 
 std::vector<LayerKind>& HfReader::make_layers() {

@@ -36,6 +36,10 @@ class HfReader {
   void required(std::string_view key, std::string_view field, int& out, base::Range<int> range);
   /// Reads a number that is no field of ModelSpec.
   int integer(std::string_view key, int absent, base::Range<int> range);
+  /// The older name of a key where the file has it, else the newer.
+  std::string_view either(std::string_view older, std::string_view newer) const {
+    return map.has(older) && !map.has(newer) ? older : newer;
+  }
   bool flag(std::string_view key, bool absent);
   double fraction(std::string_view key, double absent);
   void activation(std::string_view key, Activation absent);
@@ -43,6 +47,8 @@ class HfReader {
   /// hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, vocab_size
   /// and max_position_embeddings: the same names in most families.
   void common_shape();
+  /// The context length; with learned positions the rows of their table, which must be there.
+  void positions(std::string_view key);
   void tied(bool absent) { model.tied_embeddings = flag("tie_word_embeddings", absent); }
 
   /// Makes the list of layers once `layers` is known, all dense and without window.

@@ -24,12 +24,14 @@ double estimate_parameters(const ModelSpec& m) {
   const auto is_mixture = [](const LayerKind& layer) { return layer.mixture; };
   const auto mixture_layers =
       static_cast<double>(std::count_if(m.layers.begin(), m.layers.end(), is_mixture));
-  const double latent = !m.latent ? 0
-                                  : static_cast<double>(m.latent->q_rank + m.latent->kv_rank) *
-                                        (h + static_cast<double>(m.heads * m.head_dim));
+  double latent = 0;
+  if (m.latent)
+    latent = static_cast<double>(m.latent->q_rank + m.latent->kv_rank + m.hidden) *
+             (h + m.heads * static_cast<double>(m.head_dim + m.latent->value_head_dim));
+  const auto rows =
+      static_cast<double>(m.position == Position::learned ? 2 * m.vocab + m.positions : 2 * m.vocab);
   return mixture_layers * mixed + (m.layer_count() - mixture_layers) * dense +
-         m.layer_count() * latent +
-         2 * h * static_cast<double>(m.vocab + m.positions);
+         m.layer_count() * latent + rows * h;
 }
 
 void check_mixture(const ModelSpec& model, const FieldPlaces& places,
@@ -65,8 +67,10 @@ void derive_heads(ModelSpec& model, const FieldPlaces& places, base::Diagnostics
   if (model.heads == 0) return;
   if (model.kv_heads == 0) model.kv_heads = model.heads;
   if (model.head_dim != 0 || model.hidden == 0) return;
-  model.head_dim = std::max<std::int64_t>(model.hidden / model.heads, 1);
-  if (model.hidden % model.heads == 0) return;
+  if (model.hidden % model.heads == 0) {
+    model.head_dim = model.hidden / model.heads;
+    return;
+  }
   problems.push_back({places.at("heads"),
                       fmt::format("'{}' is {}, which does not divide '{}' {}",
                                   places.name("heads"), model.heads, places.name("hidden"),
@@ -83,10 +87,11 @@ void check_model(const ModelSpec& model, const FieldPlaces& places,
                                     places.name("kv_heads"), model.kv_heads,
                                     places.name("heads"), model.heads),
                         "each key-value head serves the same number of query heads"});
-  if (model.position == Position::learned && model.positions == 0)
-    problems.push_back({places.at("positions"),
-                        fmt::format("'{}' must be at least 1 for learned positions",
-                                    places.name("positions")),
+  const std::int64_t rotated = model.latent ? model.latent->rope_head_dim : model.head_dim;
+  if (model.position == Position::rotary && rotated % 2 != 0)
+    problems.push_back({places.at("head_dim"),
+                        fmt::format("rotary positions need an even width, but heads are {} wide",
+                                    rotated),
                         ""});
   if (model.mixture) check_mixture(model, places, problems);
   const double parameters = estimate_parameters(model);

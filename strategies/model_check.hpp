@@ -15,6 +15,7 @@ namespace strategies {
 inline constexpr base::Range<std::int64_t> width_range{1, std::int64_t{1} << 22};
 inline constexpr base::Range<std::int64_t> vocab_range{1, std::int64_t{1} << 26};
 inline constexpr base::Range<std::int64_t> position_range{0, std::int64_t{1} << 31};
+inline constexpr base::Range<std::int64_t> position_table_range{1, position_range.max};
 inline constexpr base::Range<int> head_range{1, 1 << 16};
 inline constexpr base::Range<int> layer_range{1, 10'000};
 inline constexpr base::Range<int> expert_range{1, 1 << 16};

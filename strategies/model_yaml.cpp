@@ -24,7 +24,6 @@ void read_shape(base::MapReader& map, ModelSpec& model, int& layers) {
   map.read("kv_heads", model.kv_heads, head_range);
   map.read("head_dim", model.head_dim, width_range);
   map.require("vocab", model.vocab, vocab_range);
-  map.read("positions", model.positions, position_range);
 }
 
 void read_choices(base::MapReader& map, ModelSpec& model) {
@@ -32,6 +31,10 @@ void read_choices(base::MapReader& map, ModelSpec& model) {
   map.read("gated", model.gated);
   map.read_choice("activation", model.activation, activation_names);
   map.read_choice("position", model.position, position_names);
+  if (model.position == Position::learned)
+    map.require("positions", model.positions, position_table_range);
+  else
+    map.read("positions", model.positions, position_range);
   map.read_choice("norm", model.norm, norm_names);
   map.read("norm_bias", model.norm_bias);
   map.read("parallel_block", model.parallel_block);
@@ -124,7 +127,7 @@ base::Result<ModelSpec> read_model(const base::Document& document, const base::N
   map.finish();
 
   FieldPlaces places(map.where());
-  for (const std::string_view field : {"heads", "kv_heads", "hidden", "positions"})
+  for (const std::string_view field : {"heads", "kv_heads", "hidden"})
     places.add(std::string(field), std::string(field), map.where(field));
   if (const base::Node* mixture = node.find("mixture"); mixture != nullptr)
     if (const base::Node* top = mixture->find("experts_per_token"); top != nullptr)

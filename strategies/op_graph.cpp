@@ -61,8 +61,26 @@ Block layer_block(const OpBuilder& build, LayerKind kind) {
 
 std::string_view name_of(OpKind kind) { return kind_names[static_cast<std::size_t>(kind)]; }
 
+bool countable(const ModelSpec& model, const OpOptions& options) {
+  const auto wide = [](std::int64_t count) { return static_cast<double>(count); };
+  const std::int64_t value = model.latent ? model.latent->value_head_dim : model.head_dim;
+  double widest = std::max({wide(model.hidden), 2 * wide(model.ffn), wide(model.vocab),
+                            3.0 * model.heads * wide(model.head_dim + value),
+                            model.heads * wide(options.seq)});
+  if (model.mixture) {
+    const Mixture& mixture = *model.mixture;
+    const double copies = mixture.experts_per_token * std::max(1.0, mixture.capacity_factor) +
+                          mixture.experts;
+    widest = std::max(widest, copies * std::max(wide(model.hidden), 2 * wide(mixture.expert_ffn)));
+    widest = std::max(widest, 2 * wide(mixture.shared_ffn));
+  }
+  // An operator moves at most eight times its widest tensor, at most four bytes an element.
+  return wide(options.batch) * wide(options.seq) * widest * 8 * 4 < 0x1p60;
+}
+
 OpGraph build_ops(const ModelSpec& model, const OpOptions& options) {
   CHECK_INVARIANT(options.batch > 0 && options.seq > 0 && options.tensor > 0);
+  CHECK_INVARIANT(countable(model, options));
   const OpBuilder build(model, options);
   OpGraph graph;
   graph.batch = options.batch;

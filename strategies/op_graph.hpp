@@ -79,8 +79,12 @@ struct OpOptions {
   bool sequence_parallel = false;
 };
 
+/// Whether all counts of the operators stay below 2^60.
+bool countable(const ModelSpec& model, const OpOptions& options);
+
 /// Operators with the shapes that one tensor-parallel rank works on (`tensor` 1: unsharded).
-/// \pre heads, kv heads (or replication of them), ffn and vocab divide as `check_plan` demands.
+/// Key-value heads fewer than the degree are replicated; a vocabulary that does not divide is
+/// padded. \pre heads and widths divide as `check_plan` demands; `countable`.
 OpGraph build_ops(const ModelSpec& model, const OpOptions& options);
 
 }  // namespace strategies

@@ -93,11 +93,15 @@ void build_fabric(const fabric::Site& site, int scale_up_domains) {
                    "set 'nics' and 'nic_rate'");
   if (site.rails() == 0 || base::has_errors(site.problems)) return;
   if (site.spec.fabric_from_domains) {
+    site.graph.fabric = "switch tree of the nodes' domains";
     fabric::build_from_domains(site);
     return;
   }
-  for (const fabric::Kind& kind : fabric::kinds)
-    if (kind.kind == site.spec.fabric.kind) kind.build(site);
+  for (const fabric::Kind& kind : fabric::kinds) {
+    if (kind.kind != site.spec.fabric.kind) continue;
+    site.graph.fabric = kind.label;
+    kind.build(site);
+  }
 }
 
 }  // namespace
@@ -126,6 +130,8 @@ std::size_t Cluster::link_count() const { return graph_->links.size(); }
 const Device& Cluster::device(DeviceId id) const { return (*graph_)[id]; }
 
 const Link& Cluster::link(LinkId id) const { return *graph_->links[id]; }
+
+const std::string& Cluster::fabric() const { return graph_->fabric; }
 
 bool Cluster::same_scale_up_domain(GpuId a, GpuId b) const {
   return nodes_[static_cast<std::size_t>(node_of(a))].accelerator_domain ==

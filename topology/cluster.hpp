@@ -66,6 +66,8 @@ class Cluster {
   const std::vector<NodeInfo>& nodes() const { return nodes_; }
   const GpuSpec& gpu_spec(GpuId id) const;
   const HardwareRegistry& registry() const { return *registry_; }
+  /// How nodes are joined, for people: "rail-optimised"; empty when nothing joins them.
+  const std::string& fabric() const;
   /// What was inferred while building.
   const base::Diagnostics& notes() const { return notes_; }
 

@@ -7,7 +7,7 @@
 
 #include "topology/cluster.hpp"
 
-/// The graph behind a Cluster; internal to the module and to whoever walks all devices (viz).
+/// The graph behind a Cluster; internal to the module.
 namespace topology {
 
 /// What an edge of the graph carries.
@@ -23,6 +23,7 @@ struct Graph : GraphBase {
   Graph& operator=(const Graph&) = delete;
 
   std::vector<const Link*> links;  ///< by LinkId
+  std::string fabric;              ///< Cluster::fabric()
   std::vector<std::shared_ptr<const NodeType>> custom_types;
 };
 

@@ -63,7 +63,8 @@ struct NodeType {
   int nics = 0;                            ///< compute NICs; GPU i uses NIC i * nics / gpus
   base::BytesPerSecond nic_rate;           ///< per NIC, one direction, raw
   double nic_efficiency = 1;               ///< share of it that large transfers reach
-  base::Seconds nic_latency;               ///< NIC to NIC under one switch, per network hop of a collective
+  base::Seconds nic_latency;               ///< NIC to NIC under one switch, per network hop of a
+                                           ///< collective
   std::vector<FigureSource> sources;
 };
 

@@ -25,8 +25,9 @@ constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names
 constexpr std::array<std::string_view, 5> gpu_figures{
     "peak", "memory", "memory_bandwidth", "multiprocessors", "kernel_launch"};
 constexpr std::array<std::string_view, 10> node_figures{
-    "gpus",      "scale_up_rate", "scale_up_efficiency", "scale_up_latency", "scale_up_domain_nodes",
-    "pcie_rate", "nics",          "nic_rate",            "nic_efficiency",   "nic_latency"};
+    "gpus",      "scale_up_rate", "scale_up_efficiency", "scale_up_latency",
+    "pcie_rate", "nics",          "nic_rate",            "nic_efficiency",
+    "nic_latency", "scale_up_domain_nodes"};
 
 /// Share of a rate: above 0, at most 1.
 constexpr base::Range<double> share{1e-3, 1};

@@ -45,8 +45,8 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
     notes.push_back({spec.where, std::move(message), "", base::Severity::note});
   };
   if (ignored > 0)
-    note(fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends at "
-                     "the node: {}",
+    note(fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends "
+                     "at the node: {}",
                      ignored));
   if (assumed > 0)
     note(fmt::format("nodes grouped into NVLink domains by their order: {}", assumed));

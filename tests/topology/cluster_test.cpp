@@ -17,7 +17,8 @@ Cluster built(const std::string& yaml) {
 
 std::string rail_optimized(int nodes) {
   return fmt::format(
-      "nodes: {{type: dgx-h100, count: {}}}\nfabric: {{kind: rail_optimized, nodes_per_leaf: 32}}\n",
+      "nodes: {{type: dgx-h100, count: {}}}\n"
+      "fabric: {{kind: rail_optimized, nodes_per_leaf: 32}}\n",
       nodes);
 }
 
@@ -190,8 +191,8 @@ TEST_CASE("domain paths of all shapes become one connected tree, with notes") {
                     shipped_registry());
   REQUIRE(cluster);
   CHECK(text_of(cluster->notes()) ==
-        "cluster: note: domains say nothing about rates: uplinks are assumed to carry 1/1 of the "
-        "NICs below\n"
+        "cluster: note: domains say nothing about rates: uplinks are assumed to carry what the "
+        "NICs below do, divided by 1\n"
         "cluster: note: the network has 2 roots: a core switch is assumed above them\n"
         "cluster: note: domain paths have 2 to 3 levels\n"
         "cluster: note: nodes whose domain path lacks a middle level: 1; they hang from the levels "

@@ -18,7 +18,6 @@ struct Domain {
   int parent = -1;
   int height = 1;              ///< 1: nodes are directly below
   base::BytesPerSecond below;  ///< raw rate of the NICs below
-  int nics_below = 0;
   std::map<std::string, int> children;
   DeviceId device = 0;
 };
@@ -38,7 +37,6 @@ class Tree {
       Domain& parent = domains_[static_cast<std::size_t>(domains_[i].parent)];
       parent.height = std::max(parent.height, domains_[i].height + 1);
       parent.below += domains_[i].below;
-      parent.nics_below += domains_[i].nics_below;
     }
     for (std::size_t i = static_cast<std::size_t>(top); i < domains_.size(); ++i) {
       Domain& domain = domains_[i];
@@ -80,17 +78,16 @@ class Tree {
     else ++depths_[depth];
     if (gap && depth > 0) ++gaps_;
     home_.push_back(at);
-    domains_[at].below += site_.type(node).nic_rate * static_cast<double>(site_.nics[node].size());
-    domains_[at].nics_below += static_cast<int>(site_.nics[node].size());
+    domains_[at].below +=
+        site_.type(node).nic_rate * static_cast<double>(site_.nics[node].size());
   }
 
   /// Without a given rate one ideal cable stands for all real ones, since their number is unknown.
   void join_to_parent(const Domain& domain) {
     const DeviceId parent = domains_[static_cast<std::size_t>(domain.parent)].device;
     const FabricSpec& fabric = site_.spec.fabric;
-    const double ratio = domain.height == 1 ? fabric.oversubscription
-                                            : fabric.oversubscription * fabric.core_oversubscription;
-    const base::BytesPerSecond up = domain.below / ratio;
+    const double above_leaf = domain.height == 1 ? 1 : fabric.core_oversubscription;
+    const base::BytesPerSecond up = domain.below / (fabric.oversubscription * above_leaf);
     if (up <= base::BytesPerSecond()) return;  // no NIC below
     if (fabric.uplink_rate > base::BytesPerSecond()) {
       site_.trunk(domain.device, parent,
@@ -105,8 +102,8 @@ class Tree {
     const FabricSpec& fabric = site_.spec.fabric;
     if (domains_.size() > 2 && fabric.uplink_rate <= base::BytesPerSecond())
       site_.note(fmt::format(
-          "domains say nothing about rates: uplinks are assumed to carry 1/{:g} of the NICs below",
-          fabric.oversubscription));
+          "domains say nothing about rates: uplinks are assumed to carry what the NICs below do, "
+          "divided by {:g}", fabric.oversubscription));
     if (domains_[0].children.size() > 1)
       site_.note(fmt::format("the network has {} roots: a core switch is assumed above them",
                              domains_[0].children.size()));

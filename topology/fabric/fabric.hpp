@@ -53,16 +53,17 @@ void build_dragonfly(const Site& site);
 void build_from_domains(const Site& site);
 
 struct Kind {
-  std::string_view name;
+  std::string_view name;   ///< in YAML
+  std::string_view label;  ///< for people
   FabricKind kind;
   void (*build)(const Site& site);
 };
 
 inline constexpr std::array kinds{
-    Kind{"rail_optimized", FabricKind::rail_optimized, build_rail_optimized},
-    Kind{"fat_tree", FabricKind::fat_tree, build_fat_tree},
-    Kind{"single_switch", FabricKind::single_switch, build_single_switch},
-    Kind{"dragonfly", FabricKind::dragonfly, build_dragonfly},
+    Kind{"rail_optimized", "rail-optimised", FabricKind::rail_optimized, build_rail_optimized},
+    Kind{"fat_tree", "fat tree", FabricKind::fat_tree, build_fat_tree},
+    Kind{"single_switch", "one ideal switch", FabricKind::single_switch, build_single_switch},
+    Kind{"dragonfly", "dragonfly", FabricKind::dragonfly, build_dragonfly},
 };
 
 }  // namespace topology::fabric
