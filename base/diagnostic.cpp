@@ -10,19 +10,45 @@ namespace base {
 
 namespace {
 
+/// Letters to add, drop, change, or swap with their neighbour.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
+  std::vector<std::size_t> above = row;
+  std::vector<std::size_t> above_that = row;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
+    above_that.swap(above);
+    above.swap(row);
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+      const std::size_t changed = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, changed});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], above_that[j - 2] + 1);
     }
   }
   return row.back();
+}
+
+std::string shortened(std::string_view text) {
+  constexpr std::size_t most = 2000;
+  if (text.size() <= most) return std::string(text);
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return fmt::format("{} ... ({} bytes in all)", text.substr(0, end), text.size());
+}
+
+/// Names come from files of others: they must not move the cursor of a terminal.
+std::string on_one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += c;
+  }
+  return out;
 }
 
 }  // namespace
@@ -39,9 +65,9 @@ std::string_view name_of(Severity severity) {
 std::string Diagnostic::format() const {
   std::string place = where.file.empty() ? std::string("foreshard") : where.file;
   if (where.line > 0) place += fmt::format(":{}:{}", where.line, where.column);
-  std::string text = fmt::format("{}: {}: {}", place, name_of(severity), message);
-  if (!hint.empty()) text += fmt::format(" ({})", hint);
-  return text;
+  std::string text = fmt::format("{}: {}: {}", place, name_of(severity), shortened(message));
+  if (!hint.empty()) text += fmt::format(" ({})", shortened(hint));
+  return on_one_line(text);
 }
 
 bool has_errors(const Diagnostics& diagnostics) {

@@ -29,6 +29,8 @@ struct Diagnostic {
   Severity severity = Severity::error;
 
   /// `file:line:column: error: message (hint)`; without line and column where they are unknown.
+  /// One line whatever the user's words are: control characters are written as \xNN, and a text
+  /// beyond 2,000 bytes is cut.
   std::string format() const;
 };
 

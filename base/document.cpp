@@ -7,12 +7,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 
 namespace base {
 
 const Node* Node::find(std::string_view key) const {
-  const auto entry = std::find_if(entries.begin(), entries.end(),
-                                  [&](const Entry& e) { return e.key == key; });
+  const auto entry =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.key == key; });
   return entry == entries.end() ? nullptr : &entry->value;
 }
 
@@ -45,8 +46,9 @@ void mark_as(Node& node, std::uint16_t file) {
   }
 }
 
-/// The child of `node` under `key`, made when it is absent; nullptr when `node` cannot have it.
-Node* child(Node& node, const std::string& key) {
+/// The child of `node` under `key`, made for `file` when it is absent; nullptr when `node` cannot
+/// have it.
+Node* child(Node& node, const std::string& key, std::uint16_t file) {
   if (node.kind == Node::Kind::sequence) {
     std::size_t index = 0;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
@@ -59,6 +61,7 @@ Node* child(Node& node, const std::string& key) {
   for (Node::Entry& entry : node.entries)
     if (entry.key == key) return &entry.value;
   node.entries.push_back({.key = key, .value = {}});
+  node.entries.back().value.file = file;
   return &node.entries.back().value;
 }
 
@@ -67,6 +70,12 @@ Node* child(Node& node, const std::string& key) {
 Diagnostics set_path(Document& document, std::string_view path, std::string_view value) {
   const std::string name = fmt::format("--set {}={}", path, value);
   if (path.empty()) return {{{name}, "the path before '=' is empty", "for example plan.tp=4"}};
+  if (path.front() == '.' || path.back() == '.' || path.find("..") != path.npos)
+    return {
+        {{name}, fmt::format("the path '{}' has an empty part", path), "for example plan.tp=4"}};
+  if (document.files.size() > std::numeric_limits<std::uint16_t>::max())
+    return {{{name}, "too many values are set", "write them into the file"}};
+  const auto file = static_cast<std::uint16_t>(document.files.size());
   Result<Document> parsed = parse_yaml(value, name);
   if (!parsed) return parsed.error();
   Node* node = &document.root;
@@ -74,16 +83,17 @@ Diagnostics set_path(Document& document, std::string_view path, std::string_view
   while (true) {
     const std::size_t end = std::min(path.find('.', begin), path.size());
     const std::string key(path.substr(begin, end - begin));
-    node = child(*node, key);
+    node = child(*node, key, file);
     if (node == nullptr)
-      return {{{name}, fmt::format("there is no '{}' to set", path.substr(0, end)),
+      return {{{name},
+               fmt::format("there is no '{}' to set", path.substr(0, end)),
                "a path goes through maps by key and through lists by index"}};
     if (end == path.size()) break;
     begin = end + 1;
   }
   document.files.push_back(name);
   *node = std::move(parsed->root);
-  mark_as(*node, static_cast<std::uint16_t>(document.files.size() - 1));
+  mark_as(*node, file);
   return {};
 }
 

@@ -43,11 +43,7 @@ class Builder : public nlohmann::json_sax<Json> {
  public:
   Builder(std::string_view text, std::string file, const JsonOptions& options,
           const std::size_t& consumed)
-      : text_(text),
-        file_(std::move(file)),
-        options_(options),
-        consumed_(consumed),
-        marks_(text) {}
+      : text_(text), file_(std::move(file)), options_(options), consumed_(consumed), marks_(text) {}
 
   Node root;
   Diagnostics problems;
@@ -92,11 +88,19 @@ class Builder : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     const auto [line, column] = marks_.at(position == 0 ? 0 : position - 1);
     const std::string_view what = error.what();
-    const bool ended = position > text_.size() || what.find("end of input") != what.npos;
-    problems.push_back({{file_, line, column},
-                        ended ? "the file ends in the middle of a value" : reason(what),
-                        ended ? "the JSON is truncated; write it again"
-                              : "this is not valid JSON"});
+    const bool more = what.find("; expected end of input") != what.npos;
+    const bool ended =
+        !more && (position > text_.size() || what.find("unexpected end of input") != what.npos);
+    if (ended)
+      problems.push_back({{file_, line, column},
+                          "the file ends in the middle of a value",
+                          "the JSON is truncated; write it again"});
+    else if (more)
+      problems.push_back({{file_, line, column},
+                          "something follows the end of the JSON value",
+                          "give one value per file"});
+    else
+      problems.push_back({{file_, line, column}, reason(what), "this is not valid JSON"});
     return false;
   }
 
@@ -109,12 +113,12 @@ class Builder : public nlohmann::json_sax<Json> {
   };
 
   /// nlohmann says "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error
-  /// while parsing value - ...; last read: '...'": keep the middle, the place is printed anyway.
+  /// while parsing value - invalid literal; last read: 'x'": keep what stands after the dash.
   static std::string reason(std::string_view what) {
     if (const std::size_t cut = what.find("] "); cut != what.npos) what.remove_prefix(cut + 2);
-    if (what.starts_with("parse error"))
-      if (const std::size_t cut = what.find(": "); cut != what.npos) what.remove_prefix(cut + 2);
-    return std::string(what.substr(0, what.find("; last read")));
+    what = what.substr(0, what.find("; last read"));
+    if (const std::size_t cut = what.find(" - "); cut != what.npos) what.remove_prefix(cut + 3);
+    return std::string(what);
   }
 
   bool is_dropped(std::string_view parent, std::string_view key) const {
@@ -223,8 +227,8 @@ class Builder : public nlohmann::json_sax<Json> {
   const JsonOptions& options_;
   const std::size_t& consumed_;
   Marks marks_;
-  bool drop_next_ = false;     ///< the next value belongs to a dropped key
-  std::size_t skipping_ = 0;   ///< depth inside a dropped value
+  bool drop_next_ = false;    ///< the next value belongs to a dropped key
+  std::size_t skipping_ = 0;  ///< depth inside a dropped value
   std::vector<Frame> stack_;
 };
 
@@ -232,12 +236,14 @@ class Builder : public nlohmann::json_sax<Json> {
 
 Result<Document> parse_json(std::string_view text, std::string file, const JsonOptions& options) {
   text = without_byte_order_mark(text);
+  if (text.find_first_not_of(" \t\r\n") == text.npos)
+    return tl::unexpected(Diagnostics{{{file}, "is empty", "this should be JSON"}});
   std::size_t consumed = 0;
   Builder builder(text, file, options, consumed);
   const char* begin = text.data();
   const char* end = begin + text.size();
-  const bool complete = Json::sax_parse(Counted(begin, begin, &consumed),
-                                        Counted(end, begin, &consumed), &builder);
+  const bool complete =
+      Json::sax_parse(Counted(begin, begin, &consumed), Counted(end, begin, &consumed), &builder);
   if (!complete || !builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
   return Document{{std::move(file)}, std::move(builder.root)};
 }

@@ -4,18 +4,28 @@
 
 namespace base {
 
+namespace {
+
+/// In doubles from the first factor on: whole numbers overflow for absurd shapes.
+double product(std::int64_t a, std::int64_t b, std::int64_t c) {
+  return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(c);
+}
+
+}  // namespace
+
 Flop flop_of(const Gemm& g) {
   return Flop::from_count(2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) *
                           static_cast<double>(g.k) * static_cast<double>(g.batch));
 }
 
 double visible_pairs(const Attention& a) {
-  const auto q = static_cast<double>(a.seq_q);
   const auto kv = static_cast<double>(a.seq_kv);
-  if (!a.causal) return q * (a.window > 0 ? std::min(kv, static_cast<double>(a.window)) : kv);
-  // The last query sees every key, each earlier one sees one key less: query i (from 0) sees
-  // kv - q + 1 + i keys, at most `window`.
-  const double first = std::max(0.0, kv - q + 1);
+  const auto all = static_cast<double>(a.seq_q);
+  if (!a.causal) return all * (a.window > 0 ? std::min(kv, static_cast<double>(a.window)) : kv);
+  // The last query sees every key, each earlier one sees one key less: of the last min(q, kv)
+  // queries the i-th (from 0) sees first + i keys, at most `window`; those before see none.
+  const double q = std::min(all, kv);
+  const double first = kv - q + 1;
   if (a.window <= 0 || static_cast<double>(a.window) >= kv) return q * (first + kv) / 2.0;
   const auto w = static_cast<double>(a.window);
   const double growing = std::clamp(w - first, 0.0, q);  // queries that see fewer than w keys
@@ -24,7 +34,8 @@ double visible_pairs(const Attention& a) {
 
 Flop flop_of(const Attention& a) {
   const auto dims = static_cast<double>(a.head_dim + a.value_dim);
-  const double forward = 2.0 * dims * visible_pairs(a) * static_cast<double>(a.q_heads * a.batch);
+  const double forward =
+      2.0 * dims * visible_pairs(a) * static_cast<double>(a.q_heads) * static_cast<double>(a.batch);
   return Flop::from_count(a.backward ? 2.5 * forward : forward);
 }
 
@@ -38,19 +49,20 @@ Bytes bytes_of(const Gemm& g) {
   const auto m = static_cast<double>(g.m);
   const auto n = static_cast<double>(g.n);
   const auto k = static_cast<double>(g.k);
-  return Bytes::from_double(static_cast<double>(g.batch) * (bytes_of(g.dtype) * (m * k + k * n) +
-                                                            bytes_of(g.output) * m * n));
+  return Bytes::from_double(static_cast<double>(g.batch) *
+                            (bytes_of(g.dtype) * (m * k + k * n) + bytes_of(g.output) * m * n));
 }
 
 Bytes bytes_of(const Attention& a) {
-  const auto q = static_cast<double>(a.batch * a.q_heads * a.seq_q * a.head_dim);
-  const auto k = static_cast<double>(a.batch * a.kv_heads * a.seq_kv * a.head_dim);
-  const auto v = static_cast<double>(a.batch * a.kv_heads * a.seq_kv * a.value_dim);
-  const auto o = static_cast<double>(a.batch * a.q_heads * a.seq_q * a.value_dim);
+  const auto queries = product(a.batch, a.q_heads, a.seq_q);
+  const auto keys = product(a.batch, a.kv_heads, a.seq_kv);
+  const double q = queries * static_cast<double>(a.head_dim);
+  const double k = keys * static_cast<double>(a.head_dim);
+  const double v = keys * static_cast<double>(a.value_dim);
+  const double o = queries * static_cast<double>(a.value_dim);
   // Backward reads q, k, v, o, do and writes dq, dk, dv.
   const double elements = a.backward ? 2 * (q + k + v + o) : q + k + v + o;
-  const double scores =
-      a.flash ? 0 : static_cast<double>(a.batch * a.q_heads * a.seq_q * a.seq_kv);
+  const double scores = a.flash ? 0 : queries * static_cast<double>(a.seq_kv);
   // Unfused: scores written and read, softmax written and read, again for each gradient.
   return Bytes::from_double(bytes_of(a.dtype) * (elements + scores * (a.backward ? 8 : 4)));
 }

@@ -28,6 +28,30 @@ bool looks_octal(std::string_view text) {
   return text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
 }
 
+/// What is wrong with a scalar that should be a number; no message when nothing is.
+struct NumberProblem {
+  std::string message;
+  std::string hint;
+};
+
+/// `subject` begins the message: "'gpus'", "each of 'shares'".
+NumberProblem parse_number(const Node& value, std::string_view subject, double& out) {
+  const std::string& text = value.text;
+  double number = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (value.quoted)
+    return {fmt::format("{} must be a number, but is text in quotes", subject),
+            "remove the quotes"};
+  if (status == std::errc::result_out_of_range)
+    return {fmt::format("{} is out of range: {}", subject, text), ""};
+  if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(number))
+    return {fmt::format("{} is not a number: '{}'", subject, text), ""};
+  if (looks_octal(text))
+    return {fmt::format("{} looks octal: {}", subject, text), "remove the leading 0"};
+  out = number;
+  return {};
+}
+
 }  // namespace
 
 MapReader::MapReader(const Document& document, const Node& node, std::string path,
@@ -39,11 +63,11 @@ MapReader::MapReader(const Document& document, const Node& node, std::string pat
       origins_(origins) {
   if (origins_ != nullptr) origins_->add(path_, document.where(node));
   if (node.kind != Node::Kind::map && node.kind != Node::Kind::null)
-    problems_->push_back({document.where(node),
-                          fmt::format("{} must be a map of keys, but is {}",
-                                      path_.empty() ? "the file" : fmt::format("'{}'", path_),
-                                      kind_name(node.kind)),
-                          ""});
+    problems_->push_back(
+        {document.where(node),
+         fmt::format("{} must be a map of keys, but is {}",
+                     path_.empty() ? "the file" : fmt::format("'{}'", path_), kind_name(node.kind)),
+         node.text.find(':') == std::string::npos ? "" : "a space must follow the ':' of a key"});
 }
 
 bool MapReader::has(std::string_view key) const {
@@ -70,7 +94,9 @@ const Node* MapReader::scalar(std::string_view key, std::string_view wanted) {
 bool MapReader::present(std::string_view key) {
   if (has(key)) return true;
   find(key);
-  problems_->push_back({where(), fmt::format("'{}' is missing", path_of(key)), ""});
+  const bool empty = node_->find(key) != nullptr;
+  problems_->push_back(
+      {where(key), fmt::format("'{}' is {}", path_of(key), empty ? "empty" : "missing"), ""});
   return false;
 }
 
@@ -84,11 +110,12 @@ bool MapReader::read(std::string_view key, std::string& out) {
 bool MapReader::read(std::string_view key, bool& out) {
   const Node* value = scalar(key, "true or false");
   if (value == nullptr) return false;
-  if (value->text == "true" || value->text == "false") {
+  if (!value->quoted && (value->text == "true" || value->text == "false")) {
     out = value->text == "true";
     return true;
   }
-  error(key, fmt::format("'{}' must be true or false, but is '{}'", key, value->text));
+  error(key, fmt::format("'{}' must be true or false, but is {}'{}'", key,
+                         value->quoted ? "the text " : "", value->text));
   return false;
 }
 
@@ -105,13 +132,15 @@ bool MapReader::read(std::string_view key, std::int64_t& out, Range<std::int64_t
   const std::string& text = value->text;
   std::int64_t number = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (status == std::errc::result_out_of_range) {
+  if (value->quoted) {
+    error(key, fmt::format("'{}' must be a whole number, but is text in quotes", key),
+          "remove the quotes");
+  } else if (status == std::errc::result_out_of_range) {
     error(key, fmt::format("'{}' is out of range: {}", key, text));
   } else if (status != std::errc() || end != text.data() + text.size()) {
     error(key, fmt::format("'{}' is not a whole number: '{}'", key, text));
   } else if (looks_octal(text)) {
-    error(key, fmt::format("'{}' looks octal: {}", key, text),
-          fmt::format("write {}", number));
+    error(key, fmt::format("'{}' looks octal: {}", key, text), fmt::format("write {}", number));
   } else if (number < range.min) {
     error(key, fmt::format("'{}' is {}, must be at least {}", key, number, range.min));
   } else if (number > range.max) {
@@ -126,20 +155,14 @@ bool MapReader::read(std::string_view key, std::int64_t& out, Range<std::int64_t
 bool MapReader::read(std::string_view key, double& out, Range<double> range) {
   const Node* value = scalar(key, "a number");
   if (value == nullptr) return false;
-  const std::string& text = value->text;
   double number = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (status == std::errc::result_out_of_range) {
-    error(key, fmt::format("'{}' is out of range: {}", key, text));
-  } else if (status != std::errc() || end != text.data() + text.size() ||
-             !std::isfinite(number)) {
-    error(key, fmt::format("'{}' is not a number: '{}'", key, text));
-  } else if (looks_octal(text)) {
-    error(key, fmt::format("'{}' looks octal: {}", key, text), "remove the leading 0");
+  NumberProblem problem = parse_number(*value, fmt::format("'{}'", key), number);
+  if (!problem.message.empty()) {
+    error(key, std::move(problem.message), std::move(problem.hint));
   } else if (number < range.min) {
-    error(key, fmt::format("'{}' is {}, must be at least {}", key, text, range.min));
+    error(key, fmt::format("'{}' is {}, must be at least {}", key, value->text, range.min));
   } else if (number > range.max) {
-    error(key, fmt::format("'{}' is {}, must be at most {}", key, text, range.max));
+    error(key, fmt::format("'{}' is {}, must be at most {}", key, value->text, range.max));
   } else {
     out = number;
     return true;
@@ -183,10 +206,10 @@ bool MapReader::read(std::string_view key, std::vector<std::string>& out) {
   std::vector<std::string> words;
   for (const Node& item : value->items) {
     if (item.kind != Node::Kind::scalar) {
-      problems_->push_back({document_->where(item),
-                            fmt::format("each of '{}' must be text, but this is {}", key,
-                                        kind_name(item.kind)),
-                            ""});
+      problems_->push_back(
+          {document_->where(item),
+           fmt::format("each of '{}' must be text, but this is {}", key, kind_name(item.kind)),
+           ""});
       return false;
     }
     words.push_back(item.text);
@@ -199,11 +222,12 @@ bool MapReader::read(std::string_view key, std::vector<double>& out) {
   std::vector<std::string> words;
   if (!read(key, words)) return false;
   std::vector<double> numbers;
-  for (const std::string& word : words) {
+  for (const Node& item : find(key)->items) {
     double number = 0;
-    const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (status != std::errc() || end != word.data() + word.size() || !std::isfinite(number)) {
-      error(key, fmt::format("each of '{}' must be a number, but one is '{}'", key, word));
+    NumberProblem problem = parse_number(item, fmt::format("each of '{}'", key), number);
+    if (!problem.message.empty()) {
+      problems_->push_back(
+          {document_->where(item), std::move(problem.message), std::move(problem.hint)});
       return false;
     }
     numbers.push_back(number);
@@ -218,8 +242,8 @@ std::optional<std::size_t> MapReader::choice(std::string_view key,
   if (value == nullptr) return std::nullopt;
   const auto found = std::find(words.begin(), words.end(), value->text);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
-  error(key, fmt::format("'{}' is '{}', must be one of {}", key, value->text,
-                         fmt::join(words, ", ")),
+  error(key,
+        fmt::format("'{}' is '{}', must be one of {}", key, value->text, fmt::join(words, ", ")),
         nearest(value->text, words).empty() ? "" : suggest(value->text, words));
   return std::nullopt;
 }
@@ -250,14 +274,19 @@ std::vector<MapReader> MapReader::maps(std::string_view key) {
 }
 
 void MapReader::finish() {
-  std::vector<std::string_view> known(asked_.begin(), asked_.end());
+  constexpr int most = 20;  // more than that is another kind of file
+  const std::vector<std::string_view> known(asked_.begin(), asked_.end());
+  int unknown = 0;
   for (const Node::Entry& entry : node_->entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+    if (++unknown > most) continue;
     SourceRef place = document_->where(entry.value);
     if (entry.line > 0) place.line = entry.line, place.column = entry.column;
     problems_->push_back(
         {place, fmt::format("unknown key '{}'", entry.key), suggest(entry.key, known)});
   }
+  if (unknown > most)
+    problems_->push_back({where(), fmt::format("{} more unknown keys", unknown - most), ""});
 }
 
 void MapReader::error(std::string_view key, std::string message, std::string hint) {

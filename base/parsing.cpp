@@ -33,7 +33,7 @@ std::size_t character_length(std::string_view text, std::size_t at) {
 
 std::pair<int, int> Marks::at(std::size_t offset) {
   offset = std::min(offset, text_.size());
-  if (offset < offset_) offset_ = 0, line_ = 1, column_ = 1;
+  while (offset < offset_) step_back();
   for (; offset_ < offset; ++offset_) {
     if (text_[offset_] == '\n')
       ++line_, column_ = 1;
@@ -43,6 +43,18 @@ std::pair<int, int> Marks::at(std::size_t offset) {
   // Inside a character: the place is that of its first byte.
   const bool inside = offset < text_.size() && continues_character(text_[offset]) && column_ > 1;
   return {line_, inside ? column_ - 1 : column_};
+}
+
+void Marks::step_back() {
+  --offset_;
+  if (text_[offset_] != '\n') {
+    if (!continues_character(text_[offset_])) --column_;
+    return;
+  }
+  --line_;
+  column_ = 1;
+  for (std::size_t i = offset_; i > 0 && text_[i - 1] != '\n'; --i)
+    if (!continues_character(text_[i - 1])) ++column_;
 }
 
 const Node::Entry* KeyIndex::find_or_add(const std::vector<Node::Entry>& entries,
@@ -62,7 +74,8 @@ std::optional<Diagnostic> find_binary(std::string_view text, const std::string& 
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
     const std::size_t length = character_length(text, at);
-    const bool control = (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+    const bool control =
+        (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
     if (length != 0 && !control) {
       at += length;
       continue;

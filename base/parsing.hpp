@@ -12,13 +12,15 @@
 namespace base {
 
 /// Lines and columns from byte offsets. Columns count characters, as editors do, so that a place
-/// after "größe" is right. Cheap when asked in ascending order.
+/// after "größe" is right. Costs the distance from the place asked for before.
 class Marks {
  public:
   explicit Marks(std::string_view text) : text_(text) {}
   std::pair<int, int> at(std::size_t offset);
 
  private:
+  void step_back();
+
   std::string_view text_;
   std::size_t offset_ = 0;
   int line_ = 1;

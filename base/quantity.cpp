@@ -57,35 +57,44 @@ Quantity<double> parse(std::string_view text, std::span<const Unit> units,
                        std::string_view example) {
   const std::string_view whole = trim(text);
   double number = 0;
-  const auto [end, error] =
-      std::from_chars(whole.data(), whole.data() + whole.size(), number);
+  const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), number);
   if (error == std::errc::result_out_of_range)
     return tl::unexpected(QuantityError{fmt::format("is out of range: '{}'", whole), ""});
   if (error != std::errc() || !std::isfinite(number))
     return tl::unexpected(QuantityError{fmt::format("is not a number with a unit: '{}'", whole),
                                         fmt::format("for example {}", example)});
-  if (number < 0)
-    return tl::unexpected(QuantityError{fmt::format("is negative: '{}'", whole), ""});
-  const std::string_view unit =
-      trim(whole.substr(static_cast<std::size_t>(end - whole.data())));
+  if (number < 0) return tl::unexpected(QuantityError{fmt::format("is negative: '{}'", whole), ""});
+  const std::string_view unit = trim(whole.substr(static_cast<std::size_t>(end - whole.data())));
   if (unit.empty())
     return tl::unexpected(QuantityError{fmt::format("has no unit: '{}'", whole),
                                         fmt::format("for example {}", example)});
-  for (const auto& [name, factor] : units)
-    if (name == unit) return number * factor;
+  for (const auto& [name, factor] : units) {
+    if (name != unit) continue;
+    const double value = number * factor;
+    if (std::isfinite(value)) return value == 0 ? 0.0 : value;  // -0 is 0
+    return tl::unexpected(QuantityError{fmt::format("is out of range: '{}'", whole), ""});
+  }
   return tl::unexpected(QuantityError{fmt::format("has the unknown unit '{}'", unit),
                                       fmt::format("one of {}", names_of(units))});
 }
 
+/// Three digits that matter; the limits are where rounding would make a fourth.
 std::string scaled(double value, double base, std::span<const std::string_view> units) {
   std::size_t step = 0;
-  while (std::fabs(value) >= base && step + 1 < units.size()) {
+  while (std::fabs(value) >= base - 0.5 && step + 1 < units.size()) {
     value /= base;
     ++step;
   }
   const double size = std::fabs(value);
-  const int digits = step == 0 && value == std::floor(value) ? 0 : size >= 100 ? 0 : size >= 10 ? 1 : 2;
+  const bool whole = step == 0 && value == std::floor(value);
+  const int digits = whole || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
   return fmt::format("{:.{}f}{}{}", value, digits, units[step].empty() ? "" : " ", units[step]);
+}
+
+/// So many digits and no zeros at the end, but never an exponent for a large number.
+std::string short_number(double value, int digits) {
+  const bool large = std::fabs(value) >= std::pow(10.0, digits) - 0.5;
+  return large ? fmt::format("{:.0f}", value) : fmt::format("{:.{}g}", value, digits);
 }
 
 }  // namespace
@@ -119,14 +128,14 @@ std::string format_bytes(Bytes bytes) {
 
 std::string format_seconds(Seconds time) {
   const double s = std::fabs(time.s());
-  if (s >= 1 || s == 0) return fmt::format("{:.3g} s", time.s());
-  if (s >= 1e-3) return fmt::format("{:.3g} ms", time.ms());
-  return fmt::format("{:.3g} us", time.us());
+  if (s >= 0.9995 || s == 0) return short_number(time.s(), 3) + " s";
+  if (s >= 0.9995e-3) return short_number(time.ms(), 3) + " ms";
+  return short_number(time.us(), 3) + " us";
 }
 
-std::string format_gbit(BytesPerSecond rate) { return fmt::format("{:.4g} Gbit/s", rate.gbit()); }
+std::string format_gbit(BytesPerSecond rate) { return short_number(rate.gbit(), 4) + " Gbit/s"; }
 
-std::string format_gbyte(BytesPerSecond rate) { return fmt::format("{:.4g} GB/s", rate.gbyte()); }
+std::string format_gbyte(BytesPerSecond rate) { return short_number(rate.gbyte(), 4) + " GB/s"; }
 
 std::string format_count(double count) {
   constexpr std::array<std::string_view, 5> units{"", "k", "M", "B", "T"};

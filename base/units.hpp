@@ -43,8 +43,13 @@ class Bytes {
  public:
   constexpr Bytes() = default;
   static constexpr Bytes from_count(std::int64_t v) { return Bytes(v); }
-  /// Rounds to the nearest byte.
-  static Bytes from_double(double v) { return Bytes(std::llround(v)); }
+  /// Rounds to the nearest byte. What is beyond the range becomes its end.
+  static Bytes from_double(double v) {
+    constexpr double end = 9223372036854775808.0;  // 2^63
+    if (v >= end) return Bytes(std::numeric_limits<std::int64_t>::max());
+    if (v <= -end) return Bytes(std::numeric_limits<std::int64_t>::min());
+    return Bytes(std::llround(v));
+  }
   static Bytes from_kib(double v) { return from_double(v * 1024.0); }
   static Bytes from_mib(double v) { return from_double(v * 1048576.0); }
   static Bytes from_gib(double v) { return from_double(v * 1073741824.0); }
@@ -66,7 +71,7 @@ class Bytes {
   friend constexpr double operator/(Bytes a, Bytes b) { return a.as_double() / b.as_double(); }
   /// Whole bytes, rounded up: the share of the largest of `parts` equal parts.
   friend constexpr Bytes ceil_div(Bytes a, std::int64_t parts) {
-    return Bytes((a.value_ + parts - 1) / parts);
+    return Bytes(a.value_ / parts + (a.value_ % parts > 0 ? 1 : 0));
   }
 
  private:

@@ -4,12 +4,14 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
-#include <istream>
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <sstream>
+#include <tuple>
 
 #include "base/document.hpp"
+#include "base/parsing.hpp"
 
 namespace base {
 
@@ -22,17 +24,23 @@ struct Stop {
   Diagnostic why;
 };
 
+/// Values in a tree; a long text counts for several, so that aliases cannot multiply it for free.
 std::size_t size_of(const Node& node) {
-  std::size_t size = 1;
+  std::size_t size = 1 + node.text.size() / 64;
   for (const Node& item : node.items) size += size_of(item);
   for (const Node::Entry& entry : node.entries) size += size_of(entry.value);
   return size;
 }
 
-/// Builds the Node tree from yaml-cpp's events. Marks there count from 0.
+/// The core schema of YAML 1.2 knows no other words for nothing.
+bool is_null_word(std::string_view text) {
+  return text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL";
+}
+
+/// Builds the Node tree from yaml-cpp's events.
 class Builder : public YAML::EventHandler {
  public:
-  explicit Builder(std::string file) : file_(std::move(file)) {}
+  Builder(std::string_view text, std::string file) : file_(std::move(file)), marks_(text) {}
 
   Node root;
   Diagnostics problems;
@@ -40,15 +48,20 @@ class Builder : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    add(make(Node::Kind::null, mark), anchor);
+    Node node = make(Node::Kind::null, mark);
+    // The mark is that of the next token, maybe lines below: what is empty is the key.
+    if (!stack_.empty() && stack_.back().key) {
+      node.line = stack_.back().key->line;
+      node.column = stack_.back().key->column;
+    }
+    add(std::move(node), anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) stop(mark, "alias to a value that is not finished", "");
+    count(size_of(found->second), mark);
     Node copy = found->second;
-    count(size_of(copy), mark);
-    copy.line = mark.line + 1;
-    copy.column = mark.column + 1;
+    std::tie(copy.line, copy.column) = place(mark);
     add(std::move(copy), YAML::NullAnchor);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -56,36 +69,70 @@ class Builder : public YAML::EventHandler {
     Node node = make(Node::Kind::scalar, mark);
     node.text = value;
     node.quoted = tag == "!";  // yaml-cpp's mark of a scalar in quotes
-    if (tag != "!" && tag != "?" && !tag.empty())
-      stop(mark, fmt::format("tag '{}' is not supported", tag), "remove it");
-    if (!node.quoted && (value == "~" || value == "null" || value.empty()))
-      node.kind = Node::Kind::null;
+    if (node.quoted)
+      last_quoted_ = static_cast<std::size_t>(std::max(0, mark.pos));
+    else
+      refuse_tag(tag, mark);
+    if (!node.quoted && is_null_word(value)) node.kind = Node::Kind::null;
     add(std::move(node), anchor);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
+    refuse_tag(tag, mark);
     open(make(Node::Kind::sequence, mark), anchor, mark);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
+    refuse_tag(tag, mark);
     open(make(Node::Kind::map, mark), anchor, mark);
   }
   void OnMapEnd() override { close(); }
+
+  /// yaml-cpp takes the end of the file for the end of a text in quotes. Such a text has swallowed
+  /// all that follows it, so it is the last one.
+  void refuse_open_quote(std::string_view text) {
+    if (!last_quoted_) return;
+    const std::size_t open = text.find_first_of("'\"", *last_quoted_);
+    if (open == text.npos) return;  // `! word` is text, too
+    bool closed = false;
+    for (std::size_t i = open + 1; i < text.size() && !closed; ++i) {
+      if (text[open] == '"' && text[i] == '\\')
+        ++i;
+      else if (text[open] == '\'' && text.substr(i).starts_with("''"))
+        ++i;
+      else
+        closed = text[i] == text[open];
+    }
+    if (closed) return;
+    const auto [line, column] = marks_.at(open);
+    problems.push_back(
+        {{file_, line, column}, "this text in quotes does not end", "add the closing quote"});
+  }
 
  private:
   struct Frame {
     Node node;
     YAML::anchor_t anchor;
     std::optional<Node> key;
+    KeyIndex keys;
   };
+
+  /// yaml-cpp counts characters of a line in bytes.
+  std::pair<int, int> place(const YAML::Mark& mark) {
+    return marks_.at(static_cast<std::size_t>(std::max(0, mark.pos)));
+  }
+
+  void refuse_tag(const std::string& tag, const YAML::Mark& mark) {
+    if (!tag.empty() && tag != "?")
+      stop(mark, fmt::format("tag '{}' is not supported", tag), "remove it");
+  }
 
   Node make(Node::Kind kind, const YAML::Mark& mark) {
     count(1, mark);
     Node node;
     node.kind = kind;
-    node.line = mark.line + 1;
-    node.column = mark.column + 1;
+    std::tie(node.line, node.column) = place(mark);
     return node;
   }
 
@@ -98,7 +145,7 @@ class Builder : public YAML::EventHandler {
   void open(Node node, YAML::anchor_t anchor, const YAML::Mark& mark) {
     if (stack_.size() >= static_cast<std::size_t>(document_depth_max))
       stop(mark, fmt::format("nested more than {} levels deep", document_depth_max), "");
-    stack_.push_back({std::move(node), anchor, std::nullopt});
+    stack_.push_back({std::move(node), anchor, std::nullopt, {}});
   }
 
   void close() {
@@ -128,46 +175,67 @@ class Builder : public YAML::EventHandler {
   void add_entry(Frame& frame, Node value) {
     Node key = std::move(*frame.key);
     frame.key.reset();
-    for (const Node::Entry& entry : frame.node.entries) {
-      if (entry.key != key.text) continue;
+    if (key.text == "<<" && !key.quoted) {
+      problems.push_back({{file_, key.line, key.column},
+                          "merge keys ('<<') are not supported",
+                          "write the keys out"});
+      return;
+    }
+    if (const Node::Entry* first = frame.keys.find_or_add(frame.node.entries, key.text)) {
       problems.push_back({{file_, key.line, key.column},
                           fmt::format("duplicate key '{}'", key.text),
-                          fmt::format("first given in line {}", entry.line)});
+                          fmt::format("first given in line {}", first->line)});
       return;
     }
     frame.node.entries.push_back({key.text, key.line, key.column, std::move(value)});
   }
 
   [[noreturn]] void stop(const YAML::Mark& mark, std::string message, std::string hint) {
-    throw Stop{{{file_, mark.line + 1, mark.column + 1}, std::move(message), std::move(hint)}};
+    const auto [line, column] = place(mark);
+    throw Stop{{{file_, line, column}, std::move(message), std::move(hint)}};
   }
 
   std::string file_;
+  Marks marks_;
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, Node> anchors_;
   std::size_t nodes_ = 0;
+  std::optional<std::size_t> last_quoted_;  ///< offset
 };
+
+/// What is probably wrong in a line that yaml-cpp does not understand.
+std::string hint_for(std::string_view text, int line) {
+  for (int i = 0; i < line && !text.empty(); ++i)
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  const std::string_view indent = text.substr(0, text.find_first_not_of(" \t"));
+  return indent.find('\t') == indent.npos ? "this is not valid YAML"
+                                          : "indent with spaces, not tabs";
+}
 
 }  // namespace
 
 Result<Document> parse_yaml(std::string_view text, std::string file) {
-  Builder builder(file);
+  text = without_byte_order_mark(text);
+  if (const auto binary = find_binary(text, file)) return tl::unexpected(Diagnostics{*binary});
+  Builder builder(text, file);
   try {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
     parser.HandleNextDocument(builder);
-    Builder rest(file);
+    Builder rest(text, file);
     if (parser.HandleNextDocument(rest))
       builder.problems.push_back({{file, rest.root.line, rest.root.column},
                                   "a second YAML document starts here",
                                   "give one document per file"});
+    builder.refuse_open_quote(text);
   } catch (const Stop& stop) {
     builder.problems.push_back(stop.why);
   } catch (const YAML::Exception& error) {
-    const bool known = !error.mark.is_null();
-    builder.problems.push_back({{file, known ? error.mark.line + 1 : 0,
-                                 known ? error.mark.column + 1 : 0},
-                                error.msg, "this is not valid YAML"});
+    SourceRef where{file};
+    if (!error.mark.is_null())
+      std::tie(where.line, where.column) =
+          Marks(text).at(static_cast<std::size_t>(std::max(0, error.mark.pos)));
+    builder.problems.push_back({where, error.msg, hint_for(text, error.mark.line)});
   }
   if (!builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
   return Document{{std::move(file)}, std::move(builder.root)};

@@ -93,9 +93,9 @@ base::Result<std::vector<Requirement>> parse_selector(std::string_view selector,
     const std::string_view part = selector.substr(0, end);
     const std::optional<Requirement> wanted = parse_requirement(part);
     if (!wanted)
-      return tl::unexpected(Diagnostics{
-          {where, fmt::format("'{}' is no requirement on a label", part),
-           "write key=value, key!=value, key or !key, joined by commas"}});
+      return tl::unexpected(
+          Diagnostics{{where, fmt::format("'{}' is no requirement on a label", part),
+                       "write key=value, key!=value, key or !key, joined by commas"}});
     all.push_back(*wanted);
     selector.remove_prefix(std::min(end + 1, selector.size()));
   }
@@ -122,14 +122,14 @@ class Importer {
     std::sort(nodes->begin(), nodes->end(), [](const KubernetesNode& a, const KubernetesNode& b) {
       return natural_less(a.name, b.name);
     });
-    const InventoryOptions wanted{
-        options_.gpu.empty() ? nullptr : registry_.find_gpu(options_.gpu), options_.unavailable};
+    const InventoryOptions wanted{options_.gpu.empty() ? nullptr : registry_.find_gpu(options_.gpu),
+                                  options_.unavailable};
     const auto inventory = take_inventory(*nodes, registry_, wanted, result_.notes);
     if (!inventory) return tl::unexpected(inventory.error());
     result_.cpu_nodes = inventory->cpu_nodes;
     if (result_.cpu_nodes > 0)
-      note(SourceRef{file_}, fmt::format("{} without GPUs left out",
-                                         count_of(result_.cpu_nodes, "node")));
+      note(SourceRef{file_},
+           fmt::format("{} without GPUs left out", count_of(result_.cpu_nodes, "node")));
     if (Diagnostics problems = check_gpus(*inventory); !problems.empty())
       return tl::unexpected(std::move(problems));
     add_nodes(*inventory);
@@ -159,9 +159,9 @@ class Importer {
                           [&](const Requirement& r) { return r.holds(node.labels); });
     });
     if (removed > 0)
-      note(options_where_, fmt::format("{} left out by the selector '{}'",
-                                       count_of(static_cast<int>(removed), "node"),
-                                       options_.selector));
+      note(options_where_,
+           fmt::format("{} left out by the selector '{}'",
+                       count_of(static_cast<int>(removed), "node"), options_.selector));
     return {};
   }
 
@@ -172,10 +172,9 @@ class Importer {
     std::map<std::string, int> models;
     for (const GpuNode& node : inventory.nodes) ++models[node.gpu->name];
     if (models.size() == 1) return {};
-    const auto other = std::find_if(inventory.nodes.begin(), inventory.nodes.end(),
-                                    [&](const GpuNode& node) {
-                                      return node.gpu != inventory.nodes.front().gpu;
-                                    });
+    const auto other =
+        std::find_if(inventory.nodes.begin(), inventory.nodes.end(),
+                     [&](const GpuNode& node) { return node.gpu != inventory.nodes.front().gpu; });
     std::vector<std::string> parts;
     for (const auto& [name, count] : models)
       parts.push_back(fmt::format("{} with {}", count_of(count, "node"), name));
@@ -186,10 +185,10 @@ class Importer {
 
   /// The reasons stand in the notes; they become part of the answer.
   Diagnostics nothing_usable() const {
-    Diagnostics problems{{SourceRef{file_},
-                          fmt::format("no usable GPU node among {}",
-                                      count_of(result_.nodes_in_dump, "node")),
-                          result_.notes.empty() ? "the list is empty" : ""}};
+    Diagnostics problems{
+        {SourceRef{file_},
+         fmt::format("no usable GPU node among {}", count_of(result_.nodes_in_dump, "node")),
+         result_.notes.empty() ? "the list is empty" : ""}};
     problems.insert(problems.end(), result_.notes.begin(), result_.notes.end());
     return problems;
   }
@@ -210,6 +209,7 @@ class Importer {
       result_.spec.nodes.push_back(std::move(node));
     }
     result_.spec.fabric_from_domains = !tree.flat;
+    result_.spec.where = SourceRef{file_};
     result_.seen = tree.seen;
     result_.coverage = tree.coverage;
     result_.scheme = tree.flat ? std::string() : tree.coverage.name;
@@ -220,6 +220,7 @@ class Importer {
   }
 
   void explain_scheme(const DomainTree& tree, const std::vector<const base::Node*>& labels) {
+    if (tree.flat && labels.size() == 1) return;  // no switch is needed
     if (tree.flat) return explain_flat(tree, labels);
     std::vector<std::string> levels;
     for (const LevelCoverage& level : tree.coverage.levels)
@@ -228,8 +229,8 @@ class Importer {
     if (tree.seen.size() > 1) {
       std::vector<std::string> seen;
       for (const SchemeCoverage& scheme : tree.seen)
-        seen.push_back(fmt::format("{} ({} complete)", scheme.name,
-                                   count_of(scheme.complete, "node")));
+        seen.push_back(
+            fmt::format("{} ({} complete)", scheme.name, count_of(scheme.complete, "node")));
       note(SourceRef{file_},
            fmt::format("{} label schemes found: {}; '{}' is used: {}", tree.seen.size(),
                        fmt::join(seen, ", "), tree.coverage.name, tree.reason),
@@ -257,7 +258,7 @@ class Importer {
     }
     note(SourceRef{file_},
          fmt::format("{}; one switch that joins all {} is assumed",
-                     asked                     ? "no node has the labels that were asked for"
+                     asked               ? "no node has the labels that were asked for"
                      : tree.seen.empty() ? "no node has topology labels"
                                          : "the labels say nothing about switches",
                      count_of(static_cast<int>(labels.size()), "node")),
@@ -268,11 +269,15 @@ class Importer {
     NodeTally gaps;
     for (std::size_t i = 0; i < inventory.nodes.size(); ++i) {
       const std::vector<std::string>& path = tree.paths[i];
+      const KubernetesNode& node = *inventory.nodes[i].node;
+      if (path.empty())
+        gaps.add(node, Severity::warning, "without any of these labels",
+                 "hung from the top switch; label them and import again");
       for (std::size_t level = 0; level < path.size(); ++level)
-        if (path[level] == unknown_domain)
-          gaps.add(*inventory.nodes[i].node, Severity::warning,
+        if (path[level].empty())
+          gaps.add(node, Severity::warning,
                    fmt::format("without the label {}", tree.coverage.levels[level].key),
-                   "hung from an unknown switch of that level; label the node and import again");
+                   "hung from the levels they tell; label them and import again");
     }
     gaps.report(result_.notes);
     explain_reused_names(tree);
@@ -284,7 +289,7 @@ class Importer {
     for (std::size_t level = 1; level < tree.coverage.levels.size(); ++level) {
       std::map<std::string, std::set<std::vector<std::string>>> parents;
       for (const std::vector<std::string>& path : tree.paths)
-        if (level < path.size() && path[level] != unknown_domain)
+        if (level < path.size() && !path[level].empty())
           parents[path[level]].insert({path.begin(), path.begin() + static_cast<long>(level)});
       const auto reused = std::count_if(parents.begin(), parents.end(),
                                         [](const auto& entry) { return entry.second.size() > 1; });
@@ -311,7 +316,7 @@ class Importer {
                             tree.accelerator_key, from.type->name));
       if (most > 1 && domain.empty())
         odd.add(*from.node, Severity::warning,
-                fmt::format("of type {} without a label of their NVLink domain, taken as alone",
+                fmt::format("of type {} without a label of their NVLink domain",
                             from.type->name),
                 "GPU feature discovery writes nvidia.com/gpu.clique");
       if (most > 1 && !domain.empty() && sizes[domain] > most)

@@ -22,15 +22,15 @@ struct ImportOptions {
 };
 
 struct KubernetesImport {
-  ClusterSpec spec;           ///< its notes are `notes`: print one of them
-  base::Diagnostics notes;    ///< what was inferred, left out, and why; warnings among them
-  std::string scheme;         ///< the label scheme used, "own" for own levels; empty: none
-  std::string scheme_reason;  ///< why it was chosen among several; empty: it was alone
+  ClusterSpec spec;                  ///< its notes are `notes`: print one of them
+  base::Diagnostics notes;           ///< what was inferred, left out, and why; warnings among them
+  std::string scheme;                ///< the label scheme used, "own" for own levels; empty: none
+  std::string scheme_reason;         ///< why it was chosen among several; empty: it was alone
   std::vector<SchemeCoverage> seen;  ///< every scheme found on the usable GPU nodes
   SchemeCoverage coverage;           ///< of the one used
   std::string accelerator_key;       ///< label the NVLink domains come from; empty: none
   int nodes_in_dump = 0;
-  int cpu_nodes = 0;          ///< left out because they have no GPU
+  int cpu_nodes = 0;  ///< left out because they have no GPU
 };
 
 /// Imports the text of `kubectl get nodes -o json`. Nodes come in natural order of their names

@@ -64,10 +64,10 @@ bool offers_mig_slices(const KubernetesNode& node) {
 struct Evidence {
   std::string_view instance_type;
   std::string_view machine;
-  std::string product;            ///< without what GFD appends to it
+  std::string product;  ///< without what GFD appends to it
   bool mig = false;
-  int replicas = 1;               ///< pods that share a GPU
-  std::optional<int> count;       ///< of the label
+  int replicas = 1;          ///< pods that share a GPU
+  std::optional<int> count;  ///< of the label
   std::optional<int> allocatable;
 };
 
@@ -89,11 +89,11 @@ Evidence evidence_of(const KubernetesNode& node) {
   constexpr std::string_view shared = "-SHARED";
   if (found.product.ends_with(shared)) found.product.resize(found.product.size() - shared.size());
   const std::size_t slice = found.product.find("-MIG-");
-  found.mig = slice != std::string::npos ||
-              (found.allocatable.value_or(0) == 0 && offers_mig_slices(node));
+  found.mig =
+      slice != std::string::npos || (found.allocatable.value_or(0) == 0 && offers_mig_slices(node));
   found.product.resize(std::min(slice, found.product.size()));
-  found.replicas = std::max(
-      1, parse_count(label_value(node.labels, "nvidia.com/gpu.replicas")).value_or(1));
+  found.replicas =
+      std::max(1, parse_count(label_value(node.labels, "nvidia.com/gpu.replicas")).value_or(1));
   return found;
 }
 
@@ -115,7 +115,8 @@ class Taker {
       return;
     }
     if (!available(node, found)) return;
-    if (found.product.empty() && promised == nullptr && registry_.find_node(found.machine) == nullptr)
+    if (found.product.empty() && promised == nullptr &&
+        registry_.find_node(found.machine) == nullptr)
       return unidentified(node, "left out: the labels do not say which GPU it has",
                           "install GPU feature discovery, or label the node with "
                           "node.kubernetes.io/instance-type");
@@ -227,9 +228,9 @@ class Taker {
         best = &type;
     if (best == nullptr) return nullptr;
     notes.add(node, best->gpus == wanted ? Severity::note : Severity::warning,
-              fmt::format("with {} x {} taken for {}{}", wanted, gpu.name, best->name,
-                          best->gpus == wanted ? std::string()
-                                               : fmt::format(", which has {}", best->gpus)),
+              fmt::format(
+                  "with {} x {} taken for {}{}", wanted, gpu.name, best->name,
+                  best->gpus == wanted ? std::string() : fmt::format(", which has {}", best->gpus)),
               "label node.kubernetes.io/instance-type with a node type to choose another");
     return best;
   }

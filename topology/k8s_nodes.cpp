@@ -6,6 +6,8 @@
 #include <array>
 #include <unordered_map>
 
+#include "topology/node_tally.hpp"
+
 namespace topology {
 
 namespace {
@@ -111,8 +113,9 @@ class Collector {
     if (text_at(metadata, "continue").empty()) return;
     const std::string_view rest = text_at(metadata, "remainingItemCount");
     notes_.push_back({document_.where(*metadata->find("continue")),
-                      rest.empty() ? std::string("this is one page of a longer list")
-                                   : fmt::format("this is one page of a list that has {} more", rest),
+                      rest.empty()
+                          ? std::string("this is one page of a longer list")
+                          : fmt::format("this is one page of a list that has {} more", rest),
                       "kubectl get nodes -o json joins all pages", Severity::warning});
   }
 
@@ -137,13 +140,13 @@ class Collector {
                                                  : fmt::format("the first is a {}", first_kind_);
     if (nodes_.empty() && problems_.empty()) {
       problems_.push_back({first_other_,
-                           fmt::format("the list holds no nodes, but {} other objects ({})",
-                                       others_, what),
+                           fmt::format("the list holds no nodes, but {} ({})",
+                                       count_of(others_, "other object"), what),
                            std::string(right_command)});
     } else {
       notes_.push_back({first_other_,
-                        fmt::format("{} objects that are no nodes are passed over ({})", others_,
-                                    what),
+                        fmt::format("{} passed over that {} ({})", count_of(others_, "object"),
+                                    others_ == 1 ? "is no node" : "are no nodes", what),
                         "", Severity::note});
     }
   }
@@ -206,8 +209,7 @@ class Collector {
       if (key.starts_with("node.kubernetes.io/") || effect == "PreferNoSchedule" || key.empty())
         continue;
       const std::string_view value = text_at(&taint, "value");
-      node.taints.push_back(
-          fmt::format("{}{}{}:{}", key, value.empty() ? "" : "=", value, effect));
+      node.taints.push_back(fmt::format("{}{}{}:{}", key, value.empty() ? "" : "=", value, effect));
     }
   }
 

@@ -51,7 +51,8 @@ constexpr std::array<LabelScheme, 14> schemes{{
      .levels = {"topology.gke.io/cluster", "topology.gke.io/rack"}},
     {.name = "oci",
      .written_by = "OCI",
-     .levels = {"oci.oraclecloud.com/rdma.hpc_island_id", "oci.oraclecloud.com/rdma.network_block_id",
+     .levels = {"oci.oraclecloud.com/rdma.hpc_island_id",
+                "oci.oraclecloud.com/rdma.network_block_id",
                 "oci.oraclecloud.com/rdma.local_block_id"}},
     {.name = "oci-host",
      .written_by = "OCI (older spelling)",
@@ -70,7 +71,8 @@ constexpr std::array<LabelScheme, 14> schemes{{
      .weak_levels = 2},
     {.name = "kubernetes-beta",
      .written_by = "Kubernetes (old spelling)",
-     .levels = {"failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone"},
+     .levels = {"failure-domain.beta.kubernetes.io/region",
+                "failure-domain.beta.kubernetes.io/zone"},
      .weak_levels = 2},
 }};
 
@@ -140,16 +142,16 @@ Levels levels_of(const LabelScheme& scheme, LabelMaps labels) {
   return listed_levels(&scheme, keys, labels);
 }
 
-/// The path of one node, coarse to fine: a level it does not tell is `unknown_domain`; optional
-/// fine levels that it does not tell are left out.
+/// The path of one node, coarse to fine. Optional fine levels that it does not tell are left out.
 std::vector<std::string> path_of(const Levels& levels, const Node* labels) {
   std::vector<std::string> path;
+  bool told = false;
   for (const std::string& key : levels.keys) {
-    const std::string_view value = label_value(labels, key);
-    path.emplace_back(value.empty() ? unknown_domain : value);
+    path.emplace_back(label_value(labels, key));
+    told = told || !path.back().empty();
   }
-  while (path.size() > levels.required && path.back() == unknown_domain) path.pop_back();
-  return path;
+  while (path.size() > levels.required && path.back().empty()) path.pop_back();
+  return told ? path : std::vector<std::string>();
 }
 
 SchemeCoverage coverage_of(const Levels& levels, LabelMaps labels) {
@@ -163,16 +165,16 @@ SchemeCoverage coverage_of(const Levels& levels, LabelMaps labels) {
     std::vector<std::string> path;
     for (std::size_t i = 0; i < levels.keys.size(); ++i) {
       const std::string_view value = label_value(map, levels.keys[i]);
-      path.emplace_back(value.empty() ? unknown_domain : value);
+      path.emplace_back(value);
       if (value.empty()) continue;
       ++told;
       if (i < levels.required) ++required_told;
       ++coverage.levels[i].nodes;
       domains[i].insert(path);
     }
-    ++(told == 0                              ? coverage.absent
+    ++(told == 0                          ? coverage.absent
        : required_told == levels.required ? coverage.complete
-                                              : coverage.partial);
+                                          : coverage.partial);
   }
   for (std::size_t i = 0; i < domains.size(); ++i)
     coverage.levels[i].domains = static_cast<int>(domains[i].size());
@@ -196,7 +198,8 @@ bool inside_another(const Candidate& candidate, const std::vector<Candidate>& al
           return std::find(other.levels.keys.begin(), other.levels.keys.end(), key) !=
                  other.levels.keys.end();
         });
-    return inside && (other.levels.keys.size() > candidate.levels.keys.size() || &other < &candidate);
+    return inside &&
+           (other.levels.keys.size() > candidate.levels.keys.size() || &other < &candidate);
   });
 }
 
@@ -275,8 +278,7 @@ std::vector<std::string_view> label_scheme_names() {
 
 std::string_view label_value(const Node* labels, std::string_view key) {
   const Node* value = labels == nullptr ? nullptr : labels->find(key);
-  if (value == nullptr || value->kind != Node::Kind::scalar || value->text == unknown_domain)
-    return {};
+  if (value == nullptr || value->kind != Node::Kind::scalar || value->text == "unknown") return {};
   return value->text;
 }
 
@@ -293,9 +295,8 @@ DomainTree read_domains(LabelMaps labels, const LabelChoice& choice) {
     return tree;
   }
   if (!choice.scheme.empty()) {
-    const auto scheme =
-        std::find_if(schemes.begin(), schemes.end(),
-                     [&](const LabelScheme& s) { return s.name == choice.scheme; });
+    const auto scheme = std::find_if(schemes.begin(), schemes.end(),
+                                     [&](const LabelScheme& s) { return s.name == choice.scheme; });
     const Levels levels = levels_of(*scheme, labels);
     if (!levels.keys.empty()) use({levels, coverage_of(levels, labels), true}, labels, tree);
     tree.reason = "it was asked for";
@@ -310,7 +311,7 @@ DomainTree read_domains(LabelMaps labels, const LabelChoice& choice) {
 }
 
 std::vector<std::pair<std::string, int>> unknown_topology_keys(LabelMaps labels) {
-  constexpr std::array<std::string_view, 8> hints{"topology", "/rack",  "/leaf",  "/spine",
+  constexpr std::array<std::string_view, 8> hints{"topology", "/rack",   "/leaf",     "/spine",
                                                   "/block",   "/switch", "/superpod", "/tor"};
   std::map<std::string, int> counts;
   for (const Node* map : labels) {

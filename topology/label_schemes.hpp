@@ -17,8 +17,8 @@ namespace topology {
 struct LabelScheme {
   enum class Numbering { none, coarse_first, fine_first };
 
-  std::string_view name;        ///< what users write to choose it
-  std::string_view written_by;  ///< for messages
+  std::string_view name;                     ///< what users write to choose it
+  std::string_view written_by;               ///< for messages
   std::array<std::string_view, 3> levels{};  ///< empty places at the end are unused
   std::string_view numbered{};
   Numbering numbering = Numbering::none;
@@ -53,16 +53,14 @@ struct DomainTree {
   SchemeCoverage coverage;
   bool flat = true;    ///< the labels tell no switches: assume one for all nodes
   std::string reason;  ///< why this scheme and no other; empty when there was no choice
-  std::vector<SchemeCoverage> seen;             ///< every scheme found, the used one among them
-  std::vector<std::vector<std::string>> paths;  ///< per node, coarse to fine
+  std::vector<SchemeCoverage> seen;  ///< every scheme found, the used one among them
+  /// Per node, coarse to fine: empty text for a level it does not tell, no path if it tells none.
+  std::vector<std::vector<std::string>> paths;
   std::vector<std::string> accelerator_domains;  ///< per node; empty: none known
   std::string accelerator_key;                   ///< where those come from
 };
 
-/// What stands for a level that a node does not tell, below the parent that it does tell.
-inline constexpr std::string_view unknown_domain = "unknown";
-
-/// The value of a label; empty when it is absent, empty, or says "unknown".
+/// The value of a label; empty when it is absent, empty, or says "unknown" as some writers do.
 std::string_view label_value(const base::Node* labels, std::string_view key);
 
 struct LabelChoice {

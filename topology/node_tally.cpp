@@ -13,8 +13,8 @@ std::string count_of(int count, std::string_view singular) {
 
 void NodeTally::add(const KubernetesNode& node, base::Severity severity, std::string what,
                     std::string hint) {
-  auto group = std::find_if(groups_.begin(), groups_.end(),
-                            [&](const Group& g) { return g.what == what; });
+  auto group =
+      std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.what == what; });
   if (group == groups_.end())
     group = groups_.insert(groups_.end(),
                            {severity, std::move(what), std::move(hint), node.where, {}, 0});
@@ -24,12 +24,12 @@ void NodeTally::add(const KubernetesNode& node, base::Severity severity, std::st
 
 void NodeTally::report(base::Diagnostics& to) const {
   for (const Group& group : groups_)
-    to.push_back({group.where,
-                  fmt::format("{} {}: {}{}", count_of(group.count, "node"), group.what,
-                              fmt::join(group.names, ", "),
-                              static_cast<std::size_t>(group.count) > group.names.size() ? ", ..."
-                                                                                         : ""),
-                  group.hint, group.severity});
+    to.push_back(
+        {group.where,
+         fmt::format("{} {}: {}{}", count_of(group.count, "node"), group.what,
+                     fmt::join(group.names, ", "),
+                     static_cast<std::size_t>(group.count) > group.names.size() ? ", ..." : ""),
+         group.hint, group.severity});
 }
 
 }  // namespace topology

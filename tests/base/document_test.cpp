@@ -45,7 +45,8 @@ TEST_CASE("truncated JSON says so at its end") {
   const Result<Document> document = parse_json("{\"a\": [1,\n2", "m.json");
   REQUIRE_FALSE(document);
   CHECK(document.error()[0].format() ==
-        "m.json:2:2: error: the file ends in the middle of a value (the JSON is truncated; write it again)");
+        "m.json:2:2: error: the file ends in the middle of a value (the JSON is truncated; write "
+        "it again)");
 }
 
 }  // namespace

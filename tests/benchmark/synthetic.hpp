@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "sim/step_graph.hpp"
+#include "topology/cluster.hpp"
+
+/// Training steps of any size without a model: for speed, not for forecasts.
+namespace sim::benchmark {
+
+struct Size {
+  int tensor = 8;
+  int data = 1;
+  int pipeline = 1;
+  int micro_batches = 16;
+  int layers = 4;   ///< per stage, 4 tensor-parallel collectives each way
+  int buckets = 4;  ///< of gradients, reduced behind the last backward; as many parameter gathers
+
+  int ranks() const { return tensor * data * pipeline; }
+};
+
+/// Nodes of eight H100 and eight NICs, rail-optimised, full bisection, ECMP over the spines.
+std::shared_ptr<const topology::Cluster> cluster_for(int gpus);
+
+/// Rank r on GPU r.
+std::vector<topology::GpuId> in_order(int ranks);
+
+/// 1F1B with sharded gradients and parameters. Kernels take 2 ms a layer and micro-batch.
+StepGraph synthetic_step(const Size& size, const topology::Cluster& cluster);
+
+/// One all-reduce over all ranks.
+StepGraph lone_all_reduce(int ranks, base::Bytes bytes, const topology::Cluster& cluster);
+
+}  // namespace sim::benchmark
