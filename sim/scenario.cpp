@@ -55,7 +55,7 @@ class Loader {
     return Scenario{.name = name_,
                     .model = std::move(*model_),
                     .cluster = *cluster_,
-                    .cluster_text = topology::describe(*cluster_),
+                    .cluster_text = topology::summary(*cluster_),
                     .plan = plan_,
                     .fidelity = fidelity_,
                     .ecmp_seed = static_cast<std::uint64_t>(ecmp_seed_),

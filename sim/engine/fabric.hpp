@@ -17,6 +17,9 @@ struct Fabric {
   std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::LinkId>&)> route;
 };
 
+/// Scale-up domain of each GPU.
+std::vector<int> domains_of(const topology::Cluster& cluster);
+
 Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions options);
 
 }  // namespace sim::engine

@@ -4,6 +4,7 @@
 #include <simgrid/kernel/routing/NetPoint.hpp>
 #include <simgrid/kernel/routing/StarZone.hpp>
 #include <simgrid/s4u.hpp>
+#include <cmath>
 #include <string>
 #include <unordered_map>
 
@@ -26,6 +27,10 @@ namespace {
 
 namespace s4u = simgrid::s4u;
 using simgrid::kernel::resource::StandardLinkImpl;
+
+/// SimGrid counts whole bytes; it is given parts of a byte, so that what is left of a transfer when
+/// it begins to share is not rounded.
+constexpr double parts_of_byte = 1024;
 
 class OpenZone final : public simgrid::kernel::routing::StarZone {
  public:
@@ -78,7 +83,7 @@ struct Solver::Impl {
   }
 
   s4u::Link* make_link(const std::string& name, double rate) {
-    s4u::Link* made = links->get_iface()->create_link(name, rate);
+    s4u::Link* made = links->get_iface()->create_link(name, rate * parts_of_byte);
     made->set_latency(0);
     made->seal();
     return made;
@@ -93,7 +98,7 @@ struct Solver::Impl {
     if (free_caps.empty()) return make_link("cap-" + std::to_string(caps++), rate);
     s4u::Link* cap = free_caps.back();
     free_caps.pop_back();
-    cap->set_bandwidth(rate);
+    cap->set_bandwidth(rate * parts_of_byte);
     return cap;
   }
 
@@ -126,7 +131,7 @@ void Solver::start(std::uint32_t id, std::span<const LinkUse> links, double byte
   s4u::Link* cap = impl.take_cap(rate);
   route.push_back(cap->get_impl());
   s4u::CommPtr comm = s4u::Comm::sendto_init(impl.from, impl.to);
-  comm->set_payload_size(static_cast<std::uint64_t>(bytes < 1 ? 1 : bytes + 0.5));
+  comm->set_payload_size(static_cast<std::uint64_t>(std::ceil(bytes * parts_of_byte)));
   comm->start();
   impl.id_of.emplace(comm.get(), id);
   if (impl.running.size() <= id) impl.running.resize(id + 1);

@@ -3,6 +3,7 @@
 #include <simgrid/kernel/routing/NetPoint.hpp>
 #include <simgrid/kernel/routing/StarZone.hpp>
 #include <simgrid/s4u.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <ctime>
@@ -54,10 +55,10 @@ void play(const StepGraph& graph, const topology::Cluster& cluster, int rounds) 
   const int ranks = graph.grid.size();
   std::vector<s4u::Host*> hosts;
   for (int rank = 0; rank < ranks; ++rank)
-    hosts.push_back(zone->get_iface()->create_host(std::to_string(rank), 1e9));
+    hosts.push_back(zone->get_iface()->create_host(fmt::format("{}", rank), 1e9));
   for (topology::LinkId id = 0; id < cluster.link_count(); ++id) {
     s4u::Link* const link =
-        zone->get_iface()->create_link("l" + std::to_string(id), cluster.link(id).rate.byte());
+        zone->get_iface()->create_link(fmt::format("l{}", id), cluster.link(id).rate.byte());
     link->seal();
     zone->links.push_back(link->get_impl());
   }
@@ -74,9 +75,9 @@ void play(const StepGraph& graph, const topology::Cluster& cluster, int rounds) 
         const int next = graph.grid.moved(rank, axis, (here + 1) % extent);
         // One mailbox a channel: taking another sender's message early could end in a circle.
         const char* const channel = axis == Axis::pipeline ? "p" : "d";
-        const s4u::CommPtr sent = s4u::Mailbox::by_name(channel + std::to_string(next))
+        const s4u::CommPtr sent = s4u::Mailbox::by_name(fmt::format("{}{}", channel, next))
                                       ->put_async(&payload, 8 << 20);
-        s4u::Mailbox::by_name(channel + std::to_string(rank))->get<int>();
+        s4u::Mailbox::by_name(fmt::format("{}{}", channel, rank))->get<int>();
         sent->wait();
       }
     });
