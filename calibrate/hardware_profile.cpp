@@ -38,7 +38,8 @@ HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std
       measured_(curves_.measured_on(gpu_.name)) {
   CHECK_INVARIANT(flash_ < curves_.flash.size() && unfused_ < curves_.unfused.size());
   for (const auto& [type, curve] : curves_.gemm)
-    gemm_source_[type] = add_source(fmt::format("{} GEMM curve", base::name_of(type)), curve.source);
+    gemm_source_[type] =
+        add_source(fmt::format("{} GEMM curve", base::name_of(type)), curve.source);
   const FlashCurve& fused = curves_.flash[flash_];
   flash_source_ = add_source(fmt::format("{} curve", fused.name), fused.source);
   const UnfusedCurve& plain = curves_.unfused[unfused_];
@@ -96,9 +97,9 @@ CollectiveCost HardwareProfile::collective(Collective op, base::Bytes bytes,
   return cost;
 }
 
-base::Result<std::unique_ptr<Profile>> make_hardware_profile(const topology::GpuSpec& gpu,
-                                                             const std::string& hardware_folder,
-                                                             const HardwareProfileOptions& options) {
+base::Result<std::unique_ptr<Profile>> make_hardware_profile(
+    const topology::GpuSpec& gpu, const std::string& hardware_folder,
+    const HardwareProfileOptions& options) {
   base::Result<KernelCurves> curves = load_kernel_curves(hardware_folder, gpu.architecture);
   if (!curves) return tl::unexpected(curves.error());
   const std::string file = hardware_folder + "/kernels/" + curves->architecture + ".yaml";
