@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -133,7 +134,8 @@ ScoredRow priced(const KernelRow& row, const KernelsOfRow& work, const Profile& 
   scored.classes = {{"gpu", row.gpu},
                     {"op", op_class(row)},
                     {"precision", row.dtype},
-                    {"library", std::string(row.library)},
+                    {"library", row.library},
+                    {"trust", row.trust},
                     {"source", row.source},
                     {"size", size_class(row.time_us)},
                     {"regime", regime(row)},
@@ -195,7 +197,7 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
     KernelRow row;
     for (const auto& [column, field] :
          {std::pair{"id", &row.id}, {"source", &row.source}, {"library", &row.library},
-          {"gpu", &row.gpu}, {"op", &row.op}, {"dtype", &row.dtype}, {"note", &row.note}})
+          {"gpu", &row.gpu}, {"op", &row.op}, {"dtype", &row.dtype}, {"note", &row.note}, {"trust", &row.trust}})
       *field = cells.text(column);
     for (const auto& [column, field] :
          {std::pair{"m", &row.m}, {"n", &row.n}, {"k", &row.k}, {"batch", &row.batch},
@@ -211,6 +213,11 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
 
 KernelsOfRow kernels_of(const KernelRow& row) {
   if (!(row.time_us > 0)) return unexpressed("no time");
+  constexpr double dimension_max = 1e7;  // products of three stay far below 2^63
+  for (const double dimension : {row.m, row.n, row.k, row.batch, row.seq_len, row.q_heads,
+                                 row.kv_heads, row.head_dim})
+    if (dimension < 0 || dimension > dimension_max)
+      return unexpressed("a dimension is out of range");
   const std::optional<DType> type = dtype_of(row.dtype);
   if (!type) return unexpressed(fmt::format("unknown number format '{}'", row.dtype));
   if (row.op == "gemm" || row.op == "grouped_gemm") return gemm_of(row, *type);

@@ -21,6 +21,7 @@ struct KernelRow {
   std::string op;
   std::string dtype;
   std::string note;
+  std::string trust;
   double m = 0, n = 0, k = 0;
   double batch = 0, seq_len = 0, q_heads = 0, kv_heads = 0, head_dim = 0;
   bool causal = false;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.hpp"
@@ -165,7 +166,6 @@ Plan read_plan(MapReader& reader) {
   reader.read_choice("recompute", plan.recompute, recompute_names);
   reader.read("flash_attention", plan.flash_attention);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
-  plan.bucket = base::Bytes::from_mb(160);  // 40 M fp32 elements, Megatron-Core's default
   if (reader.read("bucket", plan.bucket) && plan.bucket.count() < 1)
     reader.error("bucket", "'bucket' must be at least 1 B");
   plan.overlap.point_to_point = plan.schedule == ScheduleKind::interleaved;
@@ -205,6 +205,11 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                                 "pipeline_parallel {}", gpus, plan.tensor, plan.pipeline),
                     "or set data_parallel to use fewer GPUs");
     plan.data = static_cast<int>(gpus / inner);
+  }
+  if (plan.bucket.count() == 0) {
+    // Megatron-Core: 40 M elements, and no less than 1 M for each data-parallel rank.
+    const double elements = std::max(40e6, 1e6 * plan.data);
+    plan.bucket = base::Bytes::from_double(elements * base::bytes_of(plan.precision.gradients));
   }
   const std::int64_t ranks = inner * plan.data;
   if (ranks > gpus)

@@ -48,7 +48,7 @@ struct Plan {
   Recompute recompute = Recompute::none;
   bool flash_attention = true;
   Precision precision;
-  base::Bytes bucket;         ///< gradient bucket
+  base::Bytes bucket;         ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
   Overlap overlap;
   std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
                                      Axis::data_replicate, Axis::pipeline};
@@ -80,7 +80,7 @@ std::string describe(const Plan& plan);
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);
 
-/// Fills `plan.data` when it is 0 and reports every way in which the plan does not fit the model
+/// Fills `plan.data` and `plan.bucket` where they are 0 and reports every way in which the plan does not fit the model
 /// or `gpus`: degrees whose product is not the cluster, heads, widths, layers, batches that do not
 /// divide. Places come from `origins` (paths "plan.…" and "model.…").
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,

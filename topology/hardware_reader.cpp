@@ -140,7 +140,7 @@ void read_gpu_spec(base::MapReader& reader, GpuSpec& gpu) {
 }
 
 /// Rules between the keys of a node type.
-void check_node_type(base::MapReader& reader, const NodeType& type) {
+void check_node_type(base::MapReader& reader, const NodeType& type, bool complete) {
   if (type.scale_up == ScaleUpKind::none && type.gpus > 1)
     reader.error("scale_up", fmt::format("'scale_up' is none, but the node has {} GPUs", type.gpus),
                  "one of nvswitch, mesh, pcie");
@@ -148,6 +148,14 @@ void check_node_type(base::MapReader& reader, const NodeType& type) {
     reader.error("scale_up_domain_nodes",
                  fmt::format("'scale_up_domain_nodes' is {}, but only nvswitch reaches other nodes",
                              type.scale_up_domain_nodes));
+  // Over a `base` that had no such links, the keys are optional but the figures are not.
+  const auto needs = [&](std::string_view key, base::BytesPerSecond rate) {
+    if (!reader.has(key) && rate <= base::BytesPerSecond())
+      reader.error(key, fmt::format("'{}' is missing", key));
+  };
+  if (!complete && type.scale_up != ScaleUpKind::none) needs("scale_up_rate", type.scale_up_rate);
+  if (!complete && type.nics > 0) needs("nic_rate", type.nic_rate);
+  if (!complete && type.nics > 0) needs("pcie_rate", type.pcie_rate);
   if (type.nics > type.gpus)
     reader.error("nics",
                  fmt::format("'nics' is {}, but the node has {} GPUs", type.nics, type.gpus),
@@ -194,7 +202,7 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete) {
   read_positive(reader, complete && type.nics > 0, "nic_rate", type.nic_rate);
   reader.read("nic_efficiency", type.nic_efficiency, share);
   reader.read("nic_latency", type.nic_latency);
-  if (counted && kind_known) check_node_type(reader, type);
+  if (counted && kind_known) check_node_type(reader, type, complete);
 }
 
 base::Result<FromFile<GpuSpec>> read_gpu_file(std::string_view yaml, const std::string& file) {

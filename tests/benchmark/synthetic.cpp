@@ -190,13 +190,14 @@ std::vector<topology::GpuId> in_order(int ranks) {
   return gpus;
 }
 
-std::shared_ptr<const topology::Cluster> cluster_for(int gpus) {
+std::shared_ptr<const topology::Cluster> cluster_for(int gpus, int oversubscription) {
   auto read = topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) +
                                                "/scenarios/hardware");
   CHECK_INVARIANT(read.has_value());
   const auto registry = std::make_shared<const topology::HardwareRegistry>(std::move(*read));
   const std::string yaml = fmt::format(
-      "nodes: {{type: dgx-h100, count: {}}}\nfabric: {{kind: rail_optimized}}\n", (gpus + 7) / 8);
+      "nodes: {{type: dgx-h100, count: {}}}\nfabric: {{kind: rail_optimized, oversubscription: {}}}\n",
+      (gpus + 7) / 8, oversubscription);
   const auto document = base::parse_yaml(yaml, "benchmark");
   CHECK_INVARIANT(document.has_value());
   base::Diagnostics problems;
