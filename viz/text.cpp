@@ -154,11 +154,15 @@ void links(Page& page, const std::vector<sim::LinkLoad>& links) {
 
 void sources(Page& page, const std::vector<sim::SourceShare>& sources) {
   if (sources.empty()) return;
-  page.heading("What the durations rest on");
+  page.heading("What the durations rest on (share, spread)");
   for (const sim::SourceShare& source : sources) {
-    const int name_width = page.width - 26;
-    page.line(fmt::format("  {:>5.1f} %  {}  ±{:>5.1f} %", source.share * 100,
-                          fit(printable(source.name), name_width), source.spread * 100));
+    std::string numbers =
+        fmt::format("  {:>5.1f} %  ±{:>5.1f} %  ", source.share * 100, source.spread * 100);
+    const int used = width_of(numbers);
+    for (const std::string& part : wrap(printable(source.name), page.width - used)) {
+      page.line(numbers + part);
+      numbers.assign(static_cast<std::size_t>(used), ' ');
+    }
   }
 }
 
