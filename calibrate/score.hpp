@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,14 @@ struct ScoreFigures {
 };
 
 struct Score {
-  int rows = 0;  ///< of the table
+  std::string table;  ///< what was scored, for people
+  int rows = 0;       ///< of the table
   ScoreFigures all;
+  /// Of training steps only; absent elsewhere.
+  std::optional<double> memory_mape;
+  std::optional<double> oom_accuracy;
+  std::optional<double> plan_regret;
+  std::optional<double> concordance;
   std::map<std::string, std::map<std::string, ScoreFigures>> by;
   std::vector<ScoredRow> results;
   std::vector<UnexpressedRow> unexpressed;

@@ -28,18 +28,9 @@ void set_biases(ModelSpec& model, bool biased) {
   model.norm_bias = model.qkv_bias = model.output_bias = model.mlp_bias = biased;
 }
 
-bool HfReader::is_number(std::string_view key, std::string_view wanted) {
-  const base::Node* node = map.find(key);
-  if (node == nullptr) return false;
-  if (!node->quoted) return true;
-  map.error(key, fmt::format("'{}' must be {}, but is the text '{}'", key, wanted, node->text),
-            "remove the quotes");
-  return false;
-}
-
 bool HfReader::number(std::string_view key, std::string_view field, std::int64_t& out,
                       base::Range<std::int64_t> range) {
-  if (!is_number(key, "a whole number")) return false;
+  if (!map.has(key)) return false;
   places.add(std::string(field), std::string(key), map.where(key));
   return map.read(key, out, range);
 }
@@ -81,7 +72,7 @@ bool HfReader::flag(std::string_view key, bool absent) {
 
 double HfReader::fraction(std::string_view key, double absent) {
   double value = absent;
-  if (is_number(key, "a number")) map.read(key, value, {0.0, 1.0});
+  map.read(key, value, {0.0, 1.0});
   return value;
 }
 

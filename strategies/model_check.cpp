@@ -28,8 +28,8 @@ double estimate_parameters(const ModelSpec& m) {
   if (m.latent)
     latent = static_cast<double>(m.latent->q_rank + m.latent->kv_rank + m.hidden) *
              (h + m.heads * static_cast<double>(m.head_dim + m.latent->value_head_dim));
-  const auto rows =
-      static_cast<double>(m.position == Position::learned ? 2 * m.vocab + m.positions : 2 * m.vocab);
+  const std::int64_t positions = m.position == Position::learned ? m.positions : 0;
+  const auto rows = static_cast<double>(2 * m.vocab + positions);
   return mixture_layers * mixed + (m.layer_count() - mixture_layers) * dense +
          m.layer_count() * latent + rows * h;
 }
@@ -60,7 +60,8 @@ base::SourceRef FieldPlaces::at(std::string_view field) const {
 
 void FieldPlaces::export_to(base::Origins& origins, const std::string& prefix) const {
   origins.add(prefix, whole_);
-  for (const auto& [field, place] : places_) origins.add(prefix + "." + field, place.where);
+  for (const auto& [field, place] : places_)
+    origins.add(fmt::format("{}.{}", prefix, field), place.where);
 }
 
 void derive_heads(ModelSpec& model, const FieldPlaces& places, base::Diagnostics& problems) {

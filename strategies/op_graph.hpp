@@ -45,7 +45,7 @@ struct Op {
   std::int64_t parameters = 0;         ///< unsharded
   bool expert = false;                 ///< parameters belong to routed experts
   std::int64_t saved_elements = 0;     ///< activation elements kept for backward, compute dtype
-  std::int64_t saved_bytes = 0;        ///< further bytes kept, whatever the dtype (masks, statistics)
+  std::int64_t saved_bytes = 0;        ///< further bytes kept in any dtype (masks, statistics)
   std::int64_t input_elements = 0;     ///< as the kernels see it: after the gather, if any
   std::int64_t output_elements = 0;
   bool gathers_input = false;          ///< needs all tokens of an input that `sequence` ops divide

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.hpp"
+#include "strategies/op_graph.hpp"
 
 namespace strategies {
 
@@ -117,6 +119,18 @@ class Checker {
                         "interleaved schedule needs", plan_.micro_batches(), plan_.pipeline));
   }
 
+  void size() {
+    if (!countable(model_, {.batch = plan_.micro_batch,
+                            .seq = plan_.sequence,
+                            .dtype = plan_.precision.compute,
+                            .flash_attention = plan_.flash_attention,
+                            .tensor = plan_.tensor,
+                            .sequence_parallel = plan_.sequence_parallel}))
+      error("micro_batch", fmt::format("{} sequences of {} tokens are more than can be counted",
+                                       plan_.micro_batch, plan_.sequence),
+            "lower micro_batch or sequence");
+  }
+
   void data() {
     if (plan_.data % plan_.data_replicate != 0)
       error("data_replicate", fmt::format("data_parallel {} cannot be divided by data_replicate {}",
@@ -164,8 +178,8 @@ Plan read_plan(MapReader& reader) {
   reader.require("sequence", plan.sequence, Range<std::int64_t>{1, 100'000'000});
   reader.read_choice("recompute", plan.recompute, recompute_names);
   reader.read("flash_attention", plan.flash_attention);
+  reader.read("attention_kernels", plan.attention_kernels);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
-  plan.bucket = base::Bytes::from_mb(160);  // 40 M fp32 elements, Megatron-Core's default
   if (reader.read("bucket", plan.bucket) && plan.bucket.count() < 1)
     reader.error("bucket", "'bucket' must be at least 1 B");
   plan.overlap.point_to_point = plan.schedule == ScheduleKind::interleaved;
@@ -175,6 +189,7 @@ Plan read_plan(MapReader& reader) {
     overlap->read("point_to_point", plan.overlap.point_to_point);
     overlap->finish();
   }
+  reader.read("operator_dispatch", plan.operator_dispatch);
   std::string order;
   if (reader.read("rank_order", order)) {
     if (auto parsed = parse_rank_order(order, reader.where("rank_order")))
@@ -206,6 +221,11 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                     "or set data_parallel to use fewer GPUs");
     plan.data = static_cast<int>(gpus / inner);
   }
+  if (plan.bucket.count() == 0) {
+    // Megatron-Core: 40 M elements, and no less than 1 M for each data-parallel rank.
+    const double elements = std::max(40e6, 1e6 * plan.data);
+    plan.bucket = base::Bytes::from_double(elements * base::bytes_of(plan.precision.gradients));
+  }
   const std::int64_t ranks = inner * plan.data;
   if (ranks > gpus)
     checker.error("data_parallel",
@@ -216,6 +236,7 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   checker.pipeline();
   checker.data();
   checker.batch();
+  checker.size();
   return std::move(checker.problems);
 }
 

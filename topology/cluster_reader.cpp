@@ -49,7 +49,7 @@ void read_fabric(base::MapReader& reader, FabricSpec& out) {
   reader.read("core_oversubscription", out.core_oversubscription, ratio);
   reader.read("spines", out.spines, from_one);
   reader.read("leaves_per_pod", out.leaves_per_pod, from_one);
-  reader.read("switch_ports", out.switch_ports, base::Range<int>{2, 4096});
+  reader.read("switch_ports", out.switch_ports, base::Range<int>{2, switch_ports_max});
   if (reader.read("uplink_rate", out.uplink_rate) && out.uplink_rate <= base::BytesPerSecond())
     reader.error("uplink_rate", "'uplink_rate' is 0, must be more");
   reader.read("routers_per_group", out.routers_per_group, base::Range<int>{1, 4096});

@@ -19,6 +19,7 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
   };
   std::vector<int> domains;
   std::map<std::pair<std::string, const NodeType*>, int> named;
+  std::map<int, std::pair<const NodeSpec*, int>> sizes;  // of named domains, with one member
   std::map<const NodeType*, Filling> filling;
   int count = 0;
   int ignored = 0;
@@ -33,6 +34,7 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
       const auto [at, is_new] = named.emplace(std::pair(node.accelerator_domain, node.type), count);
       if (is_new) ++count;
       domains.push_back(at->second);
+      ++sizes.emplace(at->second, std::pair(&node, 0)).first->second.second;
     } else {
       Filling& open = filling[node.type];
       if (open.nodes % node.type->scale_up_domain_nodes == 0) open.domain = count++;
@@ -48,6 +50,11 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
     note(fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends "
                      "at the node: {}",
                      ignored));
+  for (const auto& [domain, members] : sizes)
+    if (members.second > members.first->type->scale_up_domain_nodes)
+      note(fmt::format("accelerator domain '{}' has {} nodes, but NVLink of a {} joins {} at most",
+                       members.first->accelerator_domain, members.second,
+                       members.first->type->name, members.first->type->scale_up_domain_nodes));
   if (assumed > 0)
     note(fmt::format("nodes grouped into NVLink domains by their order: {}", assumed));
   return domains;

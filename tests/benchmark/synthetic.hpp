@@ -20,8 +20,8 @@ struct Size {
   int ranks() const { return tensor * data * pipeline; }
 };
 
-/// Nodes of eight H100 and eight NICs, rail-optimised, full bisection, ECMP over the spines.
-std::shared_ptr<const topology::Cluster> cluster_for(int gpus);
+/// Nodes of eight H100 and eight NICs, rail-optimised, ECMP over the spines.
+std::shared_ptr<const topology::Cluster> cluster_for(int gpus, int oversubscription = 1);
 
 /// Rank r on GPU r.
 std::vector<topology::GpuId> in_order(int ranks);

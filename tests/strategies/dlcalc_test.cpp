@@ -55,7 +55,8 @@ const std::string oss = R"(model:
     capacity_factor: 1.0
     moe_frequency: 1.0
     expert_tp_degree: 1
-parallelism: {tp: 1, cp: 1, pp: 6, dp: 128, ep: 8, vpp: 6, sp: true, zero_level: 1, n_param_buckets: 5}
+parallelism:
+  {tp: 1, cp: 1, pp: 6, dp: 128, ep: 8, vpp: 6, sp: true, zero_level: 1, n_param_buckets: 5}
 performance: {activation_checkpointing_type: selective}
 data: {gbs: 8192, seqlen: 4096, microbatch_sz: 1}
 hardware: {node_type: p4d.24xlarge}
@@ -127,7 +128,7 @@ TEST_CASE("a mixture in a dlcalc file") {
   CHECK(input->expert == 8);
   CHECK(input->gpus == 768);
   CHECK(formatted(input->notes) ==
-        std::vector<std::string>{"d.yaml:20:49: warning: expert parallelism 8 is not modelled yet "
+        std::vector<std::string>{"d.yaml:21:38: warning: expert parallelism 8 is not modelled yet "
                                  "(every data-parallel rank holds all experts)"});
 }
 

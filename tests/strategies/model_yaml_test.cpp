@@ -46,7 +46,8 @@ full_attention_every: 3
 )");
   REQUIRE(model);
   CHECK(model->mixture->shared_ffn == 1024);  // two of 512
-  CHECK(model->layers == std::vector<LayerKind>{{false, 256}, {true, 256}, {false, 0}, {true, 256}});
+  const std::vector<LayerKind> want{{false, 256}, {true, 256}, {false, 0}, {true, 256}};
+  CHECK(model->layers == want);
 }
 
 TEST_CASE("latent attention gives the width of a head") {
