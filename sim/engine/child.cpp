@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <string>
 
@@ -137,6 +138,7 @@ void run_in_child(const std::function<void(const std::function<void(double)>& re
                   const std::function<void(double)>& progress) {
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) fail("pipe");
+  std::fflush(nullptr);  // SimGrid flushes: what is buffered now would be written twice
   const pid_t pid = fork();
   if (pid < 0) {
     close(ends[0]);

@@ -1,6 +1,7 @@
 #include "sim/engine/network.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.hpp"
 
@@ -50,73 +51,95 @@ void Network::start(PathId path, double bytes, double rate, Tag tag) {
   const std::uint32_t id = free_.back();
   free_.pop_back();
   Transfer& transfer = transfers_[id];
-  transfer = {path, bytes, rate, now_, tag, transfer.generation + 1, false};
+  transfer.path = path;
+  transfer.bytes = bytes;
+  transfer.rate = rate;
+  transfer.begin = now_;
+  transfer.tag = tag;
+  ++transfer.generation;
+  transfer.shared = transfer.waiting = false;
   Path& along = paths_[path];
+  transfer.aware.assign(along.links.size(), false);
   ++counts_.transfers;
   counts_.flows += along.flows;
   along.bytes += bytes;
   bytes_sent_ += bytes * along.flows;
 
-  bool crowded = false;
-  for (const LinkUse& use : along.links) {
-    Link& link = links_[use.link];
+  for (std::size_t i = 0; i < along.links.size(); ++i) {
+    Link& link = links_[along.links[i].link];
+    const bool was_busy = busy(link);
     ++link.present;
-    link.demand += rate * use.flows;
-    if (!busy(link)) continue;
-    crowded = true;
-    share_those_on(link);
+    link.demand += rate * along.links[i].flows;
+    if (!busy(link)) {
+      link.unaware.push_back(id);
+      continue;
+    }
+    if (!was_busy) become_busy(along.links[i].link);
+    transfer.aware[i] = true;
+    await(id);
   }
-  if (crowded) {
-    share(id);
-    return;
-  }
-  for (const LinkUse& use : along.links) links_[use.link].alone.push_back(id);
-  agenda_.push({now_ + bytes / rate, 0, sequence_++, end_tag(id, transfer.generation)});
+  if (!transfer.waiting)
+    agenda_.push({now_ + bytes / rate, 0, sequence_++, end_tag(id, transfer.generation)});
 }
 
-void Network::share_those_on(Link& link) {
-  // Those that end at this instant have only to be taken off the agenda; they stay.
-  std::vector<std::uint32_t> moving;
-  for (const std::uint32_t id : link.alone) {
-    const Transfer& transfer = transfers_[id];
-    if (transfer.begin + transfer.bytes / transfer.rate > now_) moving.push_back(id);
-  }
-  for (const std::uint32_t id : moving) {
+void Network::become_busy(std::uint32_t link) {
+  std::vector<std::uint32_t>& unaware = links_[link].unaware;
+  std::erase_if(unaware, [&](std::uint32_t id) {
     Transfer& transfer = transfers_[id];
-    for (const LinkUse& use : paths_[transfer.path].links) std::erase(links_[use.link].alone, id);
-    ++transfer.generation;  // its entry in the agenda is void
-    share(id);
-  }
+    // One that ends at this instant has only to be taken off the agenda.
+    if (!transfer.shared && !transfer.waiting &&
+        transfer.begin + transfer.bytes / transfer.rate <= now_)
+      return false;
+    const std::vector<LinkUse>& path = paths_[transfer.path].links;
+    const auto use = std::lower_bound(
+        path.begin(), path.end(), link,
+        [](const LinkUse& one, std::uint32_t wanted) { return one.link < wanted; });
+    transfer.aware[static_cast<std::size_t>(use - path.begin())] = true;
+    await(id);
+    return true;
+  });
 }
 
-void Network::share(std::uint32_t id) {
+void Network::await(std::uint32_t id) {
   Transfer& transfer = transfers_[id];
-  transfer.shared = true;
-  ++counts_.shared_transfers;
-  counts_.shared_flows += paths_[transfer.path].flows;
+  if (transfer.waiting) return;
+  transfer.waiting = true;
   waiting_.push_back(id);
-  if (clock_ >= now_)
-    admit_waiting();
-  else
-    wake(now_);
 }
 
+/// At the end of an instant, so that what starts together is handed over once.
 void Network::admit_waiting() {
-  for (const std::uint32_t id : waiting_) {
-    const Transfer& transfer = transfers_[id];
-    const double left = transfer.bytes - transfer.rate * (now_ - transfer.begin);
-    solver_.start(id, paths_[transfer.path].links, left, transfer.rate);
-  }
+  for (const std::uint32_t id : waiting_) admit(id);
   waiting_.clear();
+}
+
+void Network::admit(std::uint32_t id) {
+  Transfer& transfer = transfers_[id];
+  const Path& path = paths_[transfer.path];
+  double left = transfer.bytes - transfer.rate * (now_ - transfer.begin);
+  if (transfer.shared) {
+    left = solver_.stop(id);
+  } else {
+    ++counts_.shared_transfers;
+    counts_.shared_flows += path.flows;
+  }
+  transfer.shared = true;
+  transfer.waiting = false;
+  ++transfer.generation;  // an entry in the agenda is void
+  minded_.clear();
+  for (std::size_t i = 0; i < path.links.size(); ++i)
+    if (transfer.aware[i]) minded_.push_back(path.links[i]);
+  solver_.start(id, minded_, left, transfer.rate);
 }
 
 void Network::leave(std::uint32_t id) {
   Transfer& transfer = transfers_[id];
-  for (const LinkUse& use : paths_[transfer.path].links) {
-    Link& link = links_[use.link];
-    if (!transfer.shared) std::erase(link.alone, id);
+  const std::vector<LinkUse>& path = paths_[transfer.path].links;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    Link& link = links_[path[i].link];
+    if (!transfer.aware[i]) std::erase(link.unaware, id);
     // An idle link is exactly idle, so that rounding does not add up over a long step.
-    link.demand = --link.present == 0 ? 0 : link.demand - transfer.rate * use.flows;
+    link.demand = --link.present == 0 ? 0 : link.demand - transfer.rate * path[i].flows;
   }
   bytes_arrived_ += transfer.bytes * paths_[transfer.path].flows;
   const Tag tag = transfer.tag;
@@ -130,13 +153,16 @@ void Network::wake(double date) {
   solver_.wake_at(date);
 }
 
-/// Works off the agenda. While SimGrid has nothing to do its clock may lag behind ours; as soon as
-/// it has, no entry later than its clock may be touched, for a shared transfer could end before it.
-void Network::work_until_shared(double clock) {
-  while (!agenda_.empty()) {
+/// How far the agenda may be worked off. While SimGrid has nothing to do its clock may lag behind
+/// ours; else no entry later than its clock may be touched, for a shared transfer could end before.
+double Network::agenda_limit() const {
+  if (!waiting_.empty()) return now_;
+  return solver_.active() > 0 ? clock_ : std::numeric_limits<double>::infinity();
+}
+
+void Network::work_off_agenda() {
+  while (!agenda_.empty() && agenda_.top().time <= agenda_limit()) {
     const Entry entry = agenda_.top();
-    const bool sharing = solver_.active() > 0 || !waiting_.empty();
-    if (sharing && entry.time > clock) break;
     agenda_.pop();
     now_ = std::max(now_, entry.time);
     if (entry.rank == 1) {
@@ -145,8 +171,10 @@ void Network::work_until_shared(double clock) {
       continue;
     }
     const auto id = static_cast<std::uint32_t>(entry.tag);
-    if (transfers_[id].generation == static_cast<std::uint32_t>(entry.tag >> 32)) leave(id);
+    const auto generation = static_cast<std::uint32_t>(entry.tag >> 32);
+    if (transfers_[id].generation == generation && !transfers_[id].waiting) leave(id);
   }
+  if (!waiting_.empty() && clock_ >= now_) admit_waiting();
   if (!waiting_.empty())
     wake(now_);
   else if (!agenda_.empty())
@@ -158,17 +186,14 @@ void Network::run(Handler handler) {
   const auto woken = [this](double clock) {
     clock_ = clock;
     while (!armed_.empty() && armed_.top() <= clock) armed_.pop();
-    if (!waiting_.empty() && clock >= now_) {
-      now_ = clock;
-      admit_waiting();
-    }
-    work_until_shared(clock);
+    if (!waiting_.empty() && clock > now_) now_ = clock;
+    work_off_agenda();
   };
   const auto ended = [this](std::uint32_t id, double clock) {
     clock_ = clock;
     now_ = std::max(now_, clock);
     leave(id);
-    work_until_shared(clock);
+    work_off_agenda();
   };
   wake(0);
   solver_.run({woken, ended});

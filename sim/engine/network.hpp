@@ -17,11 +17,12 @@ using PathId = std::uint32_t;
 /// The agenda of the simulation and the transfers on the links.
 ///
 /// A link on which the rate caps of all present flows add up to no more than its rate is calm: it
-/// can hold nobody back, so leaving it out changes no share. A transfer that crosses only calm
-/// links runs at its cap, and its end is an entry in the agenda. When a new transfer makes a link
-/// busy, all transfers on that link move, with the bytes they have left, into SimGrid, which shares
-/// their links max-min fairly until they end. Same times as with every transfer in SimGrid, for a
-/// fraction of the work: `everything_shared` plays it that way, for tests and for comparison.
+/// can hold nobody back, so leaving it out changes no share. SimGrid is told only of busy links
+/// and of the transfers that cross them, which it shares max-min fairly; a transfer that crosses
+/// only calm links runs at its cap, and its end is an entry in the agenda. When a link becomes
+/// busy, the transfers on it go to SimGrid with the bytes they have left (again, if SimGrid knew
+/// them without this link). Same times as with every link and transfer in SimGrid for a fraction
+/// of the work: `everything_shared` plays it that way, for tests and for comparison.
 class Network {
  public:
   struct Handler {
@@ -73,9 +74,9 @@ class Network {
   };
   struct Link {
     double rate = 0;
-    double demand = 0;                 // sum of the rate caps of all flows present
-    std::uint32_t present = 0;         // transfers present
-    std::vector<std::uint32_t> alone;  // those of them that SimGrid does not know
+    double demand = 0;                   // sum of the rate caps of all flows present
+    std::uint32_t present = 0;           // transfers present
+    std::vector<std::uint32_t> unaware;  // those of them that SimGrid plays without this link
   };
   struct Transfer {
     PathId path = 0;
@@ -84,14 +85,18 @@ class Network {
     double begin = 0;
     Tag tag = 0;
     std::uint32_t generation = 0;
-    bool shared = false;
+    bool shared = false;      // SimGrid plays it
+    bool waiting = false;     // to be handed to SimGrid at the end of this instant
+    std::vector<bool> aware;  // by link of the path: whether SimGrid minds it for this transfer
   };
 
   bool busy(const Link& link) const;
-  void share_those_on(Link& link);
-  void share(std::uint32_t id);
+  void become_busy(std::uint32_t link);
+  void await(std::uint32_t id);
   void admit_waiting();
-  void work_until_shared(double clock);
+  void admit(std::uint32_t id);
+  double agenda_limit() const;
+  void work_off_agenda();
   void leave(std::uint32_t id);
   void wake(double date);
 
@@ -99,7 +104,8 @@ class Network {
   std::vector<Path> paths_;
   std::vector<Transfer> transfers_;
   std::vector<std::uint32_t> free_;
-  std::vector<std::uint32_t> waiting_;  // for SimGrid's clock to reach now
+  std::vector<std::uint32_t> waiting_;
+  std::vector<LinkUse> minded_;  // of the transfer that is being admitted
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> agenda_;
   Solver solver_;
   Handler handler_;

@@ -1,5 +1,6 @@
 #include "sim/engine/solver.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/kernel/routing/NetPoint.hpp>
@@ -54,7 +55,8 @@ std::unique_ptr<s4u::Engine> start_engine() {
                                      "--cfg=network/crosstraffic:0",
                                      "--cfg=network/TCP-gamma:1e300",
                                      "--cfg=network/latency-factor:0",
-                                     "--cfg=surf/precision:1e-12"};
+                                     "--cfg=surf/precision:1e-12",
+                                     "--cfg=maxmin/precision:1e-9"};
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   int argc = static_cast<int>(argv.size());
@@ -123,7 +125,7 @@ Solver::Solver(const std::vector<double>& link_rate) : impl_(std::make_unique<Im
 Solver::~Solver() { static_cast<void>(impl_.release()); }
 
 void Solver::start(std::uint32_t id, std::span<const LinkUse> links, double bytes, double rate) {
-  CHECK_INVARIANT(bytes > 0 && rate > 0 && !links.empty());
+  CHECK_INVARIANT(rate > 0 && !links.empty());
   Impl& impl = *impl_;
   std::vector<StandardLinkImpl*>& route = impl.root->next_route;
   route.clear();
@@ -131,11 +133,22 @@ void Solver::start(std::uint32_t id, std::span<const LinkUse> links, double byte
   s4u::Link* cap = impl.take_cap(rate);
   route.push_back(cap->get_impl());
   s4u::CommPtr comm = s4u::Comm::sendto_init(impl.from, impl.to);
-  comm->set_payload_size(static_cast<std::uint64_t>(std::ceil(bytes * parts_of_byte)));
+  comm->set_payload_size(static_cast<std::uint64_t>(std::max(1.0, std::ceil(bytes * parts_of_byte))));
   comm->start();
   impl.id_of.emplace(comm.get(), id);
   if (impl.running.size() <= id) impl.running.resize(id + 1);
   impl.running[id] = {std::move(comm), cap};
+}
+
+double Solver::stop(std::uint32_t id) {
+  Impl& impl = *impl_;
+  Impl::Running& stopped = impl.running[id];
+  const double left = stopped.comm->get_remaining() / parts_of_byte;
+  impl.id_of.erase(stopped.comm.get());  // its completion is nobody's business any more
+  stopped.comm->cancel();
+  impl.free_caps.push_back(stopped.cap);
+  impl.ended_comms.push_back(std::move(stopped.comm));
+  return left;
 }
 
 std::size_t Solver::active() const { return impl_->id_of.size(); }
@@ -152,7 +165,7 @@ void Solver::run(Callbacks callbacks) {
   impl.callbacks = std::move(callbacks);
   s4u::Activity::on_completion_cb([&impl](const s4u::Activity& activity) {
     const auto found = impl.id_of.find(&activity);
-    CHECK_INVARIANT(found != impl.id_of.end());
+    if (found == impl.id_of.end()) return;  // stopped
     const std::uint32_t id = found->second;
     impl.id_of.erase(found);
     Impl::Running& ended = impl.running[id];

@@ -30,6 +30,8 @@ class Solver {
   /// Starts a transfer at the clock: every flow of it carries `bytes`, all advance together at no
   /// more than `rate` each. `id` must be free again before it is used anew.
   void start(std::uint32_t id, std::span<const LinkUse> links, double bytes, double rate);
+  /// Takes a transfer off; returns the bytes of each flow that are left.
+  double stop(std::uint32_t id);
   std::size_t active() const;
   /// Calls `woken` when the clock reaches `date`.
   void wake_at(double date);
