@@ -41,15 +41,19 @@ std::string hardware_folder() {
   return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
 }
 
-base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
-                                const std::function<void(double)>& progress) {
+base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenario& scenario) {
   const strategies::Plan& plan = scenario.plan;
-  const topology::GpuSpec& gpu = pacing_gpu(scenario.cluster, plan.precision.compute);
-  auto profile = calibrate::make_hardware_profile(
-      gpu, hardware_folder(),
+  return calibrate::make_hardware_profile(
+      pacing_gpu(scenario.cluster, plan.precision.compute), hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
        .in_step = true});
+}
+
+base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
+                                const std::function<void(double)>& progress) {
+  const strategies::Plan& plan = scenario.plan;
+  auto profile = profile_for(scenario);
   if (!profile) return tl::unexpected(profile.error());
 
   const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);

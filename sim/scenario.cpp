@@ -68,6 +68,16 @@ class Loader {
     return (std::filesystem::path(options_.path).parent_path() / path).string();
   }
 
+  /// The text of the file that `key` names; a mistake at `key` when it cannot be read.
+  std::optional<std::string> read_named(MapReader& reader, std::string_view key,
+                                        const std::string& file) {
+    Result<std::string> text = base::read_file(file);
+    if (text) return std::move(*text);
+    const base::Diagnostic& why = text.error().front();
+    reader.error(key, fmt::format("'{}' {}", file, why.message), why.hint);
+    return std::nullopt;
+  }
+
   void read_scenario() {
     MapReader root(document_, document_.root, "", problems_, &origins_);
     name_ = std::filesystem::path(options_.path).stem().string();
@@ -97,13 +107,14 @@ class Loader {
       std::string name;
       reader.read("name", name);
       reader.finish();
-      if (auto text = take(base::read_file(beside_scenario(path)), problems_))
-        model_ = take(strategies::read_hf_config(*text, beside_scenario(path), &origins_), problems_);
+      const std::string file = beside_scenario(path);
+      if (auto text = read_named(reader, "config", file))
+        model_ = take(strategies::read_hf_config(*text, file, &origins_), problems_);
       if (model_ && !name.empty()) model_->name = name;
     } else if (reader.read("file", path)) {
       reader.finish();
       const std::string file = beside_scenario(path);
-      auto text = take(base::read_file(file), problems_);
+      auto text = read_named(reader, "file", file);
       if (!text) return;
       if (auto document = take(base::parse_yaml(*text, file), problems_))
         model_ = take(strategies::read_model(*document, document->root, "", &origins_), problems_);
@@ -134,7 +145,7 @@ class Loader {
     reader.read("unavailable", options.unavailable);
     reader.finish();
     const std::string file = beside_scenario(path);
-    auto text = take(base::read_file(file), problems_);
+    auto text = read_named(reader, "kubernetes", file);
     if (!text) return;
     auto import = take(topology::import_kubernetes(*text, file, *registry_, options), problems_);
     if (!import) return;
@@ -181,7 +192,7 @@ class Loader {
                                        base::name_of(plan_.precision.compute)),
                            fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
     const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
-    if (ranks < cluster_->gpu_count())
+    if (!base::has_errors(problems_) && ranks < cluster_->gpu_count())
       problems_.push_back({origins_.at("plan"),
                            fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
                            "", base::Severity::warning});
