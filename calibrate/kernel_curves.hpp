@@ -74,6 +74,10 @@ struct MemoryCurve {
 struct KernelCurves {
   std::string architecture;          ///< "hopper"; "generic" serves everything without a file
   std::vector<std::string> gpus;     ///< measured ones; for the rest the curve is a model
+  /// Share of its isolated speed that a compute-bound kernel keeps in the middle of a step, where
+  /// the GPU is hot and at its power limit without a pause.
+  double sustained = 1;
+  std::string sustained_source;
   double family_spread = 0;          ///< added (in squares) on a GPU that was not measured
   std::map<base::DType, GemmCurve> gemm;  ///< bf16 is always there and serves the absent ones
   std::vector<FlashCurve> flash;     ///< the first is the default; never empty

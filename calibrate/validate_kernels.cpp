@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "calibrate/hardware_profile.hpp"
+#include "calibrate/validate_collectives.hpp"
 
 namespace calibrate {
 
@@ -53,7 +54,11 @@ bool is_unfused(std::string_view library) {
 
 std::int64_t whole(double value) { return std::llround(value); }
 
-KernelsOfRow unexpressed(std::string reason) { return {{}, "", std::move(reason)}; }
+KernelsOfRow unexpressed(std::string reason) {
+  KernelsOfRow out;
+  out.unexpressed = std::move(reason);
+  return out;
+}
 
 KernelsOfRow gemm_of(const KernelRow& row, DType type) {
   if (row.m < 1 || row.n < 1 || row.k < 1) return unexpressed("m, n or k is missing");
@@ -101,9 +106,28 @@ KernelsOfRow attention_of(const KernelRow& row, DType type, bool forward, bool b
   return out;
 }
 
+KernelsOfRow layer_of(const KernelRow& row) {
+  std::optional<TransformerLayer> layer = parse_layer_note(row.note);
+  if (!layer) return unexpressed("the note does not say hidden and tp of the layer");
+  layer->batch = whole(row.batch);
+  layer->sequence = whole(row.seq_len);
+  layer->heads = whole(row.q_heads);
+  if (layer->batch < 1 || layer->sequence < 1 || layer->heads < layer->tensor ||
+      layer->hidden < layer->heads || row.dtype != "fp16")
+    return unexpressed("a dimension of the layer is missing, or it is not in fp16");
+  LayerWork work = work_of(*layer);
+  KernelsOfRow out;
+  out.kernels = std::move(work.kernels);
+  out.calls = std::move(work.calls);
+  out.ranks = layer->tensor;
+  out.attention = row.library;
+  return out;
+}
+
 std::string size_class(double time_us) {
-  for (const auto& [limit, name] : {std::pair{30.0, "below 30 us"}, std::pair{100.0, "30 to 100 us"},
-                                    std::pair{1000.0, "100 us to 1 ms"}})
+  for (const auto& [limit, name] :
+       {std::pair{30.0, "below 30 us"}, std::pair{100.0, "30 to 100 us"},
+        std::pair{1000.0, "100 us to 1 ms"}})
     if (time_us < limit) return name;
   return "above 1 ms";
 }
@@ -118,14 +142,22 @@ std::string regime(const KernelRow& row) {
   return row.m >= 1024 && row.n >= 1024 && row.k >= 1024 ? "gemm, m n k >= 1024" : "gemm, smaller";
 }
 
-ScoredRow priced(const KernelRow& row, const KernelsOfRow& work, const Profile& profile) {
+std::vector<Duration> durations_of(const KernelsOfRow& work, const Profile& profile,
+                                   const std::optional<GroupShape>& shape) {
+  std::vector<Duration> durations;
+  for (const base::Kernel& kernel : work.kernels) durations.push_back(profile.kernel(kernel));
+  for (const LayerWork::Call& call : work.calls)
+    durations.push_back(profile.collective(call.op, call.bytes, shape.value()).total);
+  return durations;
+}
+
+ScoredRow priced(const KernelRow& row, const std::vector<Duration>& durations) {
   ScoredRow scored;
   scored.id = row.id;
   scored.measured = row.time_us * 1e-6;
   double variance = 0;
   Evidence weakest = Evidence::measured;
-  for (const base::Kernel& kernel : work.kernels) {
-    const Duration duration = profile.kernel(kernel);
+  for (const Duration& duration : durations) {
     scored.predicted += duration.time.s();
     variance += std::pow(duration.time.s() * duration.spread, 2);
     weakest = std::max(weakest, duration.evidence);
@@ -197,7 +229,8 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
     KernelRow row;
     for (const auto& [column, field] :
          {std::pair{"id", &row.id}, {"source", &row.source}, {"library", &row.library},
-          {"gpu", &row.gpu}, {"op", &row.op}, {"dtype", &row.dtype}, {"note", &row.note}, {"trust", &row.trust}})
+          {"gpu", &row.gpu}, {"op", &row.op}, {"dtype", &row.dtype}, {"note", &row.note},
+          {"trust", &row.trust}})
       *field = cells.text(column);
     for (const auto& [column, field] :
          {std::pair{"m", &row.m}, {"n", &row.n}, {"k", &row.k}, {"batch", &row.batch},
@@ -224,6 +257,7 @@ KernelsOfRow kernels_of(const KernelRow& row) {
   if (row.op == "attention_fwd") return attention_of(row, *type, true, false);
   if (row.op == "attention_bwd") return attention_of(row, *type, false, true);
   if (row.note.starts_with("attention_fwd_bwd")) return attention_of(row, *type, true, true);
+  if (row.note.starts_with("transformer_layer")) return layer_of(row);
   return unexpressed(fmt::format("no kernel stands for '{}'", op_class(row)));
 }
 
@@ -237,11 +271,18 @@ base::Result<Score> validate_kernels(const std::vector<KernelRow>& rows,
     KernelsOfRow work = kernels_of(row);
     const topology::GpuSpec* gpu = profiles.gpu(row.gpu);
     if (gpu == nullptr) work.unexpressed = fmt::format("unknown GPU '{}'", row.gpu);
+    CollectiveRow group;
+    group.gpu = row.gpu;
+    group.ranks = work.ranks;
+    group.nodes = 1;
+    const std::optional<GroupShape> shape = shape_of(group, registry);
+    if (!work.calls.empty() && !shape)
+      work.unexpressed = fmt::format("no node type has {} '{}'", work.ranks, row.gpu);
     if (work.unexpressed.empty()) {
       auto profile = profiles.find(*gpu, work.attention);
       if (!profile) return tl::unexpected(profile.error());
       if ((*profile)->supports(*dtype_of(row.dtype))) {
-        scored.push_back(priced(row, work, **profile));
+        scored.push_back(priced(row, durations_of(work, **profile, shape)));
         continue;
       }
       work.unexpressed = fmt::format("a {} does not compute in {}", row.gpu, row.dtype);

@@ -8,6 +8,7 @@
 #include "base/kernel.hpp"
 #include "calibrate/csv.hpp"
 #include "calibrate/score.hpp"
+#include "calibrate/transformer_layer.hpp"
 #include "topology/hardware.hpp"
 
 namespace calibrate {
@@ -35,6 +36,8 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table);
 /// its name says. Otherwise the reason why it cannot be expressed.
 struct KernelsOfRow {
   std::vector<base::Kernel> kernels;
+  std::vector<LayerWork::Call> calls;  ///< collectives among `ranks` GPUs of one node
+  int ranks = 1;
   std::string attention;  ///< library whose attention kernels ran; empty: the usual ones
   std::string unexpressed;
 };

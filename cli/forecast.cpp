@@ -45,7 +45,11 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                 const std::function<void(double)>& progress) {
   const strategies::Plan& plan = scenario.plan;
   const topology::GpuSpec& gpu = pacing_gpu(scenario.cluster, plan.precision.compute);
-  auto profile = calibrate::make_hardware_profile(gpu, hardware_folder());
+  auto profile = calibrate::make_hardware_profile(
+      gpu, hardware_folder(),
+      {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
+       .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
+       .in_step = true});
   if (!profile) return tl::unexpected(profile.error());
 
   const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);

@@ -44,8 +44,8 @@ class Analysis {
     const Task* task = nullptr;
     std::uint32_t of_class = 0;
     std::uint32_t waits = 0;
-    double sent = 0;      // receive: when the sender was ready
-    double arrived = 0;   // receive: when the last byte came
+    double sent = 0;     // receive: when the sender was ready
+    double arrived = 0;  // receive: when the last byte came
     double duration = 0;
   };
   /// A collective whose groups span stages: over the classes that have come to it.
@@ -125,9 +125,8 @@ void Analysis::price_collectives() {
   for (const Segment& segment : graph_.segments) {
     double time = 0;
     for (const Piece& piece : segment.pieces)
-      time += std::max(piece.compute.s(), piece.collective < 0
-                                              ? 0.0
-                                              : collective_time_[at(piece.collective)]);
+      time += std::max(piece.compute.s(),
+                       piece.collective < 0 ? 0.0 : collective_time_[at(piece.collective)]);
     segment_time_.push_back(time);
   }
 }
@@ -149,8 +148,8 @@ void Analysis::price_messages() {
       int& near = near_[at(stage) * at(stages_) + at(peer_stage)];
       if (near == 2) continue;
       const int peer = graph_.grid.moved(rank, Axis::pipeline, peer_stage);
-      const bool inside = domain_of_gpu_[gpu_of_rank_[at(rank)]] ==
-                          domain_of_gpu_[gpu_of_rank_[at(peer)]];
+      const bool inside =
+          domain_of_gpu_[gpu_of_rank_[at(rank)]] == domain_of_gpu_[gpu_of_rank_[at(peer)]];
       const int this_pair = inside ? 0 : 1;
       near = near == 3 || near == this_pair ? this_pair : 2;
     }
@@ -186,9 +185,8 @@ void Analysis::link() {
     for (std::uint32_t i = 0; i < one.program->tasks.size(); ++i) {
       const Task& task = one.program->tasks[i];
       for (std::uint32_t d = 0; d < task.dependency_count; ++d)
-        edges_.emplace_back(
-            one.first_node + one.program->dependencies[task.first_dependency + d],
-            one.first_node + i);
+        edges_.emplace_back(one.first_node + one.program->dependencies[task.first_dependency + d],
+                            one.first_node + i);
       std::uint32_t& previous = last[static_cast<std::size_t>(task.stream)];
       if (previous != nobody) edges_.emplace_back(previous, one.first_node + i);
       previous = one.first_node + i;

@@ -10,8 +10,8 @@ namespace sim {
 
 /// The step without contention: longest path through the programs with every collective and message
 /// at its cost when alone, one representative rank per program and pipeline stage. A lower bound of
-/// `simulate`, in microseconds to milliseconds. The Timeline holds the spans of the representatives:
-/// ranks of one class share them (first_span entries repeat).
+/// `simulate`, in microseconds to milliseconds. The Timeline holds the spans of the
+/// representatives: ranks of one class share them (first_span entries repeat).
 Timeline analyse(const StepGraph& graph, const topology::Cluster& cluster,
                  const std::vector<topology::GpuId>& gpu_of_rank);
 

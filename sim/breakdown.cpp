@@ -42,6 +42,7 @@ class RankBreakdown {
         case Phase::backward: sum_.backward += piece.compute; break;
         case Phase::recompute: sum_.recompute += piece.compute; break;
         case Phase::optimizer: sum_.optimizer += piece.compute; break;
+        case Phase::host: sum_.host += piece.compute; break;
         case Phase::communication: sum_.other += piece.compute; break;
       }
     }
@@ -125,7 +126,7 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
           &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,
           &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer,
-          &Breakdown::other})
+          &Breakdown::host, &Breakdown::other})
       mean.*part += one.*part * share;
   }
   const double error = mean.total().s() - timeline.step.s();

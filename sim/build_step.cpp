@@ -189,6 +189,7 @@ class StageBuilder {
       for (const strategies::Work& work : forward ? source.forward : source.backward)
         pricer_.append(made, work);
     }
+    pricer_.close(made);
     graph_.segments.push_back(std::move(made));
     const auto index = static_cast<std::uint32_t>(graph_.segments.size() - 1);
     segments_.emplace(key, index);

@@ -25,11 +25,12 @@ struct Breakdown {
   base::Seconds pipeline_exposed;   ///< … for a stage's message while it is on the wire
   base::Seconds bubble;             ///< … for a rank that has not come that far
   base::Seconds optimizer;
+  base::Seconds host;               ///< GPU idle while the host launches operators
   base::Seconds other;
 
   base::Seconds total() const {
     return forward + backward + recompute + tensor_exposed + data_exposed + parameter_exposed +
-           pipeline_exposed + bubble + optimizer + other;
+           pipeline_exposed + bubble + optimizer + host + other;
   }
 };
 

@@ -98,7 +98,7 @@ class Loader {
       reader.read("name", name);
       reader.finish();
       if (auto text = take(base::read_file(beside_scenario(path)), problems_))
-        model_ = take(strategies::read_hf_config(*text, beside_scenario(path)), problems_);
+        model_ = take(strategies::read_hf_config(*text, beside_scenario(path), &origins_), problems_);
       if (model_ && !name.empty()) model_->name = name;
     } else if (reader.read("file", path)) {
       reader.finish();
@@ -106,10 +106,10 @@ class Loader {
       auto text = take(base::read_file(file), problems_);
       if (!text) return;
       if (auto document = take(base::parse_yaml(*text, file), problems_))
-        model_ = take(strategies::read_model(*document, document->root, ""), problems_);
+        model_ = take(strategies::read_model(*document, document->root, "", &origins_), problems_);
     } else {
       const base::Node* node = document_.root.find("model");
-      model_ = take(strategies::read_model(document_, *node, "model"), problems_);
+      model_ = take(strategies::read_model(document_, *node, "model", &origins_), problems_);
     }
   }
 

@@ -116,8 +116,7 @@ void check_communicators(const StepGraph& graph) {
       std::map<std::vector<std::uint32_t>, int> numbers;  // equal sequences, equal numbers
       std::vector<int> number_of_program;
       for (const Program& program : graph.programs) {
-        auto sequence =
-            collective_sequence(graph, program, static_cast<Stream>(s), groups.axes);
+        auto sequence = collective_sequence(graph, program, static_cast<Stream>(s), groups.axes);
         number_of_program.push_back(
             numbers.emplace(std::move(sequence), static_cast<int>(numbers.size())).first->second);
       }
@@ -143,8 +142,10 @@ std::map<MessageKey, base::Bytes> messages_with(const StepGraph& graph, const Pr
     const Message& message = graph.messages[task.index];
     if (message.peer_stage != peer_stage) continue;
     const bool added =
-        found.emplace(MessageKey{message.name, task.micro_batch, message.sender_chunk},
-                      message.bytes).second;
+        found
+            .emplace(MessageKey{message.name, task.micro_batch, message.sender_chunk},
+                     message.bytes)
+            .second;
     CHECK_INVARIANT(added);
   }
   return found;
@@ -187,6 +188,7 @@ std::string_view name_of(Phase phase) {
     case Phase::recompute: return "recompute";
     case Phase::optimizer: return "optimizer";
     case Phase::communication: return "communication";
+    case Phase::host: return "host";
   }
   return "?";
 }
@@ -216,8 +218,8 @@ std::string_view name_of(MemoryPart part) {
 }
 
 const StepGraph::Groups& StepGraph::groups_of(AxisSet axes) const {
-  const auto found = std::find_if(groups.begin(), groups.end(),
-                                  [&](const Groups& g) { return g.axes == axes; });
+  const auto found =
+      std::find_if(groups.begin(), groups.end(), [&](const Groups& g) { return g.axes == axes; });
   CHECK_INVARIANT(found != groups.end());
   return *found;
 }

@@ -20,7 +20,8 @@ enum class Stream : std::uint8_t { compute, data_comm, parameter_comm, send, rec
 inline constexpr int stream_count = 5;
 
 /// What a piece of time is spent on, for the breakdown.
-enum class Phase : std::uint8_t { forward, backward, recompute, optimizer, communication };
+/// `host` is time in which the GPU waits for the host to launch the next operator.
+enum class Phase : std::uint8_t { forward, backward, recompute, optimizer, communication, host };
 
 /// What a collective is for; also the colour of its spans and its line in the breakdown.
 enum class CommKind : std::uint8_t { tensor, data, parameter, pipeline, other };

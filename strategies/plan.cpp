@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.hpp"
+#include "strategies/op_graph.hpp"
 
 namespace strategies {
 
@@ -118,6 +119,18 @@ class Checker {
                         "interleaved schedule needs", plan_.micro_batches(), plan_.pipeline));
   }
 
+  void size() {
+    if (!countable(model_, {.batch = plan_.micro_batch,
+                            .seq = plan_.sequence,
+                            .dtype = plan_.precision.compute,
+                            .flash_attention = plan_.flash_attention,
+                            .tensor = plan_.tensor,
+                            .sequence_parallel = plan_.sequence_parallel}))
+      error("micro_batch", fmt::format("{} sequences of {} tokens are more than can be counted",
+                                       plan_.micro_batch, plan_.sequence),
+            "lower micro_batch or sequence");
+  }
+
   void data() {
     if (plan_.data % plan_.data_replicate != 0)
       error("data_replicate", fmt::format("data_parallel {} cannot be divided by data_replicate {}",
@@ -165,6 +178,7 @@ Plan read_plan(MapReader& reader) {
   reader.require("sequence", plan.sequence, Range<std::int64_t>{1, 100'000'000});
   reader.read_choice("recompute", plan.recompute, recompute_names);
   reader.read("flash_attention", plan.flash_attention);
+  reader.read("attention_kernels", plan.attention_kernels);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
   if (reader.read("bucket", plan.bucket) && plan.bucket.count() < 1)
     reader.error("bucket", "'bucket' must be at least 1 B");
@@ -175,6 +189,7 @@ Plan read_plan(MapReader& reader) {
     overlap->read("point_to_point", plan.overlap.point_to_point);
     overlap->finish();
   }
+  reader.read("operator_dispatch", plan.operator_dispatch);
   std::string order;
   if (reader.read("rank_order", order)) {
     if (auto parsed = parse_rank_order(order, reader.where("rank_order")))
@@ -221,6 +236,7 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   checker.pipeline();
   checker.data();
   checker.batch();
+  checker.size();
   return std::move(checker.problems);
 }
 

@@ -47,9 +47,16 @@ struct Plan {
   std::int64_t sequence = 0;  ///< tokens per sequence
   Recompute recompute = Recompute::none;
   bool flash_attention = true;
+  /// Which attention kernels run, by the name of a curve or library in the hardware folder, for
+  /// example "flash-attention-2"; empty: the architecture's usual ones.
+  std::string attention_kernels;
   Precision precision;
   base::Bytes bucket;         ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
   Overlap overlap;
+  /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd and
+  /// kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
+  /// CUDA graphs.
+  base::Seconds operator_dispatch = base::Seconds::from_us(80);
   std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
                                      Axis::data_replicate, Axis::pipeline};
 

@@ -56,6 +56,9 @@ struct NodeType {
   ScaleUpKind scale_up = ScaleUpKind::none;
   base::BytesPerSecond scale_up_rate;      ///< per GPU, one direction, raw
   double scale_up_efficiency = 1;          ///< share of it that large transfers reach
+  /// Raw rate of a GPU in a group of 2, 3, ... GPUs of the node, where links are so uneven that no
+  /// rule gives it (hybrid cube mesh); empty elsewhere.
+  std::vector<base::BytesPerSecond> scale_up_group_rates;
   bool in_switch_reduction = false;        ///< NVLink SHARP (NVLS)
   base::Seconds scale_up_latency;          ///< per hop of a collective
   int scale_up_domain_nodes = 1;           ///< nodes that share one NVLink domain (NVL72: 18)
@@ -69,7 +72,8 @@ struct NodeType {
 };
 
 /// Usable rate of one GPU, one direction, when `members` GPUs of one node talk only to each other.
-/// In a mesh it is the share of the links that lead to members. \pre 2 <= members.
+/// In a mesh it is the share of the links that lead to members, in a cube mesh what the node type
+/// says. \pre 2 <= members.
 base::BytesPerSecond scale_up_rate_among(const NodeType& type, int members);
 
 /// Everything in a folder of hardware YAML files.

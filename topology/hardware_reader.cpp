@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/map_reader.hpp"
+#include "base/quantity.hpp"
 
 namespace topology {
 
@@ -24,7 +25,8 @@ constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names
 /// The keys that are measurements or claims of a vendor, and so need a source.
 constexpr std::array<std::string_view, 5> gpu_figures{
     "peak", "memory", "memory_bandwidth", "multiprocessors", "kernel_launch"};
-constexpr std::array<std::string_view, 10> node_figures{
+constexpr std::array<std::string_view, 11> node_figures{
+    "scale_up_group_rates",
     "gpus",      "scale_up_rate", "scale_up_efficiency", "scale_up_latency",
     "pcie_rate", "nics",          "nic_rate",            "nic_efficiency",
     "nic_latency", "scale_up_domain_nodes"};
@@ -139,6 +141,25 @@ void read_gpu_spec(base::MapReader& reader, GpuSpec& gpu) {
   reader.finish();
 }
 
+void read_group_rates(base::MapReader& reader, NodeType& type) {
+  constexpr std::string_view key = "scale_up_group_rates";
+  std::vector<std::string> words;
+  if (!reader.read(key, words)) return;
+  type.scale_up_group_rates.clear();
+  for (const std::string& word : words) {
+    const base::Quantity<base::BytesPerSecond> rate = base::parse_bytes_per_second(word);
+    if (!rate)
+      reader.error(key, fmt::format("'{}' {}", key, rate.error().message), rate.error().hint);
+    else if (*rate <= base::BytesPerSecond())
+      reader.error(key, fmt::format("each of '{}' must be above 0", key));
+    else
+      type.scale_up_group_rates.push_back(*rate);
+  }
+  if (words.size() + 1 != static_cast<std::size_t>(type.gpus))
+    reader.error(key, fmt::format("'{}' has {} rates, but groups of 2 to {} GPUs are {} sizes", key,
+                                  words.size(), type.gpus, type.gpus - 1));
+}
+
 /// Rules between the keys of a node type.
 void check_node_type(base::MapReader& reader, const NodeType& type, bool complete) {
   if (type.scale_up == ScaleUpKind::none && type.gpus > 1)
@@ -202,6 +223,7 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete) {
   read_positive(reader, complete && type.nics > 0, "nic_rate", type.nic_rate);
   reader.read("nic_efficiency", type.nic_efficiency, share);
   reader.read("nic_latency", type.nic_latency);
+  if (counted) read_group_rates(reader, type);
   if (counted && kind_known) check_node_type(reader, type, complete);
 }
 

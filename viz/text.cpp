@@ -126,7 +126,7 @@ void memory(Page& page, const sim::MemoryReport& memory) {
 
 void where_time_goes(Page& page, const sim::Report& report) {
   const sim::Breakdown& b = report.breakdown;
-  const std::array<std::pair<std::string_view, base::Seconds>, 10> parts{
+  const std::array<std::pair<std::string_view, base::Seconds>, 11> parts{
       {{"forward", b.forward},
        {"backward", b.backward},
        {"recompute", b.recompute},
@@ -136,6 +136,7 @@ void where_time_goes(Page& page, const sim::Report& report) {
        {"waits: stage messages", b.pipeline_exposed},
        {"pipeline bubble", b.bubble},
        {"optimizer", b.optimizer},
+       {"waits: host", b.host},
        {"other", b.other}}};
   page.heading("Where the time goes (average rank)");
   for (const auto& [name, time] : parts)

@@ -96,8 +96,8 @@ std::vector<Flow> expand_ring(Collective op, base::Bytes bytes,
   const auto nodes = members_by_domain(domain_of_member);
   Flows flows;
   if (domain_of_member.size() < 2) return {};
-  const double wire = bytes.as_double() *
-                      calibrate::bus_factor(op, static_cast<int>(domain_of_member.size()));
+  const double wire =
+      bytes.as_double() * calibrate::bus_factor(op, static_cast<int>(domain_of_member.size()));
   if (op == Collective::broadcast || op == Collective::reduce)
     add_chain(nodes, wire, flows);
   else

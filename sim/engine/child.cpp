@@ -46,8 +46,8 @@ void raise_stack_limit() {
   setrlimit(RLIMIT_STACK, &limit);
 }
 
-[[noreturn]] void be_child(
-    int pipe, const std::function<void(const std::function<void(double)>&)>& body) {
+[[noreturn]] void be_child(int pipe,
+                           const std::function<void(const std::function<void(double)>&)>& body) {
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTERM, SIGINT})
     std::signal(signal, SIG_DFL);  // handlers of the parent would speak for it
   raise_stack_limit();
@@ -158,8 +158,7 @@ void run_in_child(const std::function<void(const std::function<void(double)>& re
     }
     if (progress) progress(note.share);
   }
-  throw base::EnvironmentError(
-      fmt::format("the simulation process ended early: {}", child.end()));
+  throw base::EnvironmentError(fmt::format("the simulation process ended early: {}", child.end()));
 }
 
 }  // namespace sim::engine

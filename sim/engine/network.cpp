@@ -83,8 +83,7 @@ void Network::share_those_on(Link& link) {
   }
   for (const std::uint32_t id : moving) {
     Transfer& transfer = transfers_[id];
-    for (const LinkUse& use : paths_[transfer.path].links)
-      std::erase(links_[use.link].alone, id);
+    for (const LinkUse& use : paths_[transfer.path].links) std::erase(links_[use.link].alone, id);
     ++transfer.generation;  // its entry in the agenda is void
     share(id);
   }

@@ -106,7 +106,7 @@ class Network {
   Counts counts_;
   std::uint64_t sequence_ = 0;
   double now_ = 0;
-  double clock_ = 0;  // SimGrid's
+  double clock_ = 0;                                                        // SimGrid's
   std::priority_queue<double, std::vector<double>, std::greater<>> armed_;  // dates it wakes us
   double bytes_sent_ = 0;
   double bytes_arrived_ = 0;

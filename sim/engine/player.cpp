@@ -113,8 +113,7 @@ void Player::ready(int rank, std::uint32_t index) {
     case TaskKind::collective:
       lane(rank, task.stream) = {index, 0, 0};
       if (script_.talks(static_cast<std::int32_t>(task.index)))
-        arrive(meeting_of(script_.of_collective(task.index), task.stream, rank), false,
-               task.index);
+        arrive(meeting_of(script_.of_collective(task.index), task.stream, rank), false, task.index);
       else
         complete(rank, index);
       break;
@@ -142,8 +141,7 @@ void Player::complete(int rank, std::uint32_t task) {
 void Player::run_segment(int rank, const Task& task) {
   const int of_segment = script_.of_segment(task.index);
   if (of_segment >= 0) {
-    const std::uint32_t group =
-        script_.communicators()[at(of_segment)].group_of[at(rank)];
+    const std::uint32_t group = script_.communicators()[at(of_segment)].group_of[at(rank)];
     if (together(task.index, group).mode == Together::Mode::together) {
       arrive(meeting_of(of_segment, task.stream, rank), true, task.index);
       return;
@@ -229,8 +227,8 @@ Player::Together Player::decide(std::uint32_t segment, std::uint32_t group) cons
 
 std::uint32_t Player::meeting_of(int communicators, Stream stream, int rank) const {
   const Script::Communicators& of_axes = script_.communicators()[at(communicators)];
-  return first_meeting_[at(communicators)] +
-         static_cast<std::uint32_t>(stream) * of_axes.groups() + of_axes.group_of[at(rank)];
+  return first_meeting_[at(communicators)] + static_cast<std::uint32_t>(stream) * of_axes.groups() +
+         of_axes.group_of[at(rank)];
 }
 
 void Player::arrive(std::uint32_t index, bool segment, std::uint32_t subject) {

@@ -51,7 +51,7 @@ class Player {
   struct Meeting {
     std::uint16_t communicators = 0;
     Stream stream = Stream::compute;
-    bool segment = false;     // subject is a segment, else a collective
+    bool segment = false;  // subject is a segment, else a collective
     std::uint32_t group = 0;
     std::uint32_t subject = 0;
     std::uint32_t arrived = 0;
@@ -75,8 +75,7 @@ class Player {
     return spans_[first_task_[static_cast<std::size_t>(rank)] + task];
   }
   Lane& lane(int rank, Stream stream) {
-    return lanes_[static_cast<std::size_t>(rank) * stream_count +
-                  static_cast<std::size_t>(stream)];
+    return lanes_[static_cast<std::size_t>(rank) * stream_count + static_cast<std::size_t>(stream)];
   }
 
   void handle(Tag tag);
@@ -124,7 +123,6 @@ class Player {
 
 /// `simulate` over any fabric.
 Timeline play_in_child(const StepGraph& graph, const Fabric& fabric,
-                       const std::vector<topology::GpuId>& gpu_of_rank,
-                       const PlayOptions& options);
+                       const std::vector<topology::GpuId>& gpu_of_rank, const PlayOptions& options);
 
 }  // namespace sim::engine

@@ -115,8 +115,7 @@ Script::Match Script::make_match(std::uint16_t sender, std::uint16_t receiver, i
     if (sending[i].kind != TaskKind::send) continue;
     const Message& message = graph_->messages[sending[i].index];
     if (message.peer_stage != to) continue;
-    const auto found =
-        receives.find({message.name, sending[i].micro_batch, message.sender_chunk});
+    const auto found = receives.find({message.name, sending[i].micro_batch, message.sender_chunk});
     CHECK_INVARIANT(found != receives.end());
     match.receive_of_send[i] = found->second;
   }

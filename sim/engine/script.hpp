@@ -13,16 +13,16 @@ class Script {
  public:
   /// Who must wait for whom in a program: dependencies and the order of streams in one.
   struct Order {
-    std::vector<std::uint16_t> waits;        ///< per task: tasks that must end before it is ready
-    std::vector<std::uint32_t> first_next;   ///< per task, offset into next; tasks + 1 entries
+    std::vector<std::uint16_t> waits;       ///< per task: tasks that must end before it is ready
+    std::vector<std::uint32_t> first_next;  ///< per task, offset into next; tasks + 1 entries
     std::vector<std::uint32_t> next;
   };
   /// Groups of ranks along one set of axes.
   struct Communicators {
     strategies::AxisSet axes;
-    int extent = 1;                       ///< ranks of a group
-    std::vector<std::uint32_t> group_of;  ///< by rank
-    std::vector<int> members;             ///< by group, `extent` each, ascending
+    int extent = 1;                             ///< ranks of a group
+    std::vector<std::uint32_t> group_of;        ///< by rank
+    std::vector<int> members;                   ///< by group, `extent` each, ascending
     const StepGraph::Groups* shapes = nullptr;  ///< null for a union made for a segment
 
     std::uint32_t groups() const {

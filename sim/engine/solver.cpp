@@ -1,10 +1,10 @@
 #include "sim/engine/solver.hpp"
 
+#include <cmath>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/kernel/routing/NetPoint.hpp>
 #include <simgrid/kernel/routing/StarZone.hpp>
 #include <simgrid/s4u.hpp>
-#include <cmath>
 #include <string>
 #include <unordered_map>
 

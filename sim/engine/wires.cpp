@@ -29,8 +29,7 @@ std::uint64_t hash_of(const std::vector<std::pair<int, int>>& ends) {
 }  // namespace
 
 Wires::Wires(const StepGraph& graph, const Script& script, const Fabric& fabric,
-             const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains,
-             Network& network)
+             const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains, Network& network)
     : graph_(graph),
       script_(script),
       fabric_(fabric),
@@ -80,9 +79,9 @@ PathId Wires::path_of(const Ends& ends, std::vector<Known>& known) {
     if (path.ends_hash == hash && path.flows == ends.size()) return path.path;
   std::vector<topology::LinkId> crossings;
   for (const auto& [from, to] : ends) append_route(from, to, crossings);
-  known.push_back({hash, ends.size(),
-                   network_.add_path(std::move(crossings),
-                                     static_cast<std::uint32_t>(ends.size()))});
+  known.push_back(
+      {hash, ends.size(),
+       network_.add_path(std::move(crossings), static_cast<std::uint32_t>(ends.size()))});
   return known.back().path;
 }
 

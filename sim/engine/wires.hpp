@@ -51,9 +51,9 @@ class Wires {
   const std::vector<topology::GpuId>& gpu_of_rank_;
   bool inside_domains_;
   Network& network_;
-  std::vector<std::vector<Range>> ranges_;               // by collective, group
+  std::vector<std::vector<Range>> ranges_;  // by collective, group
   std::vector<Bundle> bundles_;
-  std::vector<std::vector<std::vector<Known>>> known_;   // by communicators, group
+  std::vector<std::vector<std::vector<Known>>> known_;  // by communicators, group
   std::unordered_map<std::uint64_t, PathId> between_;
 };
 

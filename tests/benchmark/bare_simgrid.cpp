@@ -1,13 +1,13 @@
 #include "tests/benchmark/bare_simgrid.hpp"
 
-#include <simgrid/kernel/routing/NetPoint.hpp>
-#include <simgrid/kernel/routing/StarZone.hpp>
-#include <simgrid/s4u.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <ctime>
 #include <memory>
+#include <simgrid/kernel/routing/NetPoint.hpp>
+#include <simgrid/kernel/routing/StarZone.hpp>
+#include <simgrid/s4u.hpp>
 #include <string>
 #include <vector>
 
@@ -44,8 +44,11 @@ class RoutedZone final : public simgrid::kernel::routing::StarZone {
 };
 
 void play(const StepGraph& graph, const topology::Cluster& cluster, int rounds) {
-  std::vector<std::string> arguments{"bare", "--log=root.thresh:error", "--cfg=network/model:CM02",
-                                     "--cfg=network/crosstraffic:0", "--cfg=contexts/stack-size:64",
+  std::vector<std::string> arguments{"bare",
+                                     "--log=root.thresh:error",
+                                     "--cfg=network/model:CM02",
+                                     "--cfg=network/crosstraffic:0",
+                                     "--cfg=contexts/stack-size:64",
                                      "--cfg=network/TCP-gamma:0"};
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -75,8 +78,8 @@ void play(const StepGraph& graph, const topology::Cluster& cluster, int rounds) 
         const int next = graph.grid.moved(rank, axis, (here + 1) % extent);
         // One mailbox a channel: taking another sender's message early could end in a circle.
         const char* const channel = axis == Axis::pipeline ? "p" : "d";
-        const s4u::CommPtr sent = s4u::Mailbox::by_name(fmt::format("{}{}", channel, next))
-                                      ->put_async(&payload, 8 << 20);
+        const s4u::CommPtr sent =
+            s4u::Mailbox::by_name(fmt::format("{}{}", channel, next))->put_async(&payload, 8 << 20);
         s4u::Mailbox::by_name(fmt::format("{}{}", channel, rank))->get<int>();
         sent->wait();
       }

@@ -31,8 +31,7 @@ Usage usage_of(int who) {
           static_cast<double>(used.ru_maxrss) / 1024};
 }
 
-void print_row(const std::string& name, const StepGraph& graph,
-               const topology::Cluster& cluster) {
+void print_row(const std::string& name, const StepGraph& graph, const topology::Cluster& cluster) {
   const int ranks = graph.grid.size();
   const auto start = std::chrono::steady_clock::now();
   const Usage before = usage_of(RUSAGE_SELF);
@@ -44,8 +43,7 @@ void print_row(const std::string& name, const StepGraph& graph,
   const double bare = bare_seconds_per_transfer(graph, cluster);
   fmt::print("{:<26} {:>6} {:>10.3f} {:>7.2f} {:>7.2f} {:>7.0f} {:>10} {:>10} {:>9} {:>9.0f} ",
              name, ranks, timeline.step.ms(), wall.count(), cpu, child.peak_mib,
-             timeline.activities, timeline.transfers, timeline.shared_transfers,
-             activities / cpu);
+             timeline.activities, timeline.transfers, timeline.shared_transfers, activities / cpu);
   if (timeline.transfers > 0)
     fmt::print("{:>7.2f}\n", cpu / (bare * static_cast<double>(timeline.transfers)));
   else
@@ -68,15 +66,15 @@ void in_own_process(const Row& row) {
 }
 
 int run(int most_ranks) {
-  fmt::print("{:<26} {:>6} {:>10} {:>7} {:>7} {:>7} {:>10} {:>10} {:>9} {:>9} {:>7}\n", "",
-             "ranks", "step ms", "wall s", "cpu s", "MiB", "activities", "transfers", "shared",
-             "act/cpu s", "x bare");
+  fmt::print("{:<26} {:>6} {:>10} {:>7} {:>7} {:>7} {:>10} {:>10} {:>9} {:>9} {:>7}\n", "", "ranks",
+             "step ms", "wall s", "cpu s", "MiB", "activities", "transfers", "shared", "act/cpu s",
+             "x bare");
   for (const int ranks : {8, 64, 512, 2048}) {
     if (ranks > most_ranks) break;
     in_own_process([&] {
       const auto cluster = cluster_for(ranks);
-      print_row("all-reduce 256 MiB",
-                lone_all_reduce(ranks, base::Bytes::from_mib(256), *cluster), *cluster);
+      print_row("all-reduce 256 MiB", lone_all_reduce(ranks, base::Bytes::from_mib(256), *cluster),
+                *cluster);
     });
   }
   for (const Size& size : {Size{8, 4, 2, 8}, Size{8, 8, 4, 8}, Size{8, 16, 8, 16},
@@ -84,9 +82,9 @@ int run(int most_ranks) {
     if (size.ranks() > most_ranks) break;
     in_own_process([&] {
       const auto cluster = cluster_for(size.ranks());
-      print_row(fmt::format("step tp 8 dp {} pp {} mb {}", size.data, size.pipeline,
-                            size.micro_batches),
-                synthetic_step(size, *cluster), *cluster);
+      print_row(
+          fmt::format("step tp 8 dp {} pp {} mb {}", size.data, size.pipeline, size.micro_batches),
+          synthetic_step(size, *cluster), *cluster);
     });
   }
   return 0;

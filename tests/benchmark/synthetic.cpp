@@ -27,8 +27,8 @@ calibrate::CollectiveCost price(Collective op, Bytes bytes, const calibrate::Gro
   calibrate::CollectiveCost cost;
   const bool across = shape.nodes > 1;
   const BytesPerSecond rate = across ? shape.network_rate : shape.scale_up_rate;
-  cost.latency = (across ? shape.network_latency : shape.scale_up_latency) * shape.nodes +
-                 Seconds::from_us(5);
+  cost.latency =
+      (across ? shape.network_latency : shape.scale_up_latency) * shape.nodes + Seconds::from_us(5);
   cost.bus_rate = rate * 0.9;
   const double wire = bytes.as_double() * calibrate::bus_factor(op, shape.ranks);
   cost.total.time = cost.latency + Bytes::from_double(wire) / cost.bus_rate;
@@ -116,8 +116,8 @@ class Synthetic {
       const char* const name = cell.forward ? "activation" : "gradient";
       if (from_peer) {
         const int peer = cell.forward ? stage - 1 : stage + 1;
-        after.push_back(add(program, TaskKind::receive, Stream::receive, message(name, peer, 0),
-                            mb, {}));
+        after.push_back(
+            add(program, TaskKind::receive, Stream::receive, message(name, peer, 0), mb, {}));
       }
       std::uint32_t done = 0;
       if (cell.forward) {
@@ -191,12 +191,13 @@ std::vector<topology::GpuId> in_order(int ranks) {
 }
 
 std::shared_ptr<const topology::Cluster> cluster_for(int gpus, int oversubscription) {
-  auto read = topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) +
-                                               "/scenarios/hardware");
+  auto read =
+      topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware");
   CHECK_INVARIANT(read.has_value());
   const auto registry = std::make_shared<const topology::HardwareRegistry>(std::move(*read));
   const std::string yaml = fmt::format(
-      "nodes: {{type: dgx-h100, count: {}}}\nfabric: {{kind: rail_optimized, oversubscription: {}}}\n",
+      "nodes: {{type: dgx-h100, count: {}}}\nfabric: {{kind: rail_optimized, oversubscription: "
+      "{}}}\n",
       (gpus + 7) / 8, oversubscription);
   const auto document = base::parse_yaml(yaml, "benchmark");
   CHECK_INVARIANT(document.has_value());

@@ -36,7 +36,8 @@ TEST_CASE("mistakes of a table are told with their line") {
       {"a,b,a\n", "t.csv:1:1: error: two columns are named 'a'\n"},
       {"a\nx\n\"y", "t.csv:3:1: error: a quote is never closed\n"},
       {"a\n\"y\"z\n",
-       "t.csv:2:1: error: text after a closing quote (write a quote inside a quoted field twice)\n"},
+       "t.csv:2:1: error: text after a closing quote (write a quote inside a quoted field "
+       "twice)\n"},
   }));
   const base::Result<Csv> table = parse_csv(row.text, "t.csv");
   REQUIRE_FALSE(table);

@@ -8,7 +8,8 @@
 
 namespace calibrate {
 
-inline const std::string hardware_folder = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware";
+inline const std::string hardware_folder =
+    std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware";
 
 inline std::string text_of(const base::Diagnostics& diagnostics) {
   std::string text;

@@ -112,7 +112,7 @@ std::string published(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-TEST_CASE("published kernels are met within 10 % in the median, on each GPU and for each operation") {
+TEST_CASE("published kernels are met within 10 % in the median, on each GPU and each operation") {
   const std::string text = published("kernels.csv");
   if (text.empty()) return;
   const auto table = parse_csv(text, "kernels.csv");
@@ -130,7 +130,7 @@ TEST_CASE("published kernels are met within 10 % in the median, on each GPU and 
     }
 }
 
-TEST_CASE("published collectives of 4 MiB and more inside A100 and H100 nodes are met within 15 %") {
+TEST_CASE("published collectives from 4 MiB inside A100 and H100 nodes are met within 15 %") {
   const std::string text = published("collectives.csv");
   if (text.empty()) return;
   const auto table = parse_csv(text, "collectives.csv");

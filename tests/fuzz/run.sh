@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fuzzes each reader for a while: tests/fuzz/run.sh [SECONDS] [TARGET...]
-# Inputs that break something are left in tests/fuzz/found/TARGET, where every build replays them.
+# Inputs that break something are left in tests/fuzz/found/TARGET, where every build replays them:
+# give them a name that says what was wrong.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
@@ -16,6 +17,7 @@ for target in "$@"; do
     -max_len=8192 -print_final_stats=1 -artifact_prefix="tests/fuzz/found/$target/" \
     "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" 2>&1 \
     | grep -E "^(==[0-9]|SUMMARY|stat::number_of|stat::average|stat::peak|.*: bug:|Test unit)" || true
-  [ -z "$(ls "tests/fuzz/found/$target")" ] && rmdir "tests/fuzz/found/$target" || status=1
+  ls "tests/fuzz/found/$target" | grep -qE "^(crash|timeout|oom|leak)-" && status=1
+  rmdir "tests/fuzz/found/$target" 2> /dev/null || true
 done
 exit $status

@@ -57,9 +57,14 @@ TEST_CASE("a ring over two nodes of two uses both NICs") {
   // all-gather of 8,000 bytes over 4: W = 3/4 x 8,000 = 6,000. Inside a node each member passes
   // W x 1/2 = 3,000 to the other; from node to node W / 2 = 3,000 on each of two rails.
   const auto bytes = base::Bytes::from_count(3000);
-  CHECK(expand(Collective::all_gather, 8000, domains_of(2, 2)) ==
-        std::vector<Flow>{{0, 1, bytes}, {1, 0, bytes}, {0, 2, bytes}, {1, 3, bytes},
-                          {2, 3, bytes}, {3, 2, bytes}, {2, 0, bytes}, {3, 1, bytes}});
+  CHECK(expand(Collective::all_gather, 8000, domains_of(2, 2)) == std::vector<Flow>{{0, 1, bytes},
+                                                                                    {1, 0, bytes},
+                                                                                    {0, 2, bytes},
+                                                                                    {1, 3, bytes},
+                                                                                    {2, 3, bytes},
+                                                                                    {3, 2, bytes},
+                                                                                    {2, 0, bytes},
+                                                                                    {3, 1, bytes}});
 }
 
 TEST_CASE("each member sends and receives what the bus factor says") {

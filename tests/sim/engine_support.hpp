@@ -16,8 +16,8 @@ namespace sim {
 inline constexpr double nvlink_rate = 400e9;
 inline constexpr double nic_rate = 50e9;
 
-/// Nodes of `gpus` GPUs: each GPU has an NVLink port into the node's switch and a NIC. All NICs meet
-/// in one switch; if `uplink` > 0 each node reaches it through one shared uplink of that rate.
+/// Nodes of `gpus` GPUs: each GPU has an NVLink port into the node's switch and a NIC. All NICs
+/// meet in one switch; if `uplink` > 0 each node reaches it through one shared uplink of that rate.
 struct Machine {
   int nodes = 1;
   int gpus = 1;
@@ -50,8 +50,7 @@ struct Machine {
         return true;
       }
       links.push_back(self.port(from, Port::nic_out));
-      if (self.uplink > 0)
-        links.insert(links.end(), {self.uplink_out(a), self.uplink_out(b) + 1});
+      if (self.uplink > 0) links.insert(links.end(), {self.uplink_out(a), self.uplink_out(b) + 1});
       links.push_back(self.port(to, Port::nic_in));
       return true;
     };
@@ -165,8 +164,7 @@ class StepBuilder {
     for (int group = 0; group < graph_.grid.group_count(axes); ++group) {
       std::vector<int> in_node(static_cast<std::size_t>(machine_.nodes), 0);
       for (const int rank : graph_.grid.members(group, axes))
-        ++in_node[static_cast<std::size_t>(
-            machine_.node_of(static_cast<topology::GpuId>(rank)))];
+        ++in_node[static_cast<std::size_t>(machine_.node_of(static_cast<topology::GpuId>(rank)))];
       calibrate::GroupShape shape;
       shape.ranks = graph_.grid.extent(axes);
       shape.nodes = 0;
@@ -188,8 +186,8 @@ class StepBuilder {
 inline Timeline play(const StepBuilder& step, const Machine& machine,
                      const engine::PlayOptions& options = {}) {
   check_step_graph(step.graph());
-  return engine::play_in_child(step.graph(), machine.fabric(),
-                               in_order(step.graph().grid.size()), options);
+  return engine::play_in_child(step.graph(), machine.fabric(), in_order(step.graph().grid.size()),
+                               options);
 }
 
 }  // namespace sim

@@ -53,8 +53,8 @@ TEST_CASE("a ring alone is as slow as the links that its price forgot") {
 TEST_CASE("an all-to-all alone is limited by the NIC") {
   // 2 nodes x 2 GPUs, 64 MiB a rank: 16 MiB to each other rank, of which two are across: 32 MiB out
   // of each NIC at 50 GB/s: 671.1 us. The price says 100 us.
-  const Timeline timeline = lone_collective(Collective::all_to_all, 64 * mib, {2, 2},
-                                            cost_of_time(0, 100e-6), true);
+  const Timeline timeline =
+      lone_collective(Collective::all_to_all, 64 * mib, {2, 2}, cost_of_time(0, 100e-6), true);
   CHECK(timeline.step.us() == Approx(32.0 * mib / 50e9 * 1e6).epsilon(1e-3));
 }
 
@@ -62,13 +62,12 @@ TEST_CASE("no collective beats its bandwidth bound, whatever the price says") {
   const auto op = GENERATE(Collective::all_reduce, Collective::all_gather,
                            Collective::reduce_scatter, Collective::all_to_all,
                            Collective::broadcast, Collective::reduce, Collective::send_receive);
-  const auto [nodes, gpus] = GENERATE(std::pair{2, 1}, std::pair{2, 4}, std::pair{3, 2},
-                                      std::pair{5, 1}, std::pair{4, 8});
+  const auto [nodes, gpus] =
+      GENERATE(std::pair{2, 1}, std::pair{2, 4}, std::pair{3, 2}, std::pair{5, 1}, std::pair{4, 8});
   const double price = GENERATE(1e-9, 1e-6, 1e-3);
   const bool flow = GENERATE(false, true);
   const std::int64_t bytes = 16 * mib;
-  const Timeline timeline =
-      lone_collective(op, bytes, {nodes, gpus}, cost_of_time(0, price), flow);
+  const Timeline timeline = lone_collective(op, bytes, {nodes, gpus}, cost_of_time(0, price), flow);
   // What has to leave or enter a node, over all its NICs.
   const double share = static_cast<double>(bytes);
   const double ranks = nodes * gpus;
@@ -127,10 +126,10 @@ TEST_CASE("link bytes count every hop, and what stays inside is counted apart") 
   // parallel 2 across (all-reduce of 4 MB: 4 MB each way on each rail).
   const Machine machine{2, 2};
   StepBuilder step(2, 1, 2, 1, machine);
-  const int tensor = step.collective(Collective::all_reduce, Axis::tensor, 1'000'000,
-                                     cost_of_time(0, 1e-3));
-  const int data = step.collective(Collective::all_reduce, Axis::data_shard, 4'000'000,
-                                   cost_of_time(0, 1e-3));
+  const int tensor =
+      step.collective(Collective::all_reduce, Axis::tensor, 1'000'000, cost_of_time(0, 1e-3));
+  const int data =
+      step.collective(Collective::all_reduce, Axis::data_shard, 4'000'000, cost_of_time(0, 1e-3));
   const auto run = step.task(0, TaskKind::run, Stream::compute,
                              step.segment({StepBuilder::piece(1e-3, tensor)}));
   step.task(0, TaskKind::collective, Stream::data_comm, data, {run});
@@ -176,21 +175,20 @@ TEST_CASE("a crash of the simulation is an error here and leaves no zombie") {
   // A collective that only one of its two members calls can never begin.
   const Machine machine{2, 1};
   StepBuilder step(1, 1, 2, 1, machine);
-  const int use = step.collective(Collective::all_reduce, Axis::data_shard, mib,
-                                  cost_of_time(0, 1e-3));
+  const int use =
+      step.collective(Collective::all_reduce, Axis::data_shard, mib, cost_of_time(0, 1e-3));
   step.task(0, TaskKind::collective, Stream::data_comm, use);
   step.own_program(1).tasks.clear();
-  CHECK_THROWS_WITH(
-      engine::play_in_child(step.graph(), machine.fabric(), in_order(2), {}),
-      Catch::Contains("the simulation process ended early: signal 6"));
+  CHECK_THROWS_WITH(engine::play_in_child(step.graph(), machine.fabric(), in_order(2), {}),
+                    Catch::Contains("the simulation process ended early: signal 6"));
   engine::Fabric torn = machine.fabric();
   torn.route = [](topology::GpuId, topology::GpuId, std::vector<topology::LinkId>&) {
     return false;
   };
   StepBuilder whole(1, 1, 2, 1, machine);
-  whole.task(0, TaskKind::collective, Stream::data_comm,
-             whole.collective(Collective::all_reduce, Axis::data_shard, mib,
-                              cost_of_time(0, 1e-3)));
+  whole.task(
+      0, TaskKind::collective, Stream::data_comm,
+      whole.collective(Collective::all_reduce, Axis::data_shard, mib, cost_of_time(0, 1e-3)));
   CHECK_THROWS_WITH(engine::play_in_child(whole.graph(), torn, in_order(2), {}),
                     "the cluster has no path from GPU 0 to GPU 1");
 }

@@ -38,10 +38,9 @@ inline RandomStep random_step(unsigned seed, bool crowded) {
                             Axis::tensor | Axis::context, strategies::AxisSet(Axis::data_shard)};
   std::vector<int> uses;
   for (int i = 0; i < 6; ++i)
-    uses.push_back(step.collective(
-        pick(4) == 0 ? Collective::all_to_all : Collective::all_reduce,
-        all_axes[static_cast<std::size_t>(i < 4 ? i : pick(4))], 1'000'000 * (1 + pick(20)),
-        price()));
+    uses.push_back(step.collective(pick(4) == 0 ? Collective::all_to_all : Collective::all_reduce,
+                                   all_axes[static_cast<std::size_t>(i < 4 ? i : pick(4))],
+                                   1'000'000 * (1 + pick(20)), price()));
   const auto data_use = uses[3];
 
   // Segments in two variants: the same collectives between kernels of other lengths.
@@ -50,8 +49,9 @@ inline RandomStep random_step(unsigned seed, bool crowded) {
     std::vector<Piece> one;
     const int pieces = 1 + pick(5);
     for (int p = 0; p < pieces; ++p)
-      one.push_back(StepBuilder::piece(pick(3) == 0 ? 0 : 1e-3 * pick(2000),
-                                       pick(2) == 0 ? -1 : uses[static_cast<std::size_t>(pick(6))]));
+      one.push_back(
+          StepBuilder::piece(pick(3) == 0 ? 0 : 1e-3 * pick(2000),
+                             pick(2) == 0 ? -1 : uses[static_cast<std::size_t>(pick(6))]));
     std::vector<Piece> other = one;
     for (Piece& piece : other) piece.compute = base::Seconds::from_ms(pick(2000));
     segments.emplace_back(step.segment(one), step.segment(other));

@@ -40,10 +40,10 @@ class Reference {
   struct Lane {
     int rank;
     Stream stream;
-    std::uint32_t task;   // the next of the program, of any stream
+    std::uint32_t task;  // the next of the program, of any stream
     std::size_t piece;
     double time;
-    double arrived;       // at the collective it is in; -1 when in none
+    double arrived;  // at the collective it is in; -1 when in none
   };
 
   const Program& program(int rank) const {
@@ -58,8 +58,8 @@ class Reference {
     if (lane.piece == 0 && lane.arrived < 0) {
       double ready = lane.time;
       for (std::uint32_t d = 0; d < task.dependency_count; ++d) {
-        const double end = end_[at(lane.rank)]
-                               [program(lane.rank).dependencies[task.first_dependency + d]];
+        const double end =
+            end_[at(lane.rank)][program(lane.rank).dependencies[task.first_dependency + d]];
         if (end < 0) return false;
         ready = std::max(ready, end);
       }
@@ -176,8 +176,7 @@ TEST_CASE("leaving out links that hold nobody back changes no time") {
   for (unsigned seed = 100; seed < 160; ++seed) {
     const RandomStep random = random_step(seed, true);
     for (const bool hybrid : {true, false}) {
-      const Timeline lean =
-          play(random.step, random.machine, {.private_as_durations = hybrid});
+      const Timeline lean = play(random.step, random.machine, {.private_as_durations = hybrid});
       const Timeline full = play(random.step, random.machine,
                                  {.private_as_durations = hybrid, .everything_shared = true});
       REQUIRE(lean.spans.size() == full.spans.size());
@@ -204,15 +203,13 @@ TEST_CASE("the analytic step is a lower bound, and exact where copies are equal 
         for (int rank = 0; rank < graph.grid.size(); ++rank)
           graph.program_of_rank[at(rank)] =
               static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline));
-      const Timeline bound = analyse(graph, random.machine.fabric().domain_of_gpu,
-                                     in_order(graph.grid.size()));
+      const Timeline bound =
+          analyse(graph, random.machine.fabric().domain_of_gpu, in_order(graph.grid.size()));
       for (const bool hybrid : {true, false}) {
-        const Timeline played =
-            play(random.step, random.machine, {.private_as_durations = hybrid});
+        const Timeline played = play(random.step, random.machine, {.private_as_durations = hybrid});
         INFO("seed " << seed << " crowded " << crowded << " hybrid " << hybrid);
         CHECK(bound.step.s() <= played.step.s() * (1 + 1e-9));
-        if (equal && !crowded)
-          CHECK(bound.step.s() == Approx(played.step.s()).epsilon(1e-9));
+        if (equal && !crowded) CHECK(bound.step.s() == Approx(played.step.s()).epsilon(1e-9));
         for (int rank = 0; rank < graph.grid.size(); ++rank)
           for (std::uint32_t task = 0;
                task < graph.programs[graph.program_of_rank[at(rank)]].tasks.size(); ++task)

@@ -56,9 +56,8 @@ double play(const Case& what) {
           ready = before->second;
         }
         if (!cell.forward) {
-          const auto before = place == places - 1
-                                  ? done.find({true, cell.micro_batch, place})
-                                  : done.find({false, cell.micro_batch, place + 1});
+          const auto before = place == places - 1 ? done.find({true, cell.micro_batch, place})
+                                                  : done.find({false, cell.micro_batch, place + 1});
           if (before == done.end()) break;
           ready = before->second;
         }

@@ -69,8 +69,7 @@ TEST_CASE("every broken law is refused") {
   SECTION("tasks that wait for each other in a circle") {
     CHECK(break_by([](StepGraph& g) {
       Program& program = g.programs[0];
-      program.tasks[0].first_dependency =
-          static_cast<std::uint32_t>(program.dependencies.size());
+      program.tasks[0].first_dependency = static_cast<std::uint32_t>(program.dependencies.size());
       program.tasks[0].dependency_count = 1;
       program.dependencies.push_back(1);  // the work waits for the send that waits for it
     }));

@@ -319,16 +319,16 @@ TEST_CASE("mistakes in a cluster are told at their place") {
        "ports ('leaves_per_pod' can be 32 at most)\n"},
       {"nodes: {type: dgx-h100, count: 99}\nfabric: {kind: rail_optimized, uplink_rate: 1 "
        "Mbit/s}\n",
-       "c.yaml:2:9: error: a leaf needs 1 ports to NICs and 400000 to spines, but 'switch_ports' is "
-       "64 (lower 'nodes_per_leaf', or raise 'switch_ports' or 'oversubscription')\n"},
+       "c.yaml:2:9: error: a leaf needs 1 ports to NICs and 400000 to spines, but 'switch_ports' "
+       "is 64 (lower 'nodes_per_leaf', or raise 'switch_ports' or 'oversubscription')\n"},
       {"nodes: {type: dgx-h100, count: 50000}\nfabric: {kind: fat_tree, nodes_per_leaf: 1, "
        "switch_ports: 4096, uplink_rate: 1 Gbit/s}\n",
        "c.yaml:2:9: error: the fabric would have 160000000 cables between switches, more than "
        "4000000 (are 'uplink_rate' and the numbers of switches as meant?)\n"},
       {"nodes: {type: polaris, count: 2}\nfabric: {kind: dragonfly, routers_per_group: 4000, "
        "switch_ports: 4096}\n",
-       "c.yaml:2:9: error: the fabric would have 7998000 cables between switches, more than 4000000 "
-       "(are 'uplink_rate' and the numbers of switches as meant?)\n"},
+       "c.yaml:2:9: error: the fabric would have 7998000 cables between switches, more than "
+       "4000000 (are 'uplink_rate' and the numbers of switches as meant?)\n"},
       {"nodes: {node: {base: dgx-h100, gpus: 1024}, count: 2000}\n",
        "c.yaml:1:1: error: the cluster has 2048000 GPUs, more than 1048576\n"},
       {"nodes: {type: polaris, count: 64}\nfabric: {kind: dragonfly}\n",
