@@ -98,7 +98,8 @@ class Loader {
       reader.read("name", name);
       reader.finish();
       if (auto text = take(base::read_file(beside_scenario(path)), problems_))
-        model_ = take(strategies::read_hf_config(*text, beside_scenario(path), &origins_), problems_);
+        model_ =
+            take(strategies::read_hf_config(*text, beside_scenario(path), &origins_), problems_);
       if (model_ && !name.empty()) model_->name = name;
     } else if (reader.read("file", path)) {
       reader.finish();
@@ -113,8 +114,8 @@ class Loader {
     }
   }
 
-  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes and fabric
-  /// are written out.
+  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
+  /// and fabric are written out.
   void read_cluster(MapReader& reader) {
     std::string path;
     if (!reader.read("kubernetes", path)) {

@@ -26,7 +26,8 @@ struct FakeNode {
       parts.push_back(fmt::format(R"("{}":"{}")", key, value));
     return fmt::format(
         R"({{"kind":"Node","metadata":{{"labels":{{{}}},"name":"{}"}},"spec":{{{}}},)"
-        R"("status":{{"allocatable":{{"cpu":"96",{}}},"conditions":[{{"type":"Ready","status":"{}"}}]}}}})",
+        R"("status":{{"allocatable":{{"cpu":"96",{}}},)"
+        R"("conditions":[{{"type":"Ready","status":"{}"}}]}}}})",
         fmt::join(parts, ","), name, spec, allocatable, ready);
   }
 };
