@@ -20,8 +20,8 @@ class Pricer {
 
   void append(Segment& segment, const strategies::Work& work);
   void append(Segment& segment, const std::string& label, Phase phase, const base::Kernel& kernel);
-  /// Ends a segment of work: if the host needs longer to launch it than the GPU to do it, the GPU waits
-  /// for the rest. The host runs ahead of the GPU, so only sums count, not single kernels.
+  /// Ends a segment of work: if the host needs longer to launch it than the GPU to do it, the GPU
+  /// waits for the rest. The host runs ahead of the GPU, so only sums count, not single kernels.
   void close(Segment& segment);
   /// Index of the collective in StepGraph::collectives.
   std::uint32_t collective(const std::string& name, CommKind kind,

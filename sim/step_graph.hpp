@@ -75,7 +75,8 @@ struct Task {
 };
 
 /// A message between pipeline stages. A send and a receive match when their ranks are each other's
-/// peers and (name, micro_batch, chunk of the sender) agree: see Task::micro_batch and `sender_chunk`.
+/// peers and (name, micro_batch, chunk of the sender) agree: see Task::micro_batch and
+/// `sender_chunk`.
 struct Message {
   std::string name;                 ///< "activation" or "gradient"
   int peer_stage = 0;               ///< pipeline coordinate of the other side

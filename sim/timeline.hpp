@@ -8,8 +8,9 @@
 
 namespace sim {
 
-/// When one task of one rank ran. For a collective or message, `ready` is when this rank arrived and
-/// `begin` when the last of its members had: ready to begin is waiting, begin to end is transfer.
+/// When one task of one rank ran. For a collective or message, `ready` is when this rank arrived
+/// and `begin` when the last of its members had: ready to begin is waiting, begin to end is
+/// transfer.
 struct Span {
   double ready = 0;
   double begin = 0;

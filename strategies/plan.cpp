@@ -84,9 +84,9 @@ class Checker {
     if (units % stages != 0)
       error("pipeline_parallel",
             fmt::format("{} layers cannot be divided by {} pipeline stages{}", units, stages,
-                        plan_.virtual_stages > 1
-                            ? fmt::format(" ({} x {} virtual)", plan_.pipeline, plan_.virtual_stages)
-                            : ""),
+                        plan_.virtual_stages > 1 ? fmt::format(" ({} x {} virtual)", plan_.pipeline,
+                                                               plan_.virtual_stages)
+                                                 : ""),
             (model_.layer_count() + 2) % stages == 0
                 ? "set account_for_embedding and account_for_loss to count both as layers"
                 : "");

@@ -53,8 +53,8 @@ struct Plan {
   Precision precision;
   base::Bytes bucket;         ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
   Overlap overlap;
-  /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd and
-  /// kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
+  /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
+  /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
   /// CUDA graphs.
   base::Seconds operator_dispatch = base::Seconds::from_us(80);
   std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
@@ -87,9 +87,9 @@ std::string describe(const Plan& plan);
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);
 
-/// Fills `plan.data` and `plan.bucket` where they are 0 and reports every way in which the plan does not fit the model
-/// or `gpus`: degrees whose product is not the cluster, heads, widths, layers, batches that do not
-/// divide. Places come from `origins` (paths "plan.…" and "model.…").
+/// Fills `plan.data` and `plan.bucket` where they are 0 and reports every way in which the plan
+/// does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
+/// layers, batches that do not divide. Places come from `origins` (paths "plan.…" and "model.…").
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                              const base::Origins& origins);
 

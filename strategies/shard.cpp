@@ -36,7 +36,8 @@ class Cutter {
     block.name = source.name;
     block.forward = forward(source, WorkPhase::forward, /*attention_only=*/false);
     block.backward = recomputed(source);
-    for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block.backward);
+    for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op)
+      backward(*op, block.backward);
     for (const Op& op : source.ops) block.parameters += local_parameters(op);
     account_memory(source, block);
     return block;

@@ -50,7 +50,7 @@ struct ShardedGraph {
   int embedding_block = 0;
   int head_block = 0;
   base::Bytes boundary;             ///< activation between pipeline stages, one micro-batch
-  base::Flop model_flop;            ///< one micro-batch, forward and backward, all ranks of a replica
+  base::Flop model_flop;  ///< one micro-batch, forward and backward, all ranks of a replica
   base::Flop hardware_flop;         ///< with what is recomputed
 };
 

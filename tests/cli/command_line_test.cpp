@@ -110,7 +110,7 @@ TEST_CASE("no engine beats the bound without contention, and the same input give
   CHECK(foreshard(arguments).out == first.out);
 }
 
-TEST_CASE("--set changes one value of the scenario") {
+TEST_CASE("one value of the scenario is changed by --set") {
   const Outcome outcome = foreshard(
       "run " + quick + " --fidelity analytic --json - --set plan.sequence=4096 --set name=short");
   REQUIRE(outcome.code == 0);

@@ -56,7 +56,8 @@ TEST_CASE("rank order strings that cannot be") {
   const auto message = [](const char* text) {
     return parse_rank_order(text, {"s.yaml", 4, 9}).error()[0].format();
   };
-  CHECK_THAT(message("tp-tp"), Catch::StartsWith("s.yaml:4:9: error: axis 'tp' stands twice in the rank order ("));
+  CHECK_THAT(message("tp-tp"),
+             Catch::StartsWith("s.yaml:4:9: error: axis 'tp' stands twice in the rank order ("));
   CHECK_THAT(message("dp-dp_shard"), Catch::Contains("axis 'dp_shard' stands twice"));
   CHECK_THAT(message("tp-xp"), Catch::Contains("unknown axis 'xp'"));
   CHECK_THAT(message(""), Catch::Contains("unknown axis ''"));
