@@ -119,9 +119,9 @@ Candidate tree(const GroupShape& shape, const Protocol& p) {
   if (across) rate = std::min(rate, tree_network_rate(shape));
   rate = rate * (across ? p.tree_share : p.tree_share_one_node);
   if (across) rate = std::min(rate, BytesPerSecond::from_gbyte(p.network_cap_gbyte));
-  return {Seconds::from_us(p.tree_base_us) +
-              2 * ((shape.ranks_per_node - 1) * hop + levels * network),
-          as_bus(rate, shape.ranks), across ? tree_network_ramp : ring_ramp};
+  return {
+      Seconds::from_us(p.tree_base_us) + 2 * ((shape.ranks_per_node - 1) * hop + levels * network),
+      as_bus(rate, shape.ranks), across ? tree_network_ramp : ring_ramp};
 }
 
 // NVLink SHARP: each GPU reads and writes the buffer once, the switch adds. tuning.cc: 0.85 of the
@@ -131,12 +131,10 @@ Candidate tree(const GroupShape& shape, const Protocol& p) {
 Candidate in_switch(const GroupShape& shape) {
   const BytesPerSecond rate =
       std::min(shape.scale_up_rate * 0.755, BytesPerSecond::from_gbyte(480));
-  if (shape.nodes == 1)
-    return {Seconds::from_us(2), as_bus(rate, shape.ranks), in_switch_ramp};
+  if (shape.nodes == 1) return {Seconds::from_us(2), as_bus(rate, shape.ranks), in_switch_ramp};
   const double levels = std::floor(std::log2(shape.nodes));
   return {Seconds::from_us(25) + shape.network_latency * (2 * levels * 20.9 / 14),
-          as_bus(std::min(rate * 0.9, tree_network_rate(shape)), shape.ranks),
-          in_switch_tree_ramp};
+          as_bus(std::min(rate * 0.9, tree_network_rate(shape)), shape.ranks), in_switch_tree_ramp};
 }
 
 // Every rank sends an equal part to every other: what stays inside the node and what leaves it
@@ -156,8 +154,7 @@ Candidate pairwise(const GroupShape& shape) {
     latency += shape.network_latency + Seconds::from_us(0.5 * ranks);
   }
   const double factor = bus_factor(Collective::all_to_all, shape.ranks);
-  return {latency,
-          BytesPerSecond::from_byte(factor / std::max(seconds_inside, seconds_outside)),
+  return {latency, BytesPerSecond::from_byte(factor / std::max(seconds_inside, seconds_outside)),
           pairwise_ramp};
 }
 
@@ -221,8 +218,7 @@ CollectiveCost collective_cost(Collective op, base::Bytes bytes, const GroupShap
   const Candidates list = candidates_for(op, shape);
   for (std::size_t i = 0; i < list.count; ++i) {
     const Candidate& candidate = list.items.at(i);
-    const BytesPerSecond rate =
-        candidate.bus_rate * ramp_factor(candidate.ramp, bytes.as_double());
+    const BytesPerSecond rate = candidate.bus_rate * ramp_factor(candidate.ramp, bytes.as_double());
     const Seconds time = candidate.latency + Seconds::from_s(wire / rate.byte());
     if (time < best.total.time) {
       best.latency = candidate.latency;

@@ -121,8 +121,8 @@ base::Result<Csv> parse_csv(std::string_view text, std::string file) {
       check_header(table, problems);
     } else if (fields.size() != table.columns.size()) {
       problems.push_back({{table.file, line, 1},
-                          fmt::format("the row has {} fields, but the header has {}",
-                                      fields.size(), table.columns.size()),
+                          fmt::format("the row has {} fields, but the header has {}", fields.size(),
+                                      table.columns.size()),
                           ""});
     } else {
       table.rows.push_back({line, std::move(fields)});
@@ -146,17 +146,15 @@ std::optional<double> CsvRow::number(std::string_view column) const {
   const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (status == std::errc() && end == word.data() + word.size() && std::isfinite(value))
     return value;
-  problems_->push_back({{table_->file, row_->line, 1},
-                        fmt::format("'{}' is not a number: '{}'", column, word),
-                        ""});
+  problems_->push_back(
+      {{table_->file, row_->line, 1}, fmt::format("'{}' is not a number: '{}'", column, word), ""});
   return std::nullopt;
 }
 
 std::optional<int> CsvRow::whole(std::string_view column) const {
   const std::optional<double> value = number(column);
   if (!value) return std::nullopt;
-  if (*value == std::floor(*value) && *value >= 0 && *value <= 1e9)
-    return static_cast<int>(*value);
+  if (*value == std::floor(*value) && *value >= 0 && *value <= 1e9) return static_cast<int>(*value);
   problems_->push_back({{table_->file, row_->line, 1},
                         fmt::format("'{}' is not a whole number: '{}'", column, text(column)),
                         ""});

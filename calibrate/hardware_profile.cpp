@@ -54,10 +54,9 @@ int HardwareProfile::add_source(const std::string& what, const CurveSource& sour
       source.points > 0 ? fmt::format("{}, {} points", source.text, source.points) : source.text;
   if (curves_.sustained < 1)
     basis += fmt::format("; clock held at {:.0f} %", 100 * curves_.sustained);
-  sources_.push_back(
-      measured_ ? fmt::format("{} {} ({})", gpu_.name, what, basis)
-                : fmt::format("{} {} scaled to {} ({})", curves_.architecture, what, gpu_.name,
-                              basis));
+  sources_.push_back(measured_ ? fmt::format("{} {} ({})", gpu_.name, what, basis)
+                               : fmt::format("{} {} scaled to {} ({})", curves_.architecture, what,
+                                             gpu_.name, basis));
   return static_cast<int>(sources_.size()) - 1;
 }
 

@@ -27,10 +27,10 @@ struct UnexpressedRow {
 /// Errors of predicted / measured - 1, as fractions.
 struct ScoreFigures {
   int rows = 0;
-  double mape = 0;        ///< mean of the absolute error
+  double mape = 0;  ///< mean of the absolute error
   double median_ape = 0;
   double p90_ape = 0;
-  double bias = 0;        ///< mean of the signed error
+  double bias = 0;               ///< mean of the signed error
   double interval_coverage = 0;  ///< share of measurements between p10 and p90
 };
 

@@ -60,8 +60,7 @@ std::string size_class(double bytes) {
 }
 
 ScoredRow priced(const CollectiveRow& row, Collective op, const GroupShape& shape) {
-  const CollectiveCost cost =
-      collective_cost(op, base::Bytes::from_double(row.size_bytes), shape);
+  const CollectiveCost cost = collective_cost(op, base::Bytes::from_double(row.size_bytes), shape);
   ScoredRow scored;
   scored.id = row.id;
   scored.measured = row.time_us * 1e-6;
@@ -121,8 +120,8 @@ std::optional<GroupShape> shape_of(const CollectiveRow& row,
   shape.scale_up_latency = type->scale_up_latency;
   shape.in_switch_reduction = type->in_switch_reduction;
   const double stated = row.nic_gbps_per_node > 0 ? row.nic_gbps_per_node : nic_gbps(*type);
-  const double used = std::ceil(static_cast<double>(type->nics) * per_node / type->gpus) /
-                      std::max(type->nics, 1);
+  const double used =
+      std::ceil(static_cast<double>(type->nics) * per_node / type->gpus) / std::max(type->nics, 1);
   shape.network_rate = base::BytesPerSecond::from_gbit(stated * used * type->nic_efficiency);
   shape.network_latency = type->nic_latency;
   if (row.nodes > 1 && !(shape.network_rate.byte() > 0)) return std::nullopt;

@@ -25,14 +25,13 @@ struct LibraryHabits {
   std::string_view name;
   double quantise_bytes;  ///< traffic per activation that an fp8 GEMM quantises first; 0: none
   int quantise_kernels;
-  bool writes_kv_cache;   ///< attention copies keys and values into the cache
+  bool writes_kv_cache;  ///< attention copies keys and values into the cache
 };
 
 // trtllm quantises per tensor (a pass for the maximum, a pass to scale), sglang and vllm per token.
 // The traffic is what the tables show at the share of the memory-bound curve.
-constexpr std::array<LibraryHabits, 3> habits{{{"trtllm", 7.0, 2, true},
-                                               {"sglang", 4.5, 1, true},
-                                               {"vllm", 4.5, 1, true}}};
+constexpr std::array<LibraryHabits, 3> habits{
+    {{"trtllm", 7.0, 2, true}, {"sglang", 4.5, 1, true}, {"vllm", 4.5, 1, true}}};
 
 std::string_view first_word(std::string_view text) { return text.substr(0, text.find(' ')); }
 
@@ -70,10 +69,10 @@ KernelsOfRow gemm_of(const KernelRow& row, DType type) {
       base::Gemm{whole(row.m), whole(row.n), whole(row.k), groups, type, output});
   const LibraryHabits* library = habits_of(row.library);
   if (library != nullptr && type == DType::fp8)
-    out.kernels.emplace_back(base::MemoryBound{
-        base::Bytes::from_double(row.m * row.k * static_cast<double>(groups) *
-                                 library->quantise_bytes),
-        library->quantise_kernels});
+    out.kernels.emplace_back(
+        base::MemoryBound{base::Bytes::from_double(row.m * row.k * static_cast<double>(groups) *
+                                                   library->quantise_bytes),
+                          library->quantise_kernels});
   return out;
 }
 
@@ -227,15 +226,24 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
   for (const Csv::Row& fields : table.rows) {
     const CsvRow cells(table, fields, problems);
     KernelRow row;
-    for (const auto& [column, field] :
-         {std::pair{"id", &row.id}, {"source", &row.source}, {"library", &row.library},
-          {"gpu", &row.gpu}, {"op", &row.op}, {"dtype", &row.dtype}, {"note", &row.note},
-          {"trust", &row.trust}})
+    for (const auto& [column, field] : {std::pair{"id", &row.id},
+                                        {"source", &row.source},
+                                        {"library", &row.library},
+                                        {"gpu", &row.gpu},
+                                        {"op", &row.op},
+                                        {"dtype", &row.dtype},
+                                        {"note", &row.note},
+                                        {"trust", &row.trust}})
       *field = cells.text(column);
-    for (const auto& [column, field] :
-         {std::pair{"m", &row.m}, {"n", &row.n}, {"k", &row.k}, {"batch", &row.batch},
-          {"seq_len", &row.seq_len}, {"q_heads", &row.q_heads}, {"kv_heads", &row.kv_heads},
-          {"head_dim", &row.head_dim}, {"time_us", &row.time_us}})
+    for (const auto& [column, field] : {std::pair{"m", &row.m},
+                                        {"n", &row.n},
+                                        {"k", &row.k},
+                                        {"batch", &row.batch},
+                                        {"seq_len", &row.seq_len},
+                                        {"q_heads", &row.q_heads},
+                                        {"kv_heads", &row.kv_heads},
+                                        {"head_dim", &row.head_dim},
+                                        {"time_us", &row.time_us}})
       *field = cells.number(column).value_or(0);
     row.causal = cells.number("causal").value_or(0) != 0;
     rows.push_back(std::move(row));
@@ -247,8 +255,8 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
 KernelsOfRow kernels_of(const KernelRow& row) {
   if (!(row.time_us > 0)) return unexpressed("no time");
   constexpr double dimension_max = 1e7;  // products of three stay far below 2^63
-  for (const double dimension : {row.m, row.n, row.k, row.batch, row.seq_len, row.q_heads,
-                                 row.kv_heads, row.head_dim})
+  for (const double dimension :
+       {row.m, row.n, row.k, row.batch, row.seq_len, row.q_heads, row.kv_heads, row.head_dim})
     if (dimension < 0 || dimension > dimension_max)
       return unexpressed("a dimension is out of range");
   const std::optional<DType> type = dtype_of(row.dtype);

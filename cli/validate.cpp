@@ -64,9 +64,7 @@ void validate(const ValidateOptions& options, Scorer scorer) {
 void add_table(CLI::App& group, const std::string& name, const std::string& help, Scorer scorer) {
   CLI::App* command = group.add_subcommand(name, help);
   const auto options = std::make_shared<ValidateOptions>();
-  command->add_option("--table", options->table, "the measurements")
-      ->type_name("CSV")
-      ->required();
+  command->add_option("--table", options->table, "the measurements")->type_name("CSV")->required();
   command->add_option("--json", options->json, "write the score as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));

@@ -50,8 +50,7 @@ class RankBreakdown {
   }
 
   Seconds& exposed(const Task& task) {
-    if (task.kind == TaskKind::send || task.kind == TaskKind::receive)
-      return sum_.pipeline_exposed;
+    if (task.kind == TaskKind::send || task.kind == TaskKind::receive) return sum_.pipeline_exposed;
     switch (graph_.collectives[task.index].kind) {
       case CommKind::tensor: return sum_.tensor_exposed;
       case CommKind::data: return sum_.data_exposed;
@@ -125,8 +124,8 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
     for (Seconds Breakdown::*part :
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
           &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,
-          &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer,
-          &Breakdown::host, &Breakdown::other})
+          &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host,
+          &Breakdown::other})
       mean.*part += one.*part * share;
   }
   const double error = mean.total().s() - timeline.step.s();

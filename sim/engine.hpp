@@ -13,7 +13,7 @@ namespace sim {
 enum class Fidelity { analytic, hybrid, flow };
 
 struct EngineOptions {
-  Fidelity fidelity = Fidelity::hybrid;    ///< hybrid or flow here
+  Fidelity fidelity = Fidelity::hybrid;  ///< hybrid or flow here
   std::uint64_t ecmp_seed = 0;
   /// Called now and then with the share of tasks done, 0 to 1.
   std::function<void(double)> progress;

@@ -61,8 +61,8 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   if (piece.compute > base::Seconds{})
     piece.spread = static_cast<float>(weighted_spread / piece.compute.s());
   segment.pieces.resize(first);
-  piece.collective = static_cast<std::int32_t>(
-      collective(work.label, CommKind::tensor, *work.communication));
+  piece.collective =
+      static_cast<std::int32_t>(collective(work.label, CommKind::tensor, *work.communication));
   segment.pieces.push_back(piece);
 }
 
@@ -94,8 +94,8 @@ void Pricer::close(Segment& segment) {
 
 std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
                                  const strategies::Communication& communication) {
-  const auto key = std::tuple(name, static_cast<int>(communication.op),
-                              communication.axes.bits(), communication.bytes.count());
+  const auto key = std::tuple(name, static_cast<int>(communication.op), communication.axes.bits(),
+                              communication.bytes.count());
   const auto [entry, fresh] =
       collectives_.try_emplace(key, static_cast<std::uint32_t>(graph_.collectives.size()));
   if (!fresh) return entry->second;
@@ -151,8 +151,7 @@ const calibrate::Duration& Pricer::price(const base::Kernel& kernel) {
 const StepGraph::Groups& Pricer::groups(strategies::AxisSet axes) {
   for (const StepGraph::Groups& known : graph_.groups)
     if (known.axes == axes) return known;
-  graph_.groups.push_back(
-      group_shapes(graph_.grid, axes, input_.cluster, input_.gpu_of_rank));
+  graph_.groups.push_back(group_shapes(graph_.grid, axes, input_.cluster, input_.gpu_of_rank));
   return graph_.groups.back();
 }
 

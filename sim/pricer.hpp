@@ -41,8 +41,8 @@ class Pricer {
   std::map<std::tuple<std::string, int, unsigned, std::int64_t>, std::uint32_t> collectives_;
   std::map<std::tuple<std::string, int, int>, std::uint32_t> messages_;
   std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;
-  std::int16_t host_source_ = -1;   // of StepGraph::sources; -1: no segment has waited yet
-  int operators_ = 0;               // launched by the segment in the making
+  std::int16_t host_source_ = -1;  // of StepGraph::sources; -1: no segment has waited yet
+  int operators_ = 0;              // launched by the segment in the making
 };
 
 }  // namespace sim

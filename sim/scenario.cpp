@@ -124,8 +124,8 @@ class Loader {
     }
   }
 
-  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes and fabric
-  /// are written out.
+  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
+  /// and fabric are written out.
   void read_cluster(MapReader& reader) {
     std::string path;
     if (!reader.read("kubernetes", path)) {
@@ -183,14 +183,13 @@ class Loader {
   }
 
   void check() {
-    append(problems_,
-           strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
+    append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
     const topology::GpuSpec& gpu = cluster_->gpu_spec(0);
     if (!gpu.peak.contains(plan_.precision.compute))
-      problems_.push_back({origins_.at("plan.precision.compute"),
-                           fmt::format("{} cannot compute in {}", gpu.name,
-                                       base::name_of(plan_.precision.compute)),
-                           fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
+      problems_.push_back(
+          {origins_.at("plan.precision.compute"),
+           fmt::format("{} cannot compute in {}", gpu.name, base::name_of(plan_.precision.compute)),
+           fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
     const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
     if (!base::has_errors(problems_) && ranks < cluster_->gpu_count())
       problems_.push_back({origins_.at("plan"),

@@ -113,8 +113,8 @@ std::vector<bool> HfReader::sliding_layers() {
   std::vector<std::string> types;
   if (!map.read("layer_types", types)) return {};
   if (static_cast<int>(types.size()) != layers) {
-    map.error("layer_types", fmt::format("'layer_types' lists {} layers, but there are {}",
-                                         types.size(), layers));
+    map.error("layer_types",
+              fmt::format("'layer_types' lists {} layers, but there are {}", types.size(), layers));
     return {};
   }
   const base::Node* list = map.find("layer_types");
@@ -138,8 +138,8 @@ std::vector<int> HfReader::layer_list(std::string_view key) {
       list.push_back(static_cast<int>(number));
       continue;
     }
-    map.error(key, fmt::format("'{}' names layer {}, but layers are 0 to {}", key, number,
-                               layers - 1));
+    map.error(key,
+              fmt::format("'{}' names layer {}, but layers are 0 to {}", key, number, layers - 1));
   }
   return list;
 }

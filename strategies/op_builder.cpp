@@ -299,8 +299,8 @@ Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
 void OpBuilder::mixture(std::vector<Op>& ops) const {
   const Mixture& mixture = *model_.mixture;
   const double room = mixture.capacity_factor > 0 ? mixture.capacity_factor : 1.0;
-  const auto rows = static_cast<std::int64_t>(
-      static_cast<double>(tokens_ * mixture.experts_per_token) * room);
+  const auto rows =
+      static_cast<std::int64_t>(static_cast<double>(tokens_ * mixture.experts_per_token) * room);
   ExpertShape shape;
   shape.experts = mixture.experts;
   shape.rows_each = std::max<std::int64_t>(1, ceil_div(rows, mixture.experts));

@@ -46,8 +46,8 @@ class Checker {
   base::Diagnostics problems;
 
   void error(std::string_view key, std::string message, std::string hint = {}) {
-    problems.push_back({origins_.at(fmt::format("plan.{}", key)), std::move(message),
-                        std::move(hint)});
+    problems.push_back(
+        {origins_.at(fmt::format("plan.{}", key)), std::move(message), std::move(hint)});
   }
 
   void divides(std::string_view key, std::string_view what, std::int64_t value, int degree) {
@@ -61,7 +61,8 @@ class Checker {
     if (!model_.latent && model_.kv_heads % tp != 0 && tp % model_.kv_heads != 0)
       error("tensor_parallel",
             fmt::format("key-value heads {} neither divide tensor_parallel {} nor are divided by "
-                        "it", model_.kv_heads, tp));
+                        "it",
+                        model_.kv_heads, tp));
     bool dense = false;
     for (const LayerKind& layer : model_.layers) dense = dense || !layer.mixture;
     if (dense) divides("tensor_parallel", "MLP width", model_.ffn, tp);
@@ -69,8 +70,7 @@ class Checker {
       divides("tensor_parallel", "expert width", model_.mixture->expert_ffn, tp);
       divides("tensor_parallel", "shared expert width", model_.mixture->shared_ffn, tp);
     }
-    if (plan_.sequence_parallel)
-      divides("tensor_parallel", "sequence", plan_.sequence, tp);
+    if (plan_.sequence_parallel) divides("tensor_parallel", "sequence", plan_.sequence, tp);
     if (plan_.sequence_parallel && tp == 1)
       problems.push_back({origins_.at("plan.sequence_parallel"),
                           "sequence_parallel changes nothing when tensor_parallel is 1", "",
@@ -92,8 +92,9 @@ class Checker {
                 : "");
     const bool interleaved = plan_.schedule == ScheduleKind::interleaved;
     if (plan_.virtual_stages > 1 && !interleaved)
-      error("virtual_stages", fmt::format("virtual_stages is {}, but the schedule is '{}'",
-                                          plan_.virtual_stages, name_of_schedule()),
+      error("virtual_stages",
+            fmt::format("virtual_stages is {}, but the schedule is '{}'", plan_.virtual_stages,
+                        name_of_schedule()),
             "use schedule: interleaved");
     if (interleaved && plan_.virtual_stages < 2)
       error("schedule", "schedule 'interleaved' needs virtual_stages of at least 2");
@@ -116,7 +117,8 @@ class Checker {
              plan_.micro_batches() % plan_.pipeline != 0)
       error("global_batch",
             fmt::format("{} micro-batches cannot be divided by pipeline_parallel {}, as the "
-                        "interleaved schedule needs", plan_.micro_batches(), plan_.pipeline));
+                        "interleaved schedule needs",
+                        plan_.micro_batches(), plan_.pipeline));
   }
 
   void size() {
@@ -126,8 +128,9 @@ class Checker {
                             .flash_attention = plan_.flash_attention,
                             .tensor = plan_.tensor,
                             .sequence_parallel = plan_.sequence_parallel}))
-      error("micro_batch", fmt::format("{} sequences of {} tokens are more than can be counted",
-                                       plan_.micro_batch, plan_.sequence),
+      error("micro_batch",
+            fmt::format("{} sequences of {} tokens are more than can be counted", plan_.micro_batch,
+                        plan_.sequence),
             "lower micro_batch or sequence");
   }
 
@@ -210,14 +213,16 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   if (inner > gpus) {
     checker.error(plan.tensor > gpus ? "tensor_parallel" : "pipeline_parallel",
                   fmt::format("tensor_parallel {} x pipeline_parallel {} = {} ranks, but the "
-                              "cluster has {} GPUs", plan.tensor, plan.pipeline, inner, gpus));
+                              "cluster has {} GPUs",
+                              plan.tensor, plan.pipeline, inner, gpus));
     return std::move(checker.problems);
   }
   if (plan.data == 0) {
     if (gpus % inner != 0)
       checker.error("tensor_parallel",
                     fmt::format("{} GPUs cannot be divided by tensor_parallel {} x "
-                                "pipeline_parallel {}", gpus, plan.tensor, plan.pipeline),
+                                "pipeline_parallel {}",
+                                gpus, plan.tensor, plan.pipeline),
                     "or set data_parallel to use fewer GPUs");
     plan.data = static_cast<int>(gpus / inner);
   }
@@ -230,8 +235,8 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   if (ranks > gpus)
     checker.error("data_parallel",
                   fmt::format("tensor_parallel {} x pipeline_parallel {} x data_parallel {} = {} "
-                              "ranks, but the cluster has {} GPUs", plan.tensor, plan.pipeline,
-                              plan.data, ranks, gpus));
+                              "ranks, but the cluster has {} GPUs",
+                              plan.tensor, plan.pipeline, plan.data, ranks, gpus));
   checker.tensor();
   checker.pipeline();
   checker.data();
@@ -257,9 +262,9 @@ std::vector<std::vector<Chunk>> cut_layers(const Plan& plan, const ModelSpec& mo
 }
 
 std::string describe(const Plan& plan) {
-  std::string text = fmt::format("tp {}{}, pp {}", plan.tensor,
-                                 plan.sequence_parallel && plan.tensor > 1 ? " + sp" : "",
-                                 plan.pipeline);
+  std::string text =
+      fmt::format("tp {}{}, pp {}", plan.tensor,
+                  plan.sequence_parallel && plan.tensor > 1 ? " + sp" : "", plan.pipeline);
   if (plan.virtual_stages > 1) text += fmt::format(" x {} virtual", plan.virtual_stages);
   text += fmt::format(", dp {}", plan.data);
   if (plan.data > 1)

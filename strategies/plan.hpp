@@ -27,7 +27,8 @@ struct Precision {
 
 struct Overlap {
   bool gradient_reduce = true;  ///< buckets reduced during the last backward
-  bool parameter_gather = true; ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
+  bool parameter_gather =
+      true;                     ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
   bool point_to_point = false;  ///< computing goes on while a stage's message is sent; default true
                                 ///< with the interleaved schedule, as in Megatron
 };
@@ -36,22 +37,22 @@ struct Overlap {
 struct Plan {
   int tensor = 1;
   int pipeline = 1;
-  int data = 0;               ///< 0: what is left of the cluster
-  int data_replicate = 1;     ///< HSDP: replicas of a sharded group; divides `data`
-  int zero = 0;               ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
+  int data = 0;            ///< 0: what is left of the cluster
+  int data_replicate = 1;  ///< HSDP: replicas of a sharded group; divides `data`
+  int zero = 0;            ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
   bool sequence_parallel = false;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
-  int virtual_stages = 1;     ///< model chunks per pipeline rank (interleaved)
-  int micro_batch = 1;        ///< sequences
+  int virtual_stages = 1;         ///< model chunks per pipeline rank (interleaved)
+  int micro_batch = 1;            ///< sequences
   std::int64_t global_batch = 1;  ///< sequences per optimizer step
-  std::int64_t sequence = 0;  ///< tokens per sequence
+  std::int64_t sequence = 0;      ///< tokens per sequence
   Recompute recompute = Recompute::none;
   bool flash_attention = true;
   /// Which attention kernels run, by the name of a curve or library in the hardware folder, for
   /// example "flash-attention-2"; empty: the architecture's usual ones.
   std::string attention_kernels;
   Precision precision;
-  base::Bytes bucket;         ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
+  base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
   Overlap overlap;
   /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
   /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with

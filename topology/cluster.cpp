@@ -26,8 +26,7 @@ void check_nodes(const ClusterSpec& spec, const HardwareRegistry& registry, Prob
   std::int64_t gpus = 0;
   std::set<std::string_view> names;
   for (const NodeSpec& node : spec.nodes) {
-    if (!names.insert(node.name).second)
-      error(fmt::format("two nodes are named '{}'", node.name));
+    if (!names.insert(node.name).second) error(fmt::format("two nodes are named '{}'", node.name));
     if (node.type == nullptr) {
       error(fmt::format("node '{}' has no type", node.name));
       continue;
@@ -36,8 +35,7 @@ void check_nodes(const ClusterSpec& spec, const HardwareRegistry& registry, Prob
       error(fmt::format("node '{}' has {} usable GPUs, but a {} has 0 to {}", node.name,
                         node.usable_gpus, node.type->name, node.type->gpus));
     if (registry.find_gpu(node.type->gpu) == nullptr)
-      error(fmt::format("node type '{}' has the unknown GPU '{}'", node.type->name,
-                        node.type->gpu),
+      error(fmt::format("node type '{}' has the unknown GPU '{}'", node.type->name, node.type->gpu),
             base::suggest(node.type->gpu, registry.gpu_names()));
     gpus += std::max(0, node.usable_gpus);
     if (node.type->nics > 0 && !(node.type->nic_rate > base::BytesPerSecond()))
@@ -80,8 +78,10 @@ void note_nodes(const ClusterSpec& spec, base::Diagnostics& notes) {
   int partial = 0;
   for (const NodeSpec& node : spec.nodes) {
     types.insert(node.type->name);
-    if (node.usable_gpus == 0) ++idle;
-    else if (node.usable_gpus < node.type->gpus) ++partial;
+    if (node.usable_gpus == 0)
+      ++idle;
+    else if (node.usable_gpus < node.type->gpus)
+      ++partial;
   }
   if (types.size() > 1)
     note(fmt::format("node types are mixed ({}): a step is as fast as its slowest rank",

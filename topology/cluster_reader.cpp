@@ -28,14 +28,14 @@ struct KeyOfKinds {
 };
 //                                                 rail   tree   single dragonfly
 constexpr std::array<KeyOfKinds, 9> keys_of_kinds{{
-    {"nodes_per_leaf",          {true,  true,  false, true}},
-    {"oversubscription",        {true,  true,  false, false}},
-    {"core_oversubscription",   {true,  true,  false, false}},
-    {"spines",                  {true,  true,  false, false}},
-    {"leaves_per_pod",          {true,  true,  false, false}},
-    {"switch_ports",            {true,  true,  false, true}},
-    {"uplink_rate",             {true,  true,  false, true}},
-    {"routers_per_group",       {false, false, false, true}},
+    {"nodes_per_leaf", {true, true, false, true}},
+    {"oversubscription", {true, true, false, false}},
+    {"core_oversubscription", {true, true, false, false}},
+    {"spines", {true, true, false, false}},
+    {"leaves_per_pod", {true, true, false, false}},
+    {"switch_ports", {true, true, false, true}},
+    {"uplink_rate", {true, true, false, true}},
+    {"routers_per_group", {false, false, false, true}},
     {"global_links_per_router", {false, false, false, true}},
 }};
 

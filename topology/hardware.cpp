@@ -65,7 +65,8 @@ std::vector<std::string> yaml_files(const std::string& folder, base::Diagnostics
     if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
   std::sort(files.begin(), files.end());
   if (failure)
-    problems.push_back({{folder}, fmt::format("cannot be listed: {}", failure.message()),
+    problems.push_back({{folder},
+                        fmt::format("cannot be listed: {}", failure.message()),
                         "the folder must hold gpus/*.yaml and nodes/*.yaml"});
   else if (files.empty())
     problems.push_back({{folder}, "holds no .yaml file", ""});

@@ -23,13 +23,19 @@ constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names
 }};
 
 /// The keys that are measurements or claims of a vendor, and so need a source.
-constexpr std::array<std::string_view, 5> gpu_figures{
-    "peak", "memory", "memory_bandwidth", "multiprocessors", "kernel_launch"};
-constexpr std::array<std::string_view, 11> node_figures{
-    "scale_up_group_rates",
-    "gpus",      "scale_up_rate", "scale_up_efficiency", "scale_up_latency",
-    "pcie_rate", "nics",          "nic_rate",            "nic_efficiency",
-    "nic_latency", "scale_up_domain_nodes"};
+constexpr std::array<std::string_view, 5> gpu_figures{"peak", "memory", "memory_bandwidth",
+                                                      "multiprocessors", "kernel_launch"};
+constexpr std::array<std::string_view, 11> node_figures{"scale_up_group_rates",
+                                                        "gpus",
+                                                        "scale_up_rate",
+                                                        "scale_up_efficiency",
+                                                        "scale_up_latency",
+                                                        "pcie_rate",
+                                                        "nics",
+                                                        "nic_rate",
+                                                        "nic_efficiency",
+                                                        "nic_latency",
+                                                        "scale_up_domain_nodes"};
 
 /// Share of a rate: above 0, at most 1.
 constexpr base::Range<double> share{1e-3, 1};
@@ -72,9 +78,8 @@ void read_sources(base::MapReader& reader, const std::vector<std::string>& given
   for (const std::string& figure : given) {
     const bool has_source =
         std::any_of(sources.begin(), sources.end(), [&](const FigureSource& source) {
-          return std::any_of(source.of.begin(), source.of.end(), [&](const std::string& covered) {
-            return covers(covered, figure);
-          });
+          return std::any_of(source.of.begin(), source.of.end(),
+                             [&](const std::string& covered) { return covers(covered, figure); });
         });
     if (!has_source)
       reader.error(figure, fmt::format("'{}' has no source", figure),
@@ -185,8 +190,8 @@ void check_node_type(base::MapReader& reader, const NodeType& type, bool complet
 
 template <class Spec, class Read>
 base::Result<FromFile<Spec>> read_spec(std::string_view yaml, const std::string& file, Read read) {
-  return base::parse_yaml(yaml, file).and_then(
-      [&](const base::Document& document) -> base::Result<FromFile<Spec>> {
+  return base::parse_yaml(yaml, file)
+      .and_then([&](const base::Document& document) -> base::Result<FromFile<Spec>> {
         FromFile<Spec> out;
         out.file = file;
         base::Diagnostics problems;

@@ -25,8 +25,8 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
   int ignored = 0;
   int assumed = 0;
   for (const NodeSpec& node : spec.nodes) {
-    const bool spans = node.type->scale_up == ScaleUpKind::nvswitch &&
-                       node.type->scale_up_domain_nodes > 1;
+    const bool spans =
+        node.type->scale_up == ScaleUpKind::nvswitch && node.type->scale_up_domain_nodes > 1;
     if (!node.accelerator_domain.empty() && !spans) ++ignored;
     if (!spans) {
       domains.push_back(count++);
@@ -47,14 +47,15 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
     notes.push_back({spec.where, std::move(message), "", base::Severity::note});
   };
   if (ignored > 0)
-    note(fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends "
-                     "at the node: {}",
-                     ignored));
+    note(
+        fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends "
+                    "at the node: {}",
+                    ignored));
   for (const auto& [domain, members] : sizes)
     if (members.second > members.first->type->scale_up_domain_nodes)
       note(fmt::format("accelerator domain '{}' has {} nodes, but NVLink of a {} joins {} at most",
-                       members.first->accelerator_domain, members.second,
-                       members.first->type->name, members.first->type->scale_up_domain_nodes));
+                       members.first->accelerator_domain, members.second, members.first->type->name,
+                       members.first->type->scale_up_domain_nodes));
   if (assumed > 0)
     note(fmt::format("nodes grouped into NVLink domains by their order: {}", assumed));
   return domains;
@@ -97,8 +98,7 @@ class Builder {
                      const std::vector<DeviceId>& nics) {
     for (std::size_t i = 0; i < gpus.size() && !nics.empty(); ++i) {
       const std::size_t nic = i * nics.size() / static_cast<std::size_t>(type.gpus);
-      add_cable(graph_, gpus[i], nics[nic], type.pcie_rate, base::Seconds(),
-                static_cast<int>(nic));
+      add_cable(graph_, gpus[i], nics[nic], type.pcie_rate, base::Seconds(), static_cast<int>(nic));
     }
   }
 
@@ -107,8 +107,7 @@ class Builder {
   void join_by_pcie(const NodeSpec& node, int index, const std::vector<DeviceId>& gpus,
                     const std::vector<DeviceId>& nics) {
     const NodeType& type = *node.type;
-    const DeviceId host =
-        add_device(graph_, DeviceKind::pcie_switch, node.name + "/pcie", index);
+    const DeviceId host = add_device(graph_, DeviceKind::pcie_switch, node.name + "/pcie", index);
     for (const DeviceId gpu : gpus)
       add_cable(graph_, gpu, host, usable(type), type.scale_up_latency / 2);
     for (std::size_t i = 0; i < nics.size(); ++i)

@@ -49,10 +49,9 @@ struct Heat {
   std::string_view colour;
   std::string_view name;
 };
-constexpr std::array heats{
-    Heat{0.25, "#9e9e9e", "below 25 %"}, Heat{0.50, "#5b8fc9", "25 to 50 %"},
-    Heat{0.75, "#e0a100", "50 to 75 %"}, Heat{0.90, "#e06500", "75 to 90 %"},
-    Heat{1, "#b30000", "above 90 %"}};
+constexpr std::array heats{Heat{0.25, "#9e9e9e", "below 25 %"}, Heat{0.50, "#5b8fc9", "25 to 50 %"},
+                           Heat{0.75, "#e0a100", "50 to 75 %"}, Heat{0.90, "#e06500", "75 to 90 %"},
+                           Heat{1, "#b30000", "above 90 %"}};
 
 const Heat& heat_of(double utilisation) {
   // The last one takes all the rest, whatever it is.
@@ -79,10 +78,14 @@ std::string indented(std::string label) {
 std::string html(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return out;
 }
@@ -150,8 +153,10 @@ class Writer {
     std::string label = unit.is_node ? escaped(unit.title) : unit.title;
     if (unit.is_node) {
       const auto& type = *cluster_.nodes()[static_cast<std::size_t>(unit.node)].type;
-      if (count > 1) label = fmt::format("{} x {}", topology::grouped(count), escaped(type.name));
-      else label += "\\n" + escaped(type.name);
+      if (count > 1)
+        label = fmt::format("{} x {}", topology::grouped(count), escaped(type.name));
+      else
+        label += "\\n" + escaped(type.name);
       label += "\\n" + node_text(cluster_, unit.node);
       seen_["node"] = "#eeeeee";
     } else {
@@ -162,8 +167,7 @@ class Writer {
       seen_[std::string(look_of(unit.kind).name)] = look_of(unit.kind).fill;
     }
     line("    b{} [label=\"{}\", fillcolor=\"{}\"{}];", box, label,
-         unit.is_node ? "#eeeeee" : look_of(unit.kind).fill,
-         count > 1 ? ", peripheries=2" : "");
+         unit.is_node ? "#eeeeee" : look_of(unit.kind).fill, count > 1 ? ", peripheries=2" : "");
   }
 
   void write_boxes(const Picture& picture, const std::vector<int>& box_of) {
@@ -187,8 +191,7 @@ class Writer {
         if (frame >= 0) line("  }}");
         frame = place.first;
         line("  subgraph cluster_node_{} {{ style=rounded; color=\"#999999\"; fontsize=14;", frame);
-        line("    label=\"{}\";",
-             escaped(cluster_.nodes()[static_cast<std::size_t>(frame)].name));
+        line("    label=\"{}\";", escaped(cluster_.nodes()[static_cast<std::size_t>(frame)].name));
       }
       line("    {{ rank=same;");
       for (const int box : row) write_box(box, *first_.at(box), counts_.at(box));
@@ -260,10 +263,9 @@ class Writer {
     }
     if (heat_labels_) {
       if (!label.empty()) label += "\\n";
-      label += bundle.cables > 1
-                   ? fmt::format("{:.0f} %, mean {:.0f} %", 100 * bundle.busiest,
-                                 100 * bundle.sum / bundle.cables)
-                   : fmt::format("{:.0f} %", 100 * bundle.busiest);
+      label += bundle.cables > 1 ? fmt::format("{:.0f} %, mean {:.0f} %", 100 * bundle.busiest,
+                                               100 * bundle.sum / bundle.cables)
+                                 : fmt::format("{:.0f} %", 100 * bundle.busiest);
     }
     if (!label.empty()) ++labels_;
     line("  b{} -- b{} [label=\"{}\", {}];", upper, lower, indented(label), style);
@@ -271,15 +273,19 @@ class Writer {
 
   /// Title and legend, above the drawing so that no line can cross them.
   std::string head() const {
-    std::string rows = fmt::format("<tr><td><font point-size=\"20\">{}</font></td></tr>",
-                                   html(summary(cluster_)));
+    std::string rows =
+        fmt::format("<tr><td><font point-size=\"20\">{}</font></td></tr>", html(summary(cluster_)));
     const auto swatch = [](std::string_view colour, std::string_view text) {
-      return fmt::format("<td bgcolor=\"{}\" width=\"22\" height=\"14\" "
-                         "fixedsize=\"true\"></td><td>{} </td>", colour, text);
+      return fmt::format(
+          "<td bgcolor=\"{}\" width=\"22\" height=\"14\" "
+          "fixedsize=\"true\"></td><td>{} </td>",
+          colour, text);
     };
     const auto row = [&](std::string_view cells) {
-      rows += fmt::format("<tr><td><table border=\"0\" cellborder=\"0\"><tr>{}</tr></table></td>"
-                          "</tr>", cells);
+      rows += fmt::format(
+          "<tr><td><table border=\"0\" cellborder=\"0\"><tr>{}</tr></table></td>"
+          "</tr>",
+          cells);
     };
     std::string cells = "<td>box: </td>";
     for (const auto& [name, fill] : seen_) cells += swatch(fill, name);
@@ -292,17 +298,19 @@ class Writer {
     for (const std::string& text : legend_links_) row("<td>" + text + "</td>");
     row("<td>rates: one direction, usable by payload; a thick line is several cables, a double "
         "frame several equal devices</td>");
-    return fmt::format("<table border=\"0\" cellborder=\"0\" cellspacing=\"1\" "
-                       "cellpadding=\"1\">{}</table>", rows);
+    return fmt::format(
+        "<table border=\"0\" cellborder=\"0\" cellspacing=\"1\" "
+        "cellpadding=\"1\">{}</table>",
+        rows);
   }
 
   const Cluster& cluster_;
   bool with_heat_;
   bool heat_labels_ = false;
   std::string out_;
-  std::map<int, int> counts_;          ///< units of each box
-  std::map<int, bool> one_rail_;       ///< whether all of them are on one rail
-  std::map<int, const Unit*> first_;   ///< one of them
+  std::map<int, int> counts_;                     ///< units of each box
+  std::map<int, bool> one_rail_;                  ///< whether all of them are on one rail
+  std::map<int, const Unit*> first_;              ///< one of them
   std::map<std::string, std::string_view> seen_;  ///< what boxes there are, and their fill
   std::vector<std::string> legend_links_;         ///< labels too frequent to be repeated
   double widest_ = 1;                             ///< boxes of a row

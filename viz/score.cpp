@@ -79,8 +79,8 @@ std::string score_json(const calibrate::Score& score) {
 }
 
 std::string score_text(const calibrate::Score& score) {
-  std::string out = fmt::format("{}: {} of {} rows scored\n", printable(score.table),
-                                score.all.rows, score.rows);
+  std::string out =
+      fmt::format("{}: {} of {} rows scored\n", printable(score.table), score.all.rows, score.rows);
   out += fmt::format("  {:44} {:>6}  {:>8} {:>8} {:>8} {:>8}\n", "", "rows", "median", "mean",
                      "p90", "bias");
   table_row(out, "all", score.all);

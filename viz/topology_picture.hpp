@@ -15,7 +15,7 @@ namespace viz {
 struct Unit {
   bool is_node = false;
   topology::DeviceKind kind = topology::DeviceKind::gpu;  ///< unless a node
-  int node = -1;                      ///< index, of nodes and of devices inside one
+  int node = -1;  ///< index, of nodes and of devices inside one
   int rail = -1;
   std::string title;
 };
@@ -30,7 +30,7 @@ using BundleKey = std::tuple<int, int, double>;  ///< ends and rate of one cable
 using Bundles = std::map<BundleKey, Bundle>;
 
 struct Picture {
-  bool devices = false;      ///< every device is a unit
+  bool devices = false;  ///< every device is a unit
   std::vector<Unit> units;
   std::vector<int> unit_of;  ///< by device
   Bundles bundles;

@@ -133,7 +133,8 @@ void Solver::start(std::uint32_t id, std::span<const LinkUse> links, double byte
   s4u::Link* cap = impl.take_cap(rate);
   route.push_back(cap->get_impl());
   s4u::CommPtr comm = s4u::Comm::sendto_init(impl.from, impl.to);
-  comm->set_payload_size(static_cast<std::uint64_t>(std::max(1.0, std::ceil(bytes * parts_of_byte))));
+  comm->set_payload_size(
+      static_cast<std::uint64_t>(std::max(1.0, std::ceil(bytes * parts_of_byte))));
   comm->start();
   impl.id_of.emplace(comm.get(), id);
   if (impl.running.size() <= id) impl.running.resize(id + 1);

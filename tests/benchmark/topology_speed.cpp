@@ -32,8 +32,8 @@ topology::ClusterSpec rail_optimized(int nodes) {
 
 void read_registry(benchmark::State& state) {
   for (auto _ : state)
-    benchmark::DoNotOptimize(topology::HardwareRegistry::read(
-        std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware"));
+    benchmark::DoNotOptimize(topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) +
+                                                              "/scenarios/hardware"));
 }
 BENCHMARK(read_registry)->Unit(benchmark::kMillisecond);
 
@@ -46,8 +46,7 @@ BENCHMARK(build_cluster)->Arg(8)->Arg(128)->Arg(2048)->Unit(benchmark::kMillisec
 /// Between random GPUs, with the next-hop tables already filled.
 void route(benchmark::State& state) {
   const topology::Cluster cluster =
-      topology::build_cluster(rail_optimized(static_cast<int>(state.range(0))), registry())
-          .value();
+      topology::build_cluster(rail_optimized(static_cast<int>(state.range(0))), registry()).value();
   const topology::Router router(cluster, {});
   std::mt19937 random(1);
   const auto gpus = static_cast<GpuId>(cluster.gpu_count());

@@ -30,10 +30,10 @@ GroupShape across(int nodes, int ranks_per_node, double inside_gbyte, double net
   return shape;
 }
 
-constexpr std::array all_operations{
-    Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter,
-    Collective::all_to_all, Collective::broadcast,  Collective::reduce,
-    Collective::send_receive};
+constexpr std::array all_operations{Collective::all_reduce,     Collective::all_gather,
+                                    Collective::reduce_scatter, Collective::all_to_all,
+                                    Collective::broadcast,      Collective::reduce,
+                                    Collective::send_receive};
 
 TEST_CASE("bus factors are those of nccl-tests") {
   CHECK(bus_factor(Collective::all_reduce, 8) == Approx(1.75));

@@ -50,7 +50,9 @@ TEST_CASE("a GPU of an unknown architecture is priced by the generic curves, nam
   const Duration duration = (*profile)->kernel(gemm);
   CHECK(duration.evidence == Evidence::model);
   CHECK(duration.spread > 0.2);
-  CHECK((*profile)->sources().at(static_cast<std::size_t>(duration.source))
+  CHECK((*profile)
+            ->sources()
+            .at(static_cast<std::size_t>(duration.source))
             .starts_with("generic bf16 GEMM curve scaled to X1 ("));
 }
 
@@ -76,18 +78,19 @@ TEST_CASE("every kind of work has a positive time, a spread and a source") {
   shape.scale_up_rate = base::BytesPerSecond::from_gbyte(371);
   const CollectiveCost cost =
       profile->collective(Collective::all_reduce, base::Bytes::from_mib(64), shape);
-  CHECK(profile->sources().at(static_cast<std::size_t>(cost.total.source))
+  CHECK(profile->sources()
+            .at(static_cast<std::size_t>(cost.total.source))
             .starts_with("collective model"));
   CHECK(cost.total.spread > 0);
 }
 
 TEST_CASE("attention kernels can be chosen by name; an unknown name is told") {
-  const base::Attention attention{1,   16384, 16384, 16, 16,    128,
+  const base::Attention attention{1,   16384, 16384, 16,    16,   128,
                                   128, true,  0,     false, true, DType::bf16};
   const base::Seconds usual = profile_of("H100-SXM5-80GB")->kernel(attention).time;
-  const base::Seconds older =
-      profile_of("H100-SXM5-80GB", {.flash_attention = "flash-attention-2"})
-          ->kernel(attention).time;
+  const base::Seconds older = profile_of("H100-SXM5-80GB", {.flash_attention = "flash-attention-2"})
+                                  ->kernel(attention)
+                                  .time;
   CHECK(older > 1.4 * usual);
   const auto unknown = make_hardware_profile(shipped_gpu("H100-SXM5-80GB"), "scenarios/hardware",
                                              {.flash_attention = "flash-atention-2"});

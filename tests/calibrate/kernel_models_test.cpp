@@ -23,8 +23,7 @@ KernelCurves curves_of(const topology::GpuSpec& gpu) {
 
 double tflops(std::string_view name, const Gemm& gemm) {
   const topology::GpuSpec& gpu = shipped_gpu(name);
-  return (base::flop_of(gemm) /
-          gemm_time(gemm, gpu, curves_of(gpu).gemm_for(gemm.dtype))).tflops();
+  return (base::flop_of(gemm) / gemm_time(gemm, gpu, curves_of(gpu).gemm_for(gemm.dtype))).tflops();
 }
 
 TEST_CASE("a GEMM by hand") {
@@ -60,10 +59,9 @@ TEST_CASE("no GEMM beats the peak or the memory, and more work is never faster, 
             const bool bounded = time >= base::flop_of(gemm) / peak &&
                                  time >= base::bytes_of(gemm) / gpu.memory_bandwidth;
             bool grows = true;
-            for (const Gemm& more : {Gemm{2 * m, n, k, 1, type, DType::bf16},
-                                     Gemm{m, 2 * n, k, 1, type, DType::bf16},
-                                     Gemm{m, n, 2 * k, 1, type, DType::bf16},
-                                     Gemm{m, n, k, 2, type, DType::bf16}})
+            for (const Gemm& more :
+                 {Gemm{2 * m, n, k, 1, type, DType::bf16}, Gemm{m, 2 * n, k, 1, type, DType::bf16},
+                  Gemm{m, n, 2 * k, 1, type, DType::bf16}, Gemm{m, n, k, 2, type, DType::bf16}})
               grows = grows && gemm_time(more, gpu, curve) >= time;
             if (!bounded || !grows) CHECK((bounded && grows));
           }
@@ -98,7 +96,7 @@ TEST_CASE("attention never beats the peak or the memory, and grows with every di
           for (const bool causal : {false, true})
             for (const std::int64_t sequence : {100, 1024, 16384})
               for (const std::int64_t head_dim : {32, 64, 96, 128, 192, 256}) {
-                const Attention a{1,        sequence, sequence, 16, 4,       head_dim,
+                const Attention a{1,        sequence, sequence, 16,       4,     head_dim,
                                   head_dim, causal,   0,        backward, flash, type};
                 const base::Seconds time = time_of(a, curve);
                 INFO(gpu.name << " " << curve.name << " s=" << sequence << " d=" << head_dim
@@ -111,8 +109,8 @@ TEST_CASE("attention never beats the peak or the memory, and grows with every di
                 more.batch = 2;
                 const bool good = time >= base::flop_of(a) / gpu.peak.at(type) &&
                                   time >= base::bytes_of(a) / gpu.memory_bandwidth * 0.999 &&
-                                  time_of(longer, curve) >= time &&
-                                  time_of(wider, curve) >= time && time_of(more, curve) >= time;
+                                  time_of(longer, curve) >= time && time_of(wider, curve) >= time &&
+                                  time_of(more, curve) >= time;
                 if (!good) CHECK(good);
               }
   }

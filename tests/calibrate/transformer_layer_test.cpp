@@ -52,10 +52,10 @@ TEST_CASE("layer times of Korthikanti et al. 2022, Table 4, are met within 8 %")
     double forward_ms;
     double backward_ms;
   };
-  for (const Row& row : {Row{"baseline no recompute", 7.7, 11.9},
-                         Row{"sequence parallelism", 7.2, 11.8}, Row{"full recompute", 7.7, 19.5},
-                         Row{"selective recompute", 7.7, 13.2},
-                         Row{"selective recompute + sequence parallelism", 7.2, 13.1}}) {
+  for (const Row& row :
+       {Row{"baseline no recompute", 7.7, 11.9}, Row{"sequence parallelism", 7.2, 11.8},
+        Row{"full recompute", 7.7, 19.5}, Row{"selective recompute", 7.7, 13.2},
+        Row{"selective recompute + sequence parallelism", 7.2, 13.1}}) {
     std::vector<KernelRow> rows(2);
     for (KernelRow& kernel : rows) {
       kernel.gpu = "A100-SXM4-80GB";

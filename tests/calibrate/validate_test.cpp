@@ -94,8 +94,8 @@ TEST_CASE("a collective's row finds the node type with its GPUs and NICs") {
   const auto shape = shape_of(row, shipped_registry());
   REQUIRE(shape);
   CHECK(shape->ranks_per_node == 8);
-  CHECK(shape->scale_up_rate.gbyte() == Approx(240));    // 12 NVLinks of 25 GB/s at 0.8
-  CHECK(shape->network_rate.gbyte() < 50);               // 4 NICs of 100 Gbit/s
+  CHECK(shape->scale_up_rate.gbyte() == Approx(240));  // 12 NVLinks of 25 GB/s at 0.8
+  CHECK(shape->network_rate.gbyte() < 50);             // 4 NICs of 100 Gbit/s
   CHECK(shape->network_rate.gbyte() > 25);
   row.ranks = 15;
   CHECK_FALSE(shape_of(row, shipped_registry()));

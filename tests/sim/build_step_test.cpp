@@ -74,9 +74,8 @@ Built build(const strategies::ModelSpec& model, strategies::Plan plan) {
   topology::ClusterSpec spec;
   const int ranks = plan.tensor * plan.pipeline * plan.data;
   for (int i = 0; i < (ranks + 7) / 8; ++i)
-    spec.nodes.push_back({.name = fmt::format("n{}", i),
-                          .type = registry->find_node("dgx-h100"),
-                          .usable_gpus = 8});
+    spec.nodes.push_back(
+        {.name = fmt::format("n{}", i), .type = registry->find_node("dgx-h100"), .usable_gpus = 8});
   topology::Cluster cluster = *topology::build_cluster(spec, registry);
   const base::Diagnostics problems =
       strategies::check_plan(plan, model, cluster.gpu_count(), base::Origins{});
@@ -207,8 +206,7 @@ TEST_CASE("memory of a stage: model states by ZeRO stage, activations by schedul
     std::int64_t now = 0;
     std::int64_t most = 0;
     for (const MemoryEvent& event : built.graph.programs[0].memory)
-      if (event.part == MemoryPart::activations)
-        most = std::max(most, now += event.delta_bytes);
+      if (event.part == MemoryPart::activations) most = std::max(most, now += event.delta_bytes);
     return static_cast<double>(most);
   };
   CHECK(activations(strategies::ScheduleKind::gpipe) /

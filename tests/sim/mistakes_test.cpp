@@ -92,8 +92,8 @@ TEST_CASE("a value set on the command line is checked like the file, under its o
       *base::read_file(std::string(FORESHARD_SOURCE_DIR) + "/tests/sim/mistakes.yaml"), "");
   write("s.yaml", text_of(document->root, "scenario"));
   const auto told = [](const char* path, const char* value) {
-    const base::Result<Scenario> result = load_scenario(
-        {.path = "s.yaml", .set = {{path, value}}, .hardware_folder = hardware});
+    const base::Result<Scenario> result =
+        load_scenario({.path = "s.yaml", .set = {{path, value}}, .hardware_folder = hardware});
     return result ? std::string("no mistake") : result.error().front().format();
   };
   CHECK(told("plan.micro_batch", "2") == "no mistake");

@@ -74,11 +74,11 @@ TEST_CASE("active parameters are what papers and cards round") {
   const auto active = [](const char* model) {
     return static_cast<double>(count_parameters(shipped_model(model)).active) * 1e-9;
   };
-  CHECK(active("mixtral-8x7b") == Approx(12.88).epsilon(0.001));   // 13 B, arXiv 2401.04088
-  CHECK(active("mixtral-8x22b") == Approx(39.15).epsilon(0.001));  // 39 B, release notes
-  CHECK(active("deepseek-v2") == Approx(21.38).epsilon(0.001));    // 21 B, arXiv 2405.04434
-  CHECK(active("deepseek-v3") == Approx(37.55).epsilon(0.001));    // 37 B, arXiv 2412.19437
-  CHECK(active("qwen3-30b-a3b") == Approx(3.35).epsilon(0.001));   // 3.3 B, model card
+  CHECK(active("mixtral-8x7b") == Approx(12.88).epsilon(0.001));      // 13 B, arXiv 2401.04088
+  CHECK(active("mixtral-8x22b") == Approx(39.15).epsilon(0.001));     // 39 B, release notes
+  CHECK(active("deepseek-v2") == Approx(21.38).epsilon(0.001));       // 21 B, arXiv 2405.04434
+  CHECK(active("deepseek-v3") == Approx(37.55).epsilon(0.001));       // 37 B, arXiv 2412.19437
+  CHECK(active("qwen3-30b-a3b") == Approx(3.35).epsilon(0.001));      // 3.3 B, model card
   CHECK(active("qwen3-235b-a22b") == Approx(22.19).epsilon(0.001));   // 22 B, model card
   CHECK(active("qwen1.5-moe-a2.7b") == Approx(2.69).epsilon(0.001));  // 2.7 B, model card
   // OpenAI's card leaves the input embedding out: 5.13 B and 3.61 B.

@@ -127,8 +127,8 @@ TEST_CASE("a dragonfly joins every pair of groups") {
 }
 
 TEST_CASE("NVL72: 18 trays share one NVSwitch") {
-  const Cluster cluster = built(
-      "nodes: {type: gb200-tray, count: 20}\nfabric: {kind: rail_optimized}\n");
+  const Cluster cluster =
+      built("nodes: {type: gb200-tray, count: 20}\nfabric: {kind: rail_optimized}\n");
   CHECK(cluster.gpu_count() == 80);
   CHECK(count_devices(cluster, DeviceKind::nvswitch) == 2);
   CHECK(cluster.same_scale_up_domain(0, 71));
@@ -160,8 +160,7 @@ ClusterSpec by_domains(const std::vector<std::vector<std::string>>& paths) {
   spec.fabric_from_domains = true;
   const NodeType* type = shipped_registry()->find_node("dgx-h100");
   for (const auto& path : paths)
-    spec.nodes.push_back(
-        {fmt::format("n{}", spec.nodes.size()), type, path, "", type->gpus});
+    spec.nodes.push_back({fmt::format("n{}", spec.nodes.size()), type, path, "", type->gpus});
   return spec;
 }
 
@@ -186,9 +185,8 @@ TEST_CASE("domain paths: equal names under different parents are different switc
 }
 
 TEST_CASE("domain paths of all shapes become one connected tree, with notes") {
-  const base::Result<Cluster> cluster =
-      build_cluster(by_domains({{"r", "a", "x"}, {"r", "b"}, {"s", "", "y"}, {}}),
-                    shipped_registry());
+  const base::Result<Cluster> cluster = build_cluster(
+      by_domains({{"r", "a", "x"}, {"r", "b"}, {"s", "", "y"}, {}}), shipped_registry());
   REQUIRE(cluster);
   CHECK(text_of(cluster->notes()) ==
         "cluster: note: domains say nothing about rates: uplinks are assumed to carry what the "
@@ -200,7 +198,8 @@ TEST_CASE("domain paths of all shapes become one connected tree, with notes") {
         "cluster: note: nodes without a domain: 1; they hang from the top switch\n");
   // r, r/a, r/a/x, r/b, s, s/y and the core.
   CHECK(count_devices(*cluster, DeviceKind::leaf) + count_devices(*cluster, DeviceKind::spine) +
-            count_devices(*cluster, DeviceKind::core) == 7);
+            count_devices(*cluster, DeviceKind::core) ==
+        7);
 }
 
 TEST_CASE("accelerator domains group trays that say so") {

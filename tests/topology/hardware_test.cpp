@@ -98,8 +98,8 @@ TEST_CASE("every GPU of the published measurements is known") {
   for (const char* name :
        {"V100-SXM2-16GB", "V100-SXM2-32GB", "V100-SXM3-32GB", "A100-SXM4-40GB", "A100-SXM4-80GB",
         "A100-PCIe-80GB", "H100-SXM5-80GB", "H100-SXM5-96GB-500W", "H100-PCIe-80GB",
-        "H200-SXM-141GB", "B200-SXM-180GB", "GB200", "L40S", "A10G", "RTX-4090",
-        "MI300X-OAM-192GB", "MI210-PCIe-64GB"}) {
+        "H200-SXM-141GB", "B200-SXM-180GB", "GB200", "L40S", "A10G", "RTX-4090", "MI300X-OAM-192GB",
+        "MI210-PCIe-64GB"}) {
     INFO(name);
     const GpuSpec* gpu = shipped_registry()->find_gpu(name);
     REQUIRE(gpu != nullptr);
@@ -216,9 +216,10 @@ TEST_CASE("mistakes in a node file are told at their place") {
        "sizes\n"
        "n.yaml:2:23: error: 'scale_up_group_rates' has no source (add {of: "
        "[scale_up_group_rates], from: ..., date: ...} to 'sources')\n"},
-      {"gpus: 8\n", "", "n.yaml:1:1: error: 'gpus' is missing\n"
-                        "n.yaml:8:16: error: 'gpus' is not a figure of this file (known: "
-                        "scale_up_rate, pcie_rate, nics, nic_rate)\n"},
+      {"gpus: 8\n", "",
+       "n.yaml:1:1: error: 'gpus' is missing\n"
+       "n.yaml:8:16: error: 'gpus' is not a figure of this file (known: "
+       "scale_up_rate, pcie_rate, nics, nic_rate)\n"},
       {"name: n", "name: n\nscale_up_domain_nodes: 18\nscale_up_efficiency: 1.5",
        "n.yaml:3:22: error: 'scale_up_efficiency' is 1.5, must be at most 1\n"
        "n.yaml:3:22: error: 'scale_up_efficiency' has no source (add {of: [scale_up_efficiency], "

@@ -33,9 +33,9 @@ void spread(const Site& site, DeviceId lower, int index, int uplinks,
 std::vector<DeviceId> add_switches(const Site& site, DeviceKind kind, int count, int& made) {
   std::vector<DeviceId> switches;
   for (int i = 0; i < count; ++i)
-    switches.push_back(add_device(
-        site.graph, kind,
-        fmt::format("{}-{}", kind == DeviceKind::spine ? "spine" : "core", made++)));
+    switches.push_back(
+        add_device(site.graph, kind,
+                   fmt::format("{}-{}", kind == DeviceKind::spine ? "spine" : "core", made++)));
   return switches;
 }
 
@@ -65,11 +65,11 @@ bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int u
     return true;
   }
   if (ceil_of(cables / count) > fabric.switch_ports) {
-    site.error(fmt::format("{} leaves with {} uplinks need {} ports on each of {} spines, but "
-                           "'switch_ports' is {}",
-                           leaves.size(), uplinks, ceil_of(cables / count),
-                           count, fabric.switch_ports),
-               "raise 'spines'");
+    site.error(
+        fmt::format("{} leaves with {} uplinks need {} ports on each of {} spines, but "
+                    "'switch_ports' is {}",
+                    leaves.size(), uplinks, ceil_of(cables / count), count, fabric.switch_ports),
+        "raise 'spines'");
     return true;
   }
   int made = 0;
@@ -82,11 +82,11 @@ bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int u
 /// The sizes of a fabric of pods. The i-th spine of each pod meets those of the other pods in the
 /// i-th group of cores.
 struct Pods {
-  int leaves = 0;         ///< of a pod
+  int leaves = 0;  ///< of a pod
   int count = 0;
-  int spines = 0;         ///< of a pod
+  int spines = 0;  ///< of a pod
   int spine_uplinks = 0;
-  int cores = 0;          ///< of a group
+  int cores = 0;  ///< of a group
 };
 
 std::optional<Pods> size_pods(const Site& site, int leaves, int uplinks) {
@@ -111,8 +111,7 @@ std::optional<Pods> size_pods(const Site& site, int leaves, int uplinks) {
     return std::nullopt;
   }
   const double core_cables = static_cast<double>(pods.count) * pods.spine_uplinks;
-  pods.cores =
-      fewest_switches(core_cables, fabric.switch_ports, pods.spine_uplinks).value_or(0);
+  pods.cores = fewest_switches(core_cables, fabric.switch_ports, pods.spine_uplinks).value_or(0);
   if (pods.cores == 0) {
     site.error(fmt::format("{} pods are too many for core switches of {} ports", pods.count,
                            fabric.switch_ports),

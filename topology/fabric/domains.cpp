@@ -74,12 +74,13 @@ class Tree {
       at = next;
       ++depth;
     }
-    if (depth == 0) ++unplaced_, has_direct_nodes_ = true;
-    else ++depths_[depth];
+    if (depth == 0)
+      ++unplaced_, has_direct_nodes_ = true;
+    else
+      ++depths_[depth];
     if (gap && depth > 0) ++gaps_;
     home_.push_back(at);
-    domains_[at].below +=
-        site_.type(node).nic_rate * static_cast<double>(site_.nics[node].size());
+    domains_[at].below += site_.type(node).nic_rate * static_cast<double>(site_.nics[node].size());
   }
 
   /// Without a given rate one ideal cable stands for all real ones, since their number is unknown.
@@ -104,7 +105,8 @@ class Tree {
     if (domains_.size() > 2 && fabric.uplink_rate <= base::BytesPerSecond())
       site_.note(fmt::format(
           "domains say nothing about rates: uplinks are assumed to carry what the NICs below do, "
-          "divided by {:g}", fabric.oversubscription));
+          "divided by {:g}",
+          fabric.oversubscription));
     if (domains_[0].children.size() > 1)
       site_.note(fmt::format("the network has {} roots: a core switch is assumed above them",
                              domains_[0].children.size()));
@@ -112,9 +114,10 @@ class Tree {
       site_.note(fmt::format("domain paths have {} to {} levels", depths_.begin()->first,
                              depths_.rbegin()->first));
     if (gaps_ > 0)
-      site_.note(fmt::format("nodes whose domain path lacks a middle level: {}; they hang from the "
-                             "levels they have",
-                             gaps_));
+      site_.note(
+          fmt::format("nodes whose domain path lacks a middle level: {}; they hang from the "
+                      "levels they have",
+                      gaps_));
     if (unplaced_ > 0)
       site_.note(
           fmt::format("nodes without a domain: {}; they hang from the top switch", unplaced_));

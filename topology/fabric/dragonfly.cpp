@@ -10,7 +10,7 @@ namespace {
 
 struct Sizes {
   int nodes_per_router = 0;
-  int routers = 0;         ///< of a group
+  int routers = 0;  ///< of a group
   int groups = 0;
   int links_per_pair = 0;  ///< between two groups
 };
