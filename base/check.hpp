@@ -19,6 +19,5 @@ class EnvironmentError : public std::runtime_error {
 }  // namespace base
 
 /// Our bug if it fails, never the user's: nothing a user writes may reach one.
-#define CHECK_INVARIANT(condition)                                          \
-  ((condition) ? static_cast<void>(0)                                       \
-               : ::base::invariant_failed(__FILE__, __LINE__, #condition))
+#define CHECK_INVARIANT(condition) \
+  ((condition) ? static_cast<void>(0) : ::base::invariant_failed(__FILE__, __LINE__, #condition))

@@ -64,7 +64,8 @@ std::string_view name_of(Severity severity) {
 
 std::string Diagnostic::format() const {
   std::string place = where.file.empty() ? std::string("foreshard") : where.file;
-  if (where.line > 0) place += fmt::format(":{}:{}", where.line, where.column);
+  if (where.line > 0) place += fmt::format(":{}", where.line);
+  if (where.column > 0) place += fmt::format(":{}", where.column);
   std::string text = fmt::format("{}: {}: {}", place, name_of(severity), shortened(message));
   if (!hint.empty()) text += fmt::format(" ({})", shortened(hint));
   return on_one_line(text);

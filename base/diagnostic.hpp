@@ -8,7 +8,8 @@
 
 namespace base {
 
-/// A place in a user's file. Lines and columns count from 1; 0 means "the file as a whole".
+/// A place in a user's file. Lines and columns count from 1; column 0 is the line as a whole,
+/// line 0 the file as a whole.
 struct SourceRef {
   std::string file;
   int line = 0;

@@ -6,7 +6,6 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 
 namespace base {
@@ -22,16 +21,23 @@ SourceRef Document::where(const Node& node) const {
 }
 
 Result<std::string> read_file(const std::string& path) {
+  constexpr std::size_t most = std::size_t{2} << 30;
   std::error_code ignored;
   std::ifstream in(path, std::ios::binary);
+  if (!in.is_open() || std::filesystem::is_directory(path, ignored))
+    return tl::unexpected(
+        Diagnostics{{{path}, "cannot be read", "check the path and its permissions"}});
+  // In pieces, since pipes do not tell their size and devices have no end.
   std::string text;
-  if (in.is_open() && !std::filesystem::is_directory(path, ignored)) {
-    text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    if (!in.bad()) return text;
+  std::vector<char> piece(std::size_t{1} << 20);
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
+    if (text.size() > most)
+      return tl::unexpected(Diagnostics{{{path}, "is larger than 2 GiB", "name another file"}});
   }
-  Diagnostics problems;
-  problems.push_back({{path}, "cannot be read", "check the path and its permissions"});
-  return tl::unexpected(std::move(problems));
+  if (!in.bad()) return text;
+  return tl::unexpected(
+      Diagnostics{{{path}, "cannot be read", "check the path and its permissions"}});
 }
 
 namespace {

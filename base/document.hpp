@@ -65,7 +65,8 @@ Result<Document> parse_json(std::string_view text, std::string file,
 /// numbers index sequences. Messages about it name the file "--set path=value".
 Diagnostics set_path(Document& document, std::string_view path, std::string_view value);
 
-/// Whole contents of a file; a Diagnostic naming it when it cannot be read.
+/// Whole contents of a file or a pipe; a Diagnostic naming it when it cannot be read, or has more
+/// than 2 GiB.
 Result<std::string> read_file(const std::string& path);
 
 /// Where each key of a document was read from, by dotted path: lets later checks ("heads are not

@@ -43,8 +43,8 @@ struct Attention {
 
 /// A kernel bounded by memory traffic: norm, rotary, activation, residual, optimizer, cast.
 struct MemoryBound {
-  Bytes bytes;       ///< read plus written
-  int kernels = 1;   ///< launches that share this traffic
+  Bytes bytes;      ///< read plus written
+  int kernels = 1;  ///< launches that share this traffic
 
   constexpr bool operator==(const MemoryBound&) const = default;
 };

@@ -16,16 +16,20 @@ class Seconds {
   static constexpr Seconds from_s(double v) { return Seconds(v); }
   static constexpr Seconds from_ms(double v) { return Seconds(v * 1e-3); }
   static constexpr Seconds from_us(double v) { return Seconds(v * 1e-6); }
-  static constexpr Seconds infinity() {
-    return Seconds(std::numeric_limits<double>::infinity());
-  }
+  static constexpr Seconds infinity() { return Seconds(std::numeric_limits<double>::infinity()); }
   constexpr double s() const { return value_; }
   constexpr double ms() const { return value_ * 1e3; }
   constexpr double us() const { return value_ * 1e6; }
 
   constexpr auto operator<=>(const Seconds&) const = default;
-  constexpr Seconds& operator+=(Seconds o) { value_ += o.value_; return *this; }
-  constexpr Seconds& operator-=(Seconds o) { value_ -= o.value_; return *this; }
+  constexpr Seconds& operator+=(Seconds o) {
+    value_ += o.value_;
+    return *this;
+  }
+  constexpr Seconds& operator-=(Seconds o) {
+    value_ -= o.value_;
+    return *this;
+  }
   friend constexpr Seconds operator+(Seconds a, Seconds b) { return Seconds(a.value_ + b.value_); }
   friend constexpr Seconds operator-(Seconds a, Seconds b) { return Seconds(a.value_ - b.value_); }
   friend constexpr Seconds operator*(Seconds a, double f) { return Seconds(a.value_ * f); }
@@ -62,8 +66,14 @@ class Bytes {
   constexpr double gb() const { return as_double() / 1e9; }
 
   constexpr auto operator<=>(const Bytes&) const = default;
-  constexpr Bytes& operator+=(Bytes o) { value_ += o.value_; return *this; }
-  constexpr Bytes& operator-=(Bytes o) { value_ -= o.value_; return *this; }
+  constexpr Bytes& operator+=(Bytes o) {
+    value_ += o.value_;
+    return *this;
+  }
+  constexpr Bytes& operator-=(Bytes o) {
+    value_ -= o.value_;
+    return *this;
+  }
   friend constexpr Bytes operator+(Bytes a, Bytes b) { return Bytes(a.value_ + b.value_); }
   friend constexpr Bytes operator-(Bytes a, Bytes b) { return Bytes(a.value_ - b.value_); }
   friend constexpr Bytes operator*(Bytes a, std::int64_t n) { return Bytes(a.value_ * n); }
@@ -93,7 +103,10 @@ class BytesPerSecond {
   constexpr double gbit() const { return value_ * 8e-9; }
 
   constexpr auto operator<=>(const BytesPerSecond&) const = default;
-  constexpr BytesPerSecond& operator+=(BytesPerSecond o) { value_ += o.value_; return *this; }
+  constexpr BytesPerSecond& operator+=(BytesPerSecond o) {
+    value_ += o.value_;
+    return *this;
+  }
   friend constexpr BytesPerSecond operator+(BytesPerSecond a, BytesPerSecond b) {
     return BytesPerSecond(a.value_ + b.value_);
   }
@@ -121,7 +134,10 @@ class Flop {
   constexpr double count() const { return value_; }
 
   constexpr auto operator<=>(const Flop&) const = default;
-  constexpr Flop& operator+=(Flop o) { value_ += o.value_; return *this; }
+  constexpr Flop& operator+=(Flop o) {
+    value_ += o.value_;
+    return *this;
+  }
   friend constexpr Flop operator+(Flop a, Flop b) { return Flop(a.value_ + b.value_); }
   friend constexpr Flop operator-(Flop a, Flop b) { return Flop(a.value_ - b.value_); }
   friend constexpr Flop operator*(Flop a, double f) { return Flop(a.value_ * f); }

@@ -52,9 +52,8 @@ base::Seconds flash_attention_time(const base::Attention& a, const topology::Gpu
   const auto heads = static_cast<double>(a.batch * a.q_heads);
   const double blocks = heads * std::ceil(static_cast<double>(a.seq_q) / curve.tile);
   const double work = heads * computed_pairs(a, curve) * flop_per_pair / rate;
-  const double longest = curve.prologue.s() +
-                         std::min(curve.tile, static_cast<double>(a.seq_q)) * keys_at_most(a) *
-                             flop_per_pair / rate;
+  const double longest = curve.prologue.s() + std::min(curve.tile, static_cast<double>(a.seq_q)) *
+                                                  keys_at_most(a) * flop_per_pair / rate;
   const double even = (work + blocks * curve.prologue.s()) / sms;
   const double compute = std::max(longest, even + curve.tail * longest);
   const double traffic = (base::bytes_of(a) / gpu.memory_bandwidth).s();

@@ -15,8 +15,7 @@ base::Seconds flash_attention_time(const base::Attention& attention, const topol
 
 /// Time of attention whose scores go through memory: two batched GEMMs over the full square (four
 /// in backward), and between them the traffic of mask, softmax and dropout.
-base::Seconds unfused_attention_time(const base::Attention& attention,
-                                     const topology::GpuSpec& gpu, const KernelCurves& curves,
-                                     const UnfusedCurve& curve);
+base::Seconds unfused_attention_time(const base::Attention& attention, const topology::GpuSpec& gpu,
+                                     const KernelCurves& curves, const UnfusedCurve& curve);
 
 }  // namespace calibrate

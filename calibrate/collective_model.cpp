@@ -60,9 +60,10 @@ struct Candidate {
 };
 
 // Share of a GPU's links that a ring of few members reaches: fewer peers, fewer transfers at once
-// (same sweeps: 2 GPUs reach 0.85 of what 8 do in all_reduce, 0.75 in all_gather).
+// (same sweeps: 2 GPUs reach 0.86 of what 8 do in all_reduce, 0.79 in all_gather).
 double few_ranks(Collective op, int ranks) {
-  return ranks / (ranks + (op == Collective::all_reduce ? 0.47 : 0.8));
+  const bool one_way = op == Collective::all_gather || op == Collective::reduce_scatter;
+  return ranks / (ranks + (one_way ? 0.8 : 0.47));
 }
 
 // A ring enters and leaves each node once per channel and the channels spread over the NICs, so a
@@ -118,22 +119,22 @@ Candidate tree(const GroupShape& shape, const Protocol& p) {
   if (across) rate = std::min(rate, tree_network_rate(shape));
   rate = rate * (across ? p.tree_share : p.tree_share_one_node);
   if (across) rate = std::min(rate, BytesPerSecond::from_gbyte(p.network_cap_gbyte));
-  return {Seconds::from_us(p.tree_base_us) +
-              2 * ((shape.ranks_per_node - 1) * hop + levels * network),
-          as_bus(rate, shape.ranks), across ? tree_network_ramp : ring_ramp};
+  return {
+      Seconds::from_us(p.tree_base_us) + 2 * ((shape.ranks_per_node - 1) * hop + levels * network),
+      as_bus(rate, shape.ranks), across ? tree_network_ramp : ring_ramp};
 }
 
 // NVLink SHARP: each GPU reads and writes the buffer once, the switch adds. tuning.cc: 0.85 of the
 // channels' speed on 15 of 16 channels, so 0.755 of what a ring's large transfers reach; across
-// nodes one more step of 0.9 and a tree over the NICs.
+// nodes one more step of 0.9 and a tree over the NICs. The switches of NVLink 5 add no faster than
+// 480 GB/s (ml-engineering's B200 sweeps), less than the links would carry.
 Candidate in_switch(const GroupShape& shape) {
-  const BytesPerSecond rate = shape.scale_up_rate * 0.755;
-  if (shape.nodes == 1)
-    return {Seconds::from_us(2), as_bus(rate, shape.ranks), in_switch_ramp};
+  const BytesPerSecond rate =
+      std::min(shape.scale_up_rate * 0.755, BytesPerSecond::from_gbyte(480));
+  if (shape.nodes == 1) return {Seconds::from_us(2), as_bus(rate, shape.ranks), in_switch_ramp};
   const double levels = std::floor(std::log2(shape.nodes));
   return {Seconds::from_us(25) + shape.network_latency * (2 * levels * 20.9 / 14),
-          as_bus(std::min(rate * 0.9, tree_network_rate(shape)), shape.ranks),
-          in_switch_tree_ramp};
+          as_bus(std::min(rate * 0.9, tree_network_rate(shape)), shape.ranks), in_switch_tree_ramp};
 }
 
 // Every rank sends an equal part to every other: what stays inside the node and what leaves it
@@ -142,7 +143,9 @@ Candidate in_switch(const GroupShape& shape) {
 Candidate pairwise(const GroupShape& shape) {
   constexpr double network_share = 0.65;
   const double ranks = shape.ranks;
-  const double seconds_inside = (shape.ranks_per_node - 1) / ranks / shape.scale_up_rate.byte();
+  const BytesPerSecond links =
+      shape.scale_up_rate * few_ranks(Collective::all_to_all, shape.ranks_per_node);
+  const double seconds_inside = (shape.ranks_per_node - 1) / ranks / links.byte();
   double seconds_outside = 0;
   Seconds latency = shape.scale_up_latency;
   if (shape.nodes > 1) {
@@ -151,8 +154,7 @@ Candidate pairwise(const GroupShape& shape) {
     latency += shape.network_latency + Seconds::from_us(0.5 * ranks);
   }
   const double factor = bus_factor(Collective::all_to_all, shape.ranks);
-  return {latency,
-          BytesPerSecond::from_byte(factor / std::max(seconds_inside, seconds_outside)),
+  return {latency, BytesPerSecond::from_byte(factor / std::max(seconds_inside, seconds_outside)),
           pairwise_ramp};
 }
 
@@ -216,8 +218,7 @@ CollectiveCost collective_cost(Collective op, base::Bytes bytes, const GroupShap
   const Candidates list = candidates_for(op, shape);
   for (std::size_t i = 0; i < list.count; ++i) {
     const Candidate& candidate = list.items.at(i);
-    const BytesPerSecond rate =
-        candidate.bus_rate * ramp_factor(candidate.ramp, bytes.as_double());
+    const BytesPerSecond rate = candidate.bus_rate * ramp_factor(candidate.ramp, bytes.as_double());
     const Seconds time = candidate.latency + Seconds::from_s(wire / rate.byte());
     if (time < best.total.time) {
       best.latency = candidate.latency;

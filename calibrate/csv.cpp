@@ -68,13 +68,13 @@ class Scanner {
         return value;
       }
     }
-    problems_.push_back({{file_, begin_line, 0}, "a quote is never closed", ""});
+    problems_.push_back({{file_, begin_line, 1}, "a quote is never closed", ""});
     return value;
   }
 
   void skip_to_separator() {
     if (peek() == ',' || at_line_end()) return;
-    problems_.push_back({{file_, line_, 0},
+    problems_.push_back({{file_, line_, 1},
                          "text after a closing quote",
                          "write a quote inside a quoted field twice"});
     while (peek() != ',' && !at_line_end()) ++at_;
@@ -96,7 +96,7 @@ void check_header(const Csv& table, base::Diagnostics& problems) {
     if (std::find(table.columns.begin(), table.columns.begin() + static_cast<std::ptrdiff_t>(i),
                   table.columns[i]) != table.columns.begin() + static_cast<std::ptrdiff_t>(i))
       problems.push_back(
-          {{table.file, 1, 0}, fmt::format("two columns are named '{}'", table.columns[i]), ""});
+          {{table.file, 1, 1}, fmt::format("two columns are named '{}'", table.columns[i]), ""});
 }
 
 }  // namespace
@@ -120,9 +120,9 @@ base::Result<Csv> parse_csv(std::string_view text, std::string file) {
       table.columns = std::move(fields);
       check_header(table, problems);
     } else if (fields.size() != table.columns.size()) {
-      problems.push_back({{table.file, line, 0},
-                          fmt::format("the row has {} fields, but the header has {}",
-                                      fields.size(), table.columns.size()),
+      problems.push_back({{table.file, line, 1},
+                          fmt::format("the row has {} fields, but the header has {}", fields.size(),
+                                      table.columns.size()),
                           ""});
     } else {
       table.rows.push_back({line, std::move(fields)});
@@ -146,8 +146,17 @@ std::optional<double> CsvRow::number(std::string_view column) const {
   const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (status == std::errc() && end == word.data() + word.size() && std::isfinite(value))
     return value;
-  problems_->push_back({{table_->file, row_->line, 0},
-                        fmt::format("'{}' is not a number: '{}'", column, word),
+  problems_->push_back(
+      {{table_->file, row_->line, 1}, fmt::format("'{}' is not a number: '{}'", column, word), ""});
+  return std::nullopt;
+}
+
+std::optional<int> CsvRow::whole(std::string_view column) const {
+  const std::optional<double> value = number(column);
+  if (!value) return std::nullopt;
+  if (*value == std::floor(*value) && *value >= 0 && *value <= 1e9) return static_cast<int>(*value);
+  problems_->push_back({{table_->file, row_->line, 1},
+                        fmt::format("'{}' is not a whole number: '{}'", column, text(column)),
                         ""});
   return std::nullopt;
 }
@@ -158,7 +167,7 @@ base::Diagnostics missing_columns(const Csv& table,
   const std::vector<std::string_view> known(table.columns.begin(), table.columns.end());
   for (const std::string_view name : wanted)
     if (!table.column(name))
-      problems.push_back({{table.file, 1, 0},
+      problems.push_back({{table.file, 1, 1},
                           fmt::format("the column '{}' is missing", name),
                           base::suggest(name, known)});
   return problems;

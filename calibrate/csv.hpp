@@ -40,7 +40,8 @@ class CsvRow {
   std::string_view text(std::string_view column) const;
   /// A finite number, nothing for an empty cell; anything else is a mistake.
   std::optional<double> number(std::string_view column) const;
-  int line() const { return row_->line; }
+  /// The same for whole numbers from 0 to a thousand million.
+  std::optional<int> whole(std::string_view column) const;
 
  private:
   const Csv* table_;

@@ -17,8 +17,16 @@ struct Tile {
 };
 
 // Thread-block tiles that cuBLAS, CUTLASS and hipBLASLt build for 16-bit types.
-constexpr std::array<Tile, 10> tiles{{{256, 128}, {128, 256}, {128, 192}, {192, 128}, {128, 128},
-                                      {256, 64}, {64, 256}, {128, 64}, {64, 128}, {64, 64}}};
+constexpr std::array<Tile, 10> tiles{{{256, 128},
+                                      {128, 256},
+                                      {128, 192},
+                                      {192, 128},
+                                      {128, 128},
+                                      {256, 64},
+                                      {64, 256},
+                                      {128, 64},
+                                      {64, 128},
+                                      {64, 64}}};
 constexpr std::array<double, 6> splits{1, 2, 3, 4, 6, 8};
 constexpr double k_step = 64;  // elements of K that one pipeline stage loads
 

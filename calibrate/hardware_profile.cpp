@@ -38,7 +38,8 @@ HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std
       measured_(curves_.measured_on(gpu_.name)) {
   CHECK_INVARIANT(flash_ < curves_.flash.size() && unfused_ < curves_.unfused.size());
   for (const auto& [type, curve] : curves_.gemm)
-    gemm_source_[type] = add_source(fmt::format("{} GEMM curve", base::name_of(type)), curve.source);
+    gemm_source_[type] =
+        add_source(fmt::format("{} GEMM curve", base::name_of(type)), curve.source);
   const FlashCurve& fused = curves_.flash[flash_];
   flash_source_ = add_source(fmt::format("{} curve", fused.name), fused.source);
   const UnfusedCurve& plain = curves_.unfused[unfused_];
@@ -49,12 +50,13 @@ HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std
 }
 
 int HardwareProfile::add_source(const std::string& what, const CurveSource& source) {
-  const std::string basis =
+  std::string basis =
       source.points > 0 ? fmt::format("{}, {} points", source.text, source.points) : source.text;
-  sources_.push_back(
-      measured_ ? fmt::format("{} {} ({})", gpu_.name, what, basis)
-                : fmt::format("{} {} scaled to {} ({})", curves_.architecture, what, gpu_.name,
-                              basis));
+  if (curves_.sustained < 1)
+    basis += fmt::format("; clock held at {:.0f} %", 100 * curves_.sustained);
+  sources_.push_back(measured_ ? fmt::format("{} {} ({})", gpu_.name, what, basis)
+                               : fmt::format("{} {} scaled to {} ({})", curves_.architecture, what,
+                                             gpu_.name, basis));
   return static_cast<int>(sources_.size()) - 1;
 }
 
@@ -72,7 +74,7 @@ Duration HardwareProfile::kernel(const base::Kernel& kernel) const {
     const GemmCurve& curve = curves_.gemm_for(gemm->dtype);
     const auto own = gemm_source_.find(gemm->dtype);
     const int source = own == gemm_source_.end() ? gemm_source_.at(base::DType::bf16) : own->second;
-    return priced(gemm_time(*gemm, gpu_, curve), curve.source, source);
+    return priced(gemm_time(*gemm, gpu_, curve) / curves_.sustained, curve.source, source);
   }
   if (const auto* attention = std::get_if<base::Attention>(&kernel)) {
     CHECK_INVARIANT(supports(attention->dtype));
@@ -82,7 +84,8 @@ Duration HardwareProfile::kernel(const base::Kernel& kernel) const {
                     unfused_source_);
     }
     const FlashCurve& curve = curves_.flash[flash_];
-    return priced(flash_attention_time(*attention, gpu_, curve), curve.source, flash_source_);
+    return priced(flash_attention_time(*attention, gpu_, curve) / curves_.sustained, curve.source,
+                  flash_source_);
   }
   const auto& work = std::get<base::MemoryBound>(kernel);
   return priced(memory_bound_time(work, gpu_, curves_.memory), curves_.memory.source,
@@ -96,9 +99,9 @@ CollectiveCost HardwareProfile::collective(Collective op, base::Bytes bytes,
   return cost;
 }
 
-base::Result<std::unique_ptr<Profile>> make_hardware_profile(const topology::GpuSpec& gpu,
-                                                             const std::string& hardware_folder,
-                                                             const HardwareProfileOptions& options) {
+base::Result<std::unique_ptr<Profile>> make_hardware_profile(
+    const topology::GpuSpec& gpu, const std::string& hardware_folder,
+    const HardwareProfileOptions& options) {
   base::Result<KernelCurves> curves = load_kernel_curves(hardware_folder, gpu.architecture);
   if (!curves) return tl::unexpected(curves.error());
   const std::string file = hardware_folder + "/kernels/" + curves->architecture + ".yaml";
@@ -108,6 +111,7 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(const topology::Gpu
   const auto unfused = choose(curves->unfused, curves->find_unfused(options.unfused_attention),
                               options.unfused_attention, file);
   if (!unfused) return tl::unexpected(unfused.error());
+  if (!options.in_step) curves->sustained = 1;
   return std::make_unique<HardwareProfile>(gpu, std::move(*curves), *flash, *unfused);
 }
 

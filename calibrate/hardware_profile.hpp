@@ -16,6 +16,8 @@ struct HardwareProfileOptions {
   /// curve or of a library; empty: the architecture's usual ones.
   std::string flash_attention;
   std::string unfused_attention;
+  /// Price kernels in the middle of a step, at the clock that lasts, and not alone as tables do.
+  bool in_step = false;
 };
 
 /// Durations from what is known of a GPU model: its figures and the curves of its architecture.

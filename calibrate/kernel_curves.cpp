@@ -156,6 +156,8 @@ base::Result<KernelCurves> read_kernel_curves(std::string_view yaml, const std::
   root.require("architecture", curves.architecture);
   root.read("measured_on", curves.gpus);
   root.require("family_spread", curves.family_spread, Range<double>{0.0, 2.0});
+  if (root.read("sustained", curves.sustained, Range<double>{0.1, 1.0}))
+    root.require("sustained_source", curves.sustained_source);
   read_gemms(root, curves.gemm);
   curves.flash = read_list<FlashCurve>(root, "flash_attention", read_flash);
   curves.unfused = read_list<UnfusedCurve>(root, "unfused_attention", read_unfused);

@@ -24,14 +24,14 @@ struct CurveSource {
 /// Coefficients of `gemm_time`.
 struct GemmCurve {
   CurveSource source;
-  double efficiency = 0;       ///< share of the tensor-core peak in the main loop of a large tile
-  double tile_penalty = 0;     ///< m n/(m+n) of a tile at which loading halves the efficiency
-  base::Seconds prologue;      ///< filling and draining the pipeline, per wave of tiles
-  base::Seconds launch;        ///< from the end of the kernel before to the first tile
-  base::Seconds reduction;     ///< a second pass over the partial sums of a split K loop
-  double memory_share = 0;     ///< share of the HBM bandwidth that operands reach
-  double throttle = 0;         ///< slowdown of very large GEMMs by the power limit
-  double throttle_tflop = 1;   ///< work at which half of `throttle` is felt
+  double efficiency = 0;      ///< share of the tensor-core peak in the main loop of a large tile
+  double tile_penalty = 0;    ///< m n/(m+n) of a tile at which loading halves the efficiency
+  base::Seconds prologue;     ///< filling and draining the pipeline, per wave of tiles
+  base::Seconds launch;       ///< from the end of the kernel before to the first tile
+  base::Seconds reduction;    ///< a second pass over the partial sums of a split K loop
+  double memory_share = 0;    ///< share of the HBM bandwidth that operands reach
+  double throttle = 0;        ///< slowdown of very large GEMMs by the power limit
+  double throttle_tflop = 1;  ///< work at which half of `throttle` is felt
 };
 
 /// Efficiency by head dimension, straight lines between the given ones.
@@ -42,12 +42,12 @@ struct FlashCurve {
   std::string name;                    ///< "flash-attention-2"
   std::vector<std::string> libraries;  ///< as tables of measurements call it
   CurveSource source;
-  ByHeadDim forward;        ///< share of the tensor-core peak
+  ByHeadDim forward;  ///< share of the tensor-core peak
   ByHeadDim backward;
-  double tile = 128;        ///< queries of one thread block
-  double causal_pad = 0;    ///< masked keys computed beyond the diagonal, per query
-  base::Seconds prologue;   ///< per thread block
-  double tail = 0;          ///< share of the longest block by which the last SM ends late
+  double tile = 128;       ///< queries of one thread block
+  double causal_pad = 0;   ///< masked keys computed beyond the diagonal, per query
+  base::Seconds prologue;  ///< per thread block
+  double tail = 0;         ///< share of the longest block by which the last SM ends late
   base::Seconds launch;
 };
 
@@ -55,11 +55,11 @@ struct FlashCurve {
 /// scores (once is one read or one write), and how often q, k, v and the output are moved to be
 /// laid out anew.
 struct UnfusedCurve {
-  std::string name;                    ///< "fused-softmax"
+  std::string name;  ///< "fused-softmax"
   std::vector<std::string> libraries;
   CurveSource source;
-  double score_passes = 0;           ///< forward
-  double causal_score_passes = 0;    ///< forward with a causal mask
+  double score_passes = 0;         ///< forward
+  double causal_score_passes = 0;  ///< forward with a causal mask
   double backward_score_passes = 0;
   double operand_passes = 0;
 };
@@ -67,17 +67,21 @@ struct UnfusedCurve {
 /// Coefficients of `memory_bound_time`.
 struct MemoryCurve {
   CurveSource source;
-  double share = 0;         ///< of the HBM bandwidth, for large tensors
-  base::Bytes half_size;    ///< traffic of one kernel that reaches half of `share`
+  double share = 0;       ///< of the HBM bandwidth, for large tensors
+  base::Bytes half_size;  ///< traffic of one kernel that reaches half of `share`
 };
 
 struct KernelCurves {
-  std::string architecture;          ///< "hopper"; "generic" serves everything without a file
-  std::vector<std::string> gpus;     ///< measured ones; for the rest the curve is a model
-  double family_spread = 0;          ///< added (in squares) on a GPU that was not measured
+  std::string architecture;       ///< "hopper"; "generic" serves everything without a file
+  std::vector<std::string> gpus;  ///< measured ones; for the rest the curve is a model
+  /// Share of its isolated speed that a compute-bound kernel keeps in the middle of a step, where
+  /// the GPU is hot and at its power limit without a pause.
+  double sustained = 1;
+  std::string sustained_source;
+  double family_spread = 0;               ///< added (in squares) on a GPU that was not measured
   std::map<base::DType, GemmCurve> gemm;  ///< bf16 is always there and serves the absent ones
-  std::vector<FlashCurve> flash;     ///< the first is the default; never empty
-  std::vector<UnfusedCurve> unfused;  ///< likewise
+  std::vector<FlashCurve> flash;          ///< the first is the default; never empty
+  std::vector<UnfusedCurve> unfused;      ///< likewise
   MemoryCurve memory;
 
   bool measured_on(std::string_view gpu) const;

@@ -20,9 +20,9 @@ std::string_view name_of(Evidence evidence);
 /// A duration with its pedigree.
 struct Duration {
   base::Seconds time;
-  double spread = 0;          ///< relative standard deviation of the true time about `time`
+  double spread = 0;  ///< relative standard deviation of the true time about `time`
   Evidence evidence = Evidence::model;
-  int source = 0;             ///< index into Profile::sources()
+  int source = 0;  ///< index into Profile::sources()
 };
 
 using base::Collective;
@@ -32,9 +32,9 @@ std::string_view name_of(Collective op);
 /// Where the members of a communicator sit.
 struct GroupShape {
   int ranks = 1;
-  int nodes = 1;              ///< scale-up domains that the group touches
-  int ranks_per_node = 1;     ///< most members in one of them
-  base::BytesPerSecond scale_up_rate;    ///< per rank inside a node, usable
+  int nodes = 1;                       ///< scale-up domains that the group touches
+  int ranks_per_node = 1;              ///< most members in one of them
+  base::BytesPerSecond scale_up_rate;  ///< per rank inside a node, usable
   base::Seconds scale_up_latency;
   bool in_switch_reduction = false;
   /// Per node, all the NICs that the group's members there can use together when alone.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,16 +27,22 @@ struct UnexpressedRow {
 /// Errors of predicted / measured - 1, as fractions.
 struct ScoreFigures {
   int rows = 0;
-  double mape = 0;        ///< mean of the absolute error
+  double mape = 0;  ///< mean of the absolute error
   double median_ape = 0;
   double p90_ape = 0;
-  double bias = 0;        ///< mean of the signed error
+  double bias = 0;               ///< mean of the signed error
   double interval_coverage = 0;  ///< share of measurements between p10 and p90
 };
 
 struct Score {
-  int rows = 0;  ///< of the table
+  std::string table;  ///< what was scored, for people
+  int rows = 0;       ///< of the table
   ScoreFigures all;
+  /// Of training steps only; absent elsewhere.
+  std::optional<double> memory_mape;
+  std::optional<double> oom_accuracy;
+  std::optional<double> plan_regret;
+  std::optional<double> concordance;
   std::map<std::string, std::map<std::string, ScoreFigures>> by;
   std::vector<ScoredRow> results;
   std::vector<UnexpressedRow> unexpressed;

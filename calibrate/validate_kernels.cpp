@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "calibrate/hardware_profile.hpp"
+#include "calibrate/validate_collectives.hpp"
 
 namespace calibrate {
 
@@ -23,14 +25,13 @@ struct LibraryHabits {
   std::string_view name;
   double quantise_bytes;  ///< traffic per activation that an fp8 GEMM quantises first; 0: none
   int quantise_kernels;
-  bool writes_kv_cache;   ///< attention copies keys and values into the cache
+  bool writes_kv_cache;  ///< attention copies keys and values into the cache
 };
 
 // trtllm quantises per tensor (a pass for the maximum, a pass to scale), sglang and vllm per token.
 // The traffic is what the tables show at the share of the memory-bound curve.
-constexpr std::array<LibraryHabits, 3> habits{{{"trtllm", 7.0, 2, true},
-                                               {"sglang", 4.5, 1, true},
-                                               {"vllm", 4.5, 1, true}}};
+constexpr std::array<LibraryHabits, 3> habits{
+    {{"trtllm", 7.0, 2, true}, {"sglang", 4.5, 1, true}, {"vllm", 4.5, 1, true}}};
 
 std::string_view first_word(std::string_view text) { return text.substr(0, text.find(' ')); }
 
@@ -52,7 +53,11 @@ bool is_unfused(std::string_view library) {
 
 std::int64_t whole(double value) { return std::llround(value); }
 
-KernelsOfRow unexpressed(std::string reason) { return {{}, "", std::move(reason)}; }
+KernelsOfRow unexpressed(std::string reason) {
+  KernelsOfRow out;
+  out.unexpressed = std::move(reason);
+  return out;
+}
 
 KernelsOfRow gemm_of(const KernelRow& row, DType type) {
   if (row.m < 1 || row.n < 1 || row.k < 1) return unexpressed("m, n or k is missing");
@@ -64,10 +69,10 @@ KernelsOfRow gemm_of(const KernelRow& row, DType type) {
       base::Gemm{whole(row.m), whole(row.n), whole(row.k), groups, type, output});
   const LibraryHabits* library = habits_of(row.library);
   if (library != nullptr && type == DType::fp8)
-    out.kernels.emplace_back(base::MemoryBound{
-        base::Bytes::from_double(row.m * row.k * static_cast<double>(groups) *
-                                 library->quantise_bytes),
-        library->quantise_kernels});
+    out.kernels.emplace_back(
+        base::MemoryBound{base::Bytes::from_double(row.m * row.k * static_cast<double>(groups) *
+                                                   library->quantise_bytes),
+                          library->quantise_kernels});
   return out;
 }
 
@@ -100,9 +105,28 @@ KernelsOfRow attention_of(const KernelRow& row, DType type, bool forward, bool b
   return out;
 }
 
+KernelsOfRow layer_of(const KernelRow& row) {
+  std::optional<TransformerLayer> layer = parse_layer_note(row.note);
+  if (!layer) return unexpressed("the note does not say hidden and tp of the layer");
+  layer->batch = whole(row.batch);
+  layer->sequence = whole(row.seq_len);
+  layer->heads = whole(row.q_heads);
+  if (layer->batch < 1 || layer->sequence < 1 || layer->heads < layer->tensor ||
+      layer->hidden < layer->heads || row.dtype != "fp16")
+    return unexpressed("a dimension of the layer is missing, or it is not in fp16");
+  LayerWork work = work_of(*layer);
+  KernelsOfRow out;
+  out.kernels = std::move(work.kernels);
+  out.calls = std::move(work.calls);
+  out.ranks = layer->tensor;
+  out.attention = row.library;
+  return out;
+}
+
 std::string size_class(double time_us) {
-  for (const auto& [limit, name] : {std::pair{30.0, "below 30 us"}, std::pair{100.0, "30 to 100 us"},
-                                    std::pair{1000.0, "100 us to 1 ms"}})
+  for (const auto& [limit, name] :
+       {std::pair{30.0, "below 30 us"}, std::pair{100.0, "30 to 100 us"},
+        std::pair{1000.0, "100 us to 1 ms"}})
     if (time_us < limit) return name;
   return "above 1 ms";
 }
@@ -117,14 +141,22 @@ std::string regime(const KernelRow& row) {
   return row.m >= 1024 && row.n >= 1024 && row.k >= 1024 ? "gemm, m n k >= 1024" : "gemm, smaller";
 }
 
-ScoredRow priced(const KernelRow& row, const KernelsOfRow& work, const Profile& profile) {
+std::vector<Duration> durations_of(const KernelsOfRow& work, const Profile& profile,
+                                   const std::optional<GroupShape>& shape) {
+  std::vector<Duration> durations;
+  for (const base::Kernel& kernel : work.kernels) durations.push_back(profile.kernel(kernel));
+  for (const LayerWork::Call& call : work.calls)
+    durations.push_back(profile.collective(call.op, call.bytes, shape.value()).total);
+  return durations;
+}
+
+ScoredRow priced(const KernelRow& row, const std::vector<Duration>& durations) {
   ScoredRow scored;
   scored.id = row.id;
   scored.measured = row.time_us * 1e-6;
   double variance = 0;
   Evidence weakest = Evidence::measured;
-  for (const base::Kernel& kernel : work.kernels) {
-    const Duration duration = profile.kernel(kernel);
+  for (const Duration& duration : durations) {
     scored.predicted += duration.time.s();
     variance += std::pow(duration.time.s() * duration.spread, 2);
     weakest = std::max(weakest, duration.evidence);
@@ -133,7 +165,8 @@ ScoredRow priced(const KernelRow& row, const KernelsOfRow& work, const Profile& 
   scored.classes = {{"gpu", row.gpu},
                     {"op", op_class(row)},
                     {"precision", row.dtype},
-                    {"library", std::string(row.library)},
+                    {"library", row.library},
+                    {"trust", row.trust},
                     {"source", row.source},
                     {"size", size_class(row.time_us)},
                     {"regime", regime(row)},
@@ -193,14 +226,24 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
   for (const Csv::Row& fields : table.rows) {
     const CsvRow cells(table, fields, problems);
     KernelRow row;
-    for (const auto& [column, field] :
-         {std::pair{"id", &row.id}, {"source", &row.source}, {"library", &row.library},
-          {"gpu", &row.gpu}, {"op", &row.op}, {"dtype", &row.dtype}, {"note", &row.note}})
+    for (const auto& [column, field] : {std::pair{"id", &row.id},
+                                        {"source", &row.source},
+                                        {"library", &row.library},
+                                        {"gpu", &row.gpu},
+                                        {"op", &row.op},
+                                        {"dtype", &row.dtype},
+                                        {"note", &row.note},
+                                        {"trust", &row.trust}})
       *field = cells.text(column);
-    for (const auto& [column, field] :
-         {std::pair{"m", &row.m}, {"n", &row.n}, {"k", &row.k}, {"batch", &row.batch},
-          {"seq_len", &row.seq_len}, {"q_heads", &row.q_heads}, {"kv_heads", &row.kv_heads},
-          {"head_dim", &row.head_dim}, {"time_us", &row.time_us}})
+    for (const auto& [column, field] : {std::pair{"m", &row.m},
+                                        {"n", &row.n},
+                                        {"k", &row.k},
+                                        {"batch", &row.batch},
+                                        {"seq_len", &row.seq_len},
+                                        {"q_heads", &row.q_heads},
+                                        {"kv_heads", &row.kv_heads},
+                                        {"head_dim", &row.head_dim},
+                                        {"time_us", &row.time_us}})
       *field = cells.number(column).value_or(0);
     row.causal = cells.number("causal").value_or(0) != 0;
     rows.push_back(std::move(row));
@@ -211,12 +254,18 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
 
 KernelsOfRow kernels_of(const KernelRow& row) {
   if (!(row.time_us > 0)) return unexpressed("no time");
+  constexpr double dimension_max = 1e7;  // products of three stay far below 2^63
+  for (const double dimension :
+       {row.m, row.n, row.k, row.batch, row.seq_len, row.q_heads, row.kv_heads, row.head_dim})
+    if (dimension < 0 || dimension > dimension_max)
+      return unexpressed("a dimension is out of range");
   const std::optional<DType> type = dtype_of(row.dtype);
   if (!type) return unexpressed(fmt::format("unknown number format '{}'", row.dtype));
   if (row.op == "gemm" || row.op == "grouped_gemm") return gemm_of(row, *type);
   if (row.op == "attention_fwd") return attention_of(row, *type, true, false);
   if (row.op == "attention_bwd") return attention_of(row, *type, false, true);
   if (row.note.starts_with("attention_fwd_bwd")) return attention_of(row, *type, true, true);
+  if (row.note.starts_with("transformer_layer")) return layer_of(row);
   return unexpressed(fmt::format("no kernel stands for '{}'", op_class(row)));
 }
 
@@ -230,11 +279,18 @@ base::Result<Score> validate_kernels(const std::vector<KernelRow>& rows,
     KernelsOfRow work = kernels_of(row);
     const topology::GpuSpec* gpu = profiles.gpu(row.gpu);
     if (gpu == nullptr) work.unexpressed = fmt::format("unknown GPU '{}'", row.gpu);
+    CollectiveRow group;
+    group.gpu = row.gpu;
+    group.ranks = work.ranks;
+    group.nodes = 1;
+    const std::optional<GroupShape> shape = shape_of(group, registry);
+    if (!work.calls.empty() && !shape)
+      work.unexpressed = fmt::format("no node type has {} '{}'", work.ranks, row.gpu);
     if (work.unexpressed.empty()) {
       auto profile = profiles.find(*gpu, work.attention);
       if (!profile) return tl::unexpected(profile.error());
       if ((*profile)->supports(*dtype_of(row.dtype))) {
-        scored.push_back(priced(row, work, **profile));
+        scored.push_back(priced(row, durations_of(work, **profile, shape)));
         continue;
       }
       work.unexpressed = fmt::format("a {} does not compute in {}", row.gpu, row.dtype);

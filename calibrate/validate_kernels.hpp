@@ -8,6 +8,7 @@
 #include "base/kernel.hpp"
 #include "calibrate/csv.hpp"
 #include "calibrate/score.hpp"
+#include "calibrate/transformer_layer.hpp"
 #include "topology/hardware.hpp"
 
 namespace calibrate {
@@ -21,6 +22,7 @@ struct KernelRow {
   std::string op;
   std::string dtype;
   std::string note;
+  std::string trust;
   double m = 0, n = 0, k = 0;
   double batch = 0, seq_len = 0, q_heads = 0, kv_heads = 0, head_dim = 0;
   bool causal = false;
@@ -34,6 +36,8 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table);
 /// its name says. Otherwise the reason why it cannot be expressed.
 struct KernelsOfRow {
   std::vector<base::Kernel> kernels;
+  std::vector<LayerWork::Call> calls;  ///< collectives among `ranks` GPUs of one node
+  int ranks = 1;
   std::string attention;  ///< library whose attention kernels ran; empty: the usual ones
   std::string unexpressed;
 };

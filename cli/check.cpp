@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/forecast.hpp"
 #include "cli/output.hpp"
 #include "cli/scenario_argument.hpp"
 
@@ -13,6 +15,10 @@ namespace {
 void check(const ScenarioArgument& argument) {
   const sim::Scenario scenario = argument.load();
   print(scenario.notes);
+  if (const auto profile = profile_for(scenario); !profile) {
+    print(profile.error());
+    leave_with(mistake);
+  }
   write_output("-", fmt::format("{}: no mistakes found\n", argument.path));
 }
 

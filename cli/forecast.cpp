@@ -41,11 +41,19 @@ std::string hardware_folder() {
   return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
 }
 
+base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenario& scenario) {
+  const strategies::Plan& plan = scenario.plan;
+  return calibrate::make_hardware_profile(
+      pacing_gpu(scenario.cluster, plan.precision.compute), hardware_folder(),
+      {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
+       .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
+       .in_step = true});
+}
+
 base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
                                 const std::function<void(double)>& progress) {
   const strategies::Plan& plan = scenario.plan;
-  const topology::GpuSpec& gpu = pacing_gpu(scenario.cluster, plan.precision.compute);
-  auto profile = calibrate::make_hardware_profile(gpu, hardware_folder());
+  auto profile = profile_for(scenario);
   if (!profile) return tl::unexpected(profile.error());
 
   const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);
@@ -58,12 +66,12 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                   .gpu_of_rank = gpu_of_rank,
                                   .profile = **profile});
   const sim::Timeline bound = sim::analyse(result.graph, scenario.cluster, gpu_of_rank);
-  result.timeline = fidelity == sim::Fidelity::analytic
-                        ? bound
-                        : sim::simulate(result.graph, scenario.cluster, gpu_of_rank,
-                                        {.fidelity = fidelity,
-                                         .ecmp_seed = scenario.ecmp_seed,
-                                         .progress = progress});
+  result.timeline =
+      fidelity == sim::Fidelity::analytic
+          ? bound
+          : sim::simulate(
+                result.graph, scenario.cluster, gpu_of_rank,
+                {.fidelity = fidelity, .ecmp_seed = scenario.ecmp_seed, .progress = progress});
   const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
   result.report = sim::summarise({.scenario = scenario.name,
                                   .model = model_text(scenario.model),

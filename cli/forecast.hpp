@@ -1,8 +1,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "base/diagnostic.hpp"
+#include "calibrate/profile.hpp"
 #include "sim/report.hpp"
 #include "sim/scenario.hpp"
 #include "sim/step_graph.hpp"
@@ -19,6 +22,9 @@ struct Forecast {
 
 /// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
 std::string hardware_folder();
+
+/// Prices for this scenario: the slowest GPU model of the cluster sets the pace.
+base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenario& scenario);
 
 /// Cuts the model, prices and builds the step, plays it at `fidelity` and summarises.
 base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,

@@ -42,6 +42,7 @@ class RankBreakdown {
         case Phase::backward: sum_.backward += piece.compute; break;
         case Phase::recompute: sum_.recompute += piece.compute; break;
         case Phase::optimizer: sum_.optimizer += piece.compute; break;
+        case Phase::host: sum_.host += piece.compute; break;
         case Phase::communication: sum_.other += piece.compute; break;
       }
     }
@@ -49,8 +50,7 @@ class RankBreakdown {
   }
 
   Seconds& exposed(const Task& task) {
-    if (task.kind == TaskKind::send || task.kind == TaskKind::receive)
-      return sum_.pipeline_exposed;
+    if (task.kind == TaskKind::send || task.kind == TaskKind::receive) return sum_.pipeline_exposed;
     switch (graph_.collectives[task.index].kind) {
       case CommKind::tensor: return sum_.tensor_exposed;
       case CommKind::data: return sum_.data_exposed;
@@ -124,7 +124,7 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
     for (Seconds Breakdown::*part :
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
           &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,
-          &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer,
+          &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host,
           &Breakdown::other})
       mean.*part += one.*part * share;
   }

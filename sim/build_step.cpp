@@ -100,8 +100,7 @@ class StageBuilder {
     return plan_.zero >= 2 || is_last_backward(cell);
   }
   bool is_last_backward(std::size_t cell) const {
-    return last_backward_[static_cast<std::size_t>(cells_[cell].chunk)] ==
-           static_cast<int>(cell);
+    return last_backward_[static_cast<std::size_t>(cells_[cell].chunk)] == static_cast<int>(cell);
   }
 
   void find_last_backwards() {
@@ -189,6 +188,7 @@ class StageBuilder {
       for (const strategies::Work& work : forward ? source.forward : source.backward)
         pricer_.append(made, work);
     }
+    pricer_.close(made);
     graph_.segments.push_back(std::move(made));
     const auto index = static_cast<std::uint32_t>(graph_.segments.size() - 1);
     segments_.emplace(key, index);
@@ -222,8 +222,7 @@ class StageBuilder {
                 .chunk = static_cast<std::int16_t>(cell.chunk),
                 .micro_batch = cell.micro_batch,
                 .index = pricer_.message(cell.forward ? "activation" : "gradient",
-                                         other % plan_.pipeline, sender_chunk,
-                                         sharded_.boundary)},
+                                         other % plan_.pipeline, sender_chunk, sharded_.boundary)},
                dependencies);
   }
 
@@ -297,16 +296,15 @@ class StageBuilder {
     std::uint32_t done = after;
     if (plan_.zero == 0 || shards() == 1) {
       done = communicate(Stream::data_comm, CommKind::data, "all-reduce gradients",
-                         {Collective::all_reduce, strategies::data_parallel, bytes}, cell,
-                         {after});
+                         {Collective::all_reduce, strategies::data_parallel, bytes}, cell, {after});
     } else {
       done = communicate(Stream::data_comm, CommKind::data, "reduce-scatter gradients",
                          {Collective::reduce_scatter, Axis::data_shard, bytes}, cell, {after});
       if (plan_.data_replicate > 1)
-        done = communicate(Stream::data_comm, CommKind::data, "all-reduce gradient shards",
-                           {Collective::all_reduce, Axis::data_replicate,
-                            ceil_div(bytes, shards())},
-                           cell, {done});
+        done =
+            communicate(Stream::data_comm, CommKind::data, "all-reduce gradient shards",
+                        {Collective::all_reduce, Axis::data_replicate, ceil_div(bytes, shards())},
+                        cell, {done});
     }
     if (last) before_optimizer_.push_back(done);
   }
@@ -371,10 +369,10 @@ class StageBuilder {
         gather_shards(chunk, range, {optimizer});
   }
   std::uint32_t gather_shards(int chunk, Range range, const std::vector<std::uint32_t>& waits) {
-    return communicate(Stream::parameter_comm, CommKind::parameter, "all-gather parameters",
-                       {Collective::all_gather, Axis::data_shard,
-                        parameter_bytes(parameters(chunk, range))},
-                       {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
+    return communicate(
+        Stream::parameter_comm, CommKind::parameter, "all-gather parameters",
+        {Collective::all_gather, Axis::data_shard, parameter_bytes(parameters(chunk, range))},
+        {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
   }
 
   std::int64_t all_parameters() const {
@@ -421,15 +419,15 @@ class StageBuilder {
   std::vector<Chunk> chunks_;
   Program program_;
   StepMemory memory_;
-  std::vector<std::vector<int>> units_;               // per chunk: block of each unit
+  std::vector<std::vector<int>> units_;  // per chunk: block of each unit
   std::vector<Cell> cells_;
-  std::vector<int> last_backward_;                    // per chunk: its last backward cell
+  std::vector<int> last_backward_;  // per chunk: its last backward cell
   std::map<std::tuple<bool, int, Range>, std::uint32_t> segments_;
-  std::vector<std::uint32_t> blocking_sends_;         // what the next computation waits for
-  std::vector<std::vector<Range>> gathered_;          // per chunk: ranges gathered ahead
+  std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for
+  std::vector<std::vector<Range>> gathered_;   // per chunk: ranges gathered ahead
   std::map<std::pair<int, Range>, std::uint32_t> gather_tasks_;
-  std::vector<std::uint32_t> unit_runs_;              // computations of FSDP units, in order
-  std::vector<Pending> pending_;                      // backwards whose gradients are not yet sent
+  std::vector<std::uint32_t> unit_runs_;  // computations of FSDP units, in order
+  std::vector<Pending> pending_;          // backwards whose gradients are not yet sent
   std::vector<std::uint32_t> before_optimizer_;
 };
 

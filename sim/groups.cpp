@@ -34,9 +34,9 @@ calibrate::GroupShape shape_of(const std::vector<topology::GpuId>& members,
   bool first = true;
   for (const auto& [domain, site] : sites) {
     const topology::NodeType& type = *site.type;
-    const base::BytesPerSecond inside =
-        site.ranks > 1 ? topology::scale_up_rate_among(type, site.ranks)
-                       : type.scale_up_rate * type.scale_up_efficiency;
+    const base::BytesPerSecond inside = site.ranks > 1
+                                            ? topology::scale_up_rate_among(type, site.ranks)
+                                            : type.scale_up_rate * type.scale_up_efficiency;
     const base::BytesPerSecond outside =
         type.nic_rate * type.nic_efficiency * static_cast<double>(site.nics.size());
     shape.ranks_per_node = std::max(shape.ranks_per_node, site.ranks);
@@ -63,8 +63,7 @@ StepGraph::Groups group_shapes(const strategies::RankGrid& grid, strategies::Axi
     const calibrate::GroupShape shape = shape_of(members, cluster);
     auto known = std::find(groups.shapes.begin(), groups.shapes.end(), shape);
     if (known == groups.shapes.end()) known = groups.shapes.insert(known, shape);
-    groups.shape_of_group.push_back(
-        static_cast<std::uint16_t>(known - groups.shapes.begin()));
+    groups.shape_of_group.push_back(static_cast<std::uint16_t>(known - groups.shapes.begin()));
   }
   CHECK_INVARIANT(!groups.shapes.empty());
   return groups;

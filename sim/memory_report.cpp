@@ -24,8 +24,7 @@ struct Peak {
 /// Plays the memory events of one rank in the order of their times; at equal times what is freed
 /// goes first.
 Peak follow(const StepGraph& graph, const Timeline& timeline, int rank) {
-  const Program& program =
-      graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]];
+  const Program& program = graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]];
   struct Change {
     double time;
     const MemoryEvent* event;
@@ -63,8 +62,9 @@ std::string advise(const Parts& parts, Bytes over) {
       {MemoryPart::weights, "raise tensor_parallel or pipeline_parallel, or set zero: 3"},
       {MemoryPart::gradients, "set zero: 2 or 3, or raise tensor_parallel or pipeline_parallel"},
       {MemoryPart::optimizer, "set zero: 1 or higher, or more data-parallel ranks"},
-      {MemoryPart::activations, "set recompute: selective or full, sequence_parallel: true, or a "
-                                "smaller micro_batch"},
+      {MemoryPart::activations,
+       "set recompute: selective or full, sequence_parallel: true, or a "
+       "smaller micro_batch"},
       {MemoryPart::logits, "lower micro_batch or raise tensor_parallel"},
       {MemoryPart::buffers, "lower bucket"},
   };

@@ -20,6 +20,9 @@ class Pricer {
 
   void append(Segment& segment, const strategies::Work& work);
   void append(Segment& segment, const std::string& label, Phase phase, const base::Kernel& kernel);
+  /// Ends a segment of work: if the host needs longer to launch it than the GPU to do it, the GPU
+  /// waits for the rest. The host runs ahead of the GPU, so only sums count, not single kernels.
+  void close(Segment& segment);
   /// Index of the collective in StepGraph::collectives.
   std::uint32_t collective(const std::string& name, CommKind kind,
                            const strategies::Communication& communication);
@@ -38,6 +41,8 @@ class Pricer {
   std::map<std::tuple<std::string, int, unsigned, std::int64_t>, std::uint32_t> collectives_;
   std::map<std::tuple<std::string, int, int>, std::uint32_t> messages_;
   std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;
+  std::int16_t host_source_ = -1;  // of StepGraph::sources; -1: no segment has waited yet
+  int operators_ = 0;              // launched by the segment in the making
 };
 
 }  // namespace sim

@@ -113,8 +113,7 @@ void load_links(const ReportInput& input, Report& report) {
     const topology::Link& link = input.cluster.link(id);
     report.links.push_back({fmt::format("{} -> {}", input.cluster.device(link.from).name,
                                         input.cluster.device(link.to).name),
-                            Bytes::from_double(bytes[id]), link.rate,
-                            report.link_utilisation[id]});
+                            Bytes::from_double(bytes[id]), link.rate, report.link_utilisation[id]});
   }
 }
 
@@ -134,13 +133,13 @@ std::string find_bottleneck(const Report& report) {
       {b.bubble, "the pipeline bubble and waiting for peers: more micro-batches or interleaving"},
       {b.optimizer, "the optimizer: shard it with ZeRO"},
   };
-  const NamedPart& largest = *std::max_element(
-      std::begin(parts), std::end(parts),
-      [](const NamedPart& x, const NamedPart& y) { return x.time < y.time; });
+  const NamedPart& largest =
+      *std::max_element(std::begin(parts), std::end(parts),
+                        [](const NamedPart& x, const NamedPart& y) { return x.time < y.time; });
   // Kernels always take most of a healthy step; what a plan can change is the rest.
-  const NamedPart& rest = *std::max_element(
-      std::begin(parts) + 1, std::end(parts),
-      [](const NamedPart& x, const NamedPart& y) { return x.time < y.time; });
+  const NamedPart& rest =
+      *std::max_element(std::begin(parts) + 1, std::end(parts),
+                        [](const NamedPart& x, const NamedPart& y) { return x.time < y.time; });
   const auto share = [&](const NamedPart& part) { return 100 * (part.time / report.step); };
   if (largest.what != parts[0].what || share(rest) < 5)
     return fmt::format("{:.0f} % of the step is {}", share(largest), largest.what);

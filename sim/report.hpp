@@ -16,7 +16,7 @@ namespace sim {
 
 /// Shares of the step of an average rank; they add up to the step time.
 struct Breakdown {
-  base::Seconds forward;            ///< kernels
+  base::Seconds forward;  ///< kernels
   base::Seconds backward;
   base::Seconds recompute;
   base::Seconds tensor_exposed;     ///< compute stream waits for tensor-parallel collectives
@@ -25,36 +25,37 @@ struct Breakdown {
   base::Seconds pipeline_exposed;   ///< … for a stage's message while it is on the wire
   base::Seconds bubble;             ///< … for a rank that has not come that far
   base::Seconds optimizer;
+  base::Seconds host;  ///< GPU idle while the host launches operators
   base::Seconds other;
 
   base::Seconds total() const {
     return forward + backward + recompute + tensor_exposed + data_exposed + parameter_exposed +
-           pipeline_exposed + bubble + optimizer + other;
+           pipeline_exposed + bubble + optimizer + host + other;
   }
 };
 
 struct MemoryReport {
-  base::Bytes peak;                 ///< worst rank
+  base::Bytes peak;  ///< worst rank
   base::Bytes capacity;
   bool fits = true;
   int worst_rank = 0;
   std::array<base::Bytes, memory_part_count> parts{};  ///< of the worst rank at its peak
   /// Memory of the worst rank over time, for the trace: (seconds, bytes), ascending.
   std::vector<std::pair<double, base::Bytes>> curve;
-  std::string advice;               ///< what to change when it does not fit; empty otherwise
+  std::string advice;  ///< what to change when it does not fit; empty otherwise
 };
 
 struct LinkLoad {
-  std::string name;                 ///< "leaf-3 -> spine-1"
+  std::string name;  ///< "leaf-3 -> spine-1"
   base::Bytes bytes;
   base::BytesPerSecond rate;
-  double utilisation = 0;           ///< bytes / (rate x step)
+  double utilisation = 0;  ///< bytes / (rate x step)
 };
 
 struct SourceShare {
   std::string name;
-  double share = 0;                 ///< of the busy time of an average rank
-  double spread = 0;                ///< relative
+  double share = 0;   ///< of the busy time of an average rank
+  double spread = 0;  ///< relative
 };
 
 /// A step time that somebody measured, and where it is written.
@@ -68,14 +69,14 @@ struct Report {
   std::string scenario;
   Fidelity fidelity = Fidelity::hybrid;
   int ranks = 0;
-  std::string model;                ///< "Llama-3.1-8B, 8.03 B parameters"
-  std::string cluster;              ///< "2 x dgx-h100 (16 x H100-SXM5-80GB), rail-optimised"
-  std::string plan;                 ///< "tp 8, pp 2, dp 4 (ZeRO-1), 1F1B, micro-batch 1 x 32"
+  std::string model;    ///< "Llama-3.1-8B, 8.03 B parameters"
+  std::string cluster;  ///< "2 x dgx-h100 (16 x H100-SXM5-80GB), rail-optimised"
+  std::string plan;     ///< "tp 8, pp 2, dp 4 (ZeRO-1), 1F1B, micro-batch 1 x 32"
   base::Seconds step;
   base::Seconds step_p10;
   base::Seconds step_p90;
-  base::Seconds lower_bound;        ///< analytic: no contention
-  std::int64_t tokens = 0;          ///< per step
+  base::Seconds lower_bound;  ///< analytic: no contention
+  std::int64_t tokens = 0;    ///< per step
   double tokens_per_s = 0;
   double tokens_per_s_per_gpu = 0;
   double model_tflops_per_gpu = 0;  ///< without recompute
@@ -83,12 +84,12 @@ struct Report {
   double hfu = 0;                   ///< with recompute
   MemoryReport memory;
   Breakdown breakdown;
-  std::vector<LinkLoad> links;      ///< busiest first, at most 10
+  std::vector<LinkLoad> links;           ///< busiest first, at most 10
   std::vector<double> link_utilisation;  ///< of every link of the cluster graph
   std::vector<SourceShare> sources;
   std::optional<Measured> measured;
-  std::string bottleneck;           ///< one sentence: what bounds the step
-  base::Diagnostics diagnostics;    ///< warnings and notes: what was inferred or extrapolated
+  std::string bottleneck;         ///< one sentence: what bounds the step
+  base::Diagnostics diagnostics;  ///< warnings and notes: what was inferred or extrapolated
 };
 
 std::string_view name_of(Fidelity fidelity);
@@ -105,8 +106,8 @@ struct ReportInput {
   base::Seconds lower_bound;
   const topology::Cluster& cluster;
   const std::vector<topology::GpuId>& gpu_of_rank;
-  std::int64_t tokens = 0;          ///< per step, all ranks
-  base::Flop model_flop;            ///< per step, all ranks
+  std::int64_t tokens = 0;  ///< per step, all ranks
+  base::Flop model_flop;    ///< per step, all ranks
   base::Flop hardware_flop;
   base::DType compute_dtype = base::DType::bf16;
   std::optional<Measured> measured;

@@ -68,6 +68,16 @@ class Loader {
     return (std::filesystem::path(options_.path).parent_path() / path).string();
   }
 
+  /// The text of the file that `key` names; a mistake at `key` when it cannot be read.
+  std::optional<std::string> read_named(MapReader& reader, std::string_view key,
+                                        const std::string& file) {
+    Result<std::string> text = base::read_file(file);
+    if (text) return std::move(*text);
+    const base::Diagnostic& why = text.error().front();
+    reader.error(key, fmt::format("'{}' {}", file, why.message), why.hint);
+    return std::nullopt;
+  }
+
   void read_scenario() {
     MapReader root(document_, document_.root, "", problems_, &origins_);
     name_ = std::filesystem::path(options_.path).stem().string();
@@ -97,24 +107,25 @@ class Loader {
       std::string name;
       reader.read("name", name);
       reader.finish();
-      if (auto text = take(base::read_file(beside_scenario(path)), problems_))
-        model_ = take(strategies::read_hf_config(*text, beside_scenario(path)), problems_);
+      const std::string file = beside_scenario(path);
+      if (auto text = read_named(reader, "config", file))
+        model_ = take(strategies::read_hf_config(*text, file, &origins_), problems_);
       if (model_ && !name.empty()) model_->name = name;
     } else if (reader.read("file", path)) {
       reader.finish();
       const std::string file = beside_scenario(path);
-      auto text = take(base::read_file(file), problems_);
+      auto text = read_named(reader, "file", file);
       if (!text) return;
       if (auto document = take(base::parse_yaml(*text, file), problems_))
-        model_ = take(strategies::read_model(*document, document->root, ""), problems_);
+        model_ = take(strategies::read_model(*document, document->root, "", &origins_), problems_);
     } else {
       const base::Node* node = document_.root.find("model");
-      model_ = take(strategies::read_model(document_, *node, "model"), problems_);
+      model_ = take(strategies::read_model(document_, *node, "model", &origins_), problems_);
     }
   }
 
-  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes and fabric
-  /// are written out.
+  /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
+  /// and fabric are written out.
   void read_cluster(MapReader& reader) {
     std::string path;
     if (!reader.read("kubernetes", path)) {
@@ -134,7 +145,7 @@ class Loader {
     reader.read("unavailable", options.unavailable);
     reader.finish();
     const std::string file = beside_scenario(path);
-    auto text = take(base::read_file(file), problems_);
+    auto text = read_named(reader, "kubernetes", file);
     if (!text) return;
     auto import = take(topology::import_kubernetes(*text, file, *registry_, options), problems_);
     if (!import) return;
@@ -172,16 +183,15 @@ class Loader {
   }
 
   void check() {
-    append(problems_,
-           strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
+    append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
     const topology::GpuSpec& gpu = cluster_->gpu_spec(0);
     if (!gpu.peak.contains(plan_.precision.compute))
-      problems_.push_back({origins_.at("plan.precision.compute"),
-                           fmt::format("{} cannot compute in {}", gpu.name,
-                                       base::name_of(plan_.precision.compute)),
-                           fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
+      problems_.push_back(
+          {origins_.at("plan.precision.compute"),
+           fmt::format("{} cannot compute in {}", gpu.name, base::name_of(plan_.precision.compute)),
+           fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
     const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
-    if (ranks < cluster_->gpu_count())
+    if (!base::has_errors(problems_) && ranks < cluster_->gpu_count())
       problems_.push_back({origins_.at("plan"),
                            fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
                            "", base::Severity::warning});

@@ -20,18 +20,18 @@ struct Scenario {
   std::string name;
   strategies::ModelSpec model;
   topology::Cluster cluster;
-  std::string cluster_text;         ///< one line about it
-  strategies::Plan plan;            ///< with `data` filled in
+  std::string cluster_text;  ///< one line about it
+  strategies::Plan plan;     ///< with `data` filled in
   Fidelity fidelity = Fidelity::hybrid;
   std::uint64_t ecmp_seed = 0;
-  std::optional<Measured> measured; ///< what this step took in reality, to stand beside the answer
-  base::Diagnostics notes;          ///< warnings and notes to show with the answer
+  std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
+  base::Diagnostics notes;           ///< warnings and notes to show with the answer
 };
 
 struct ScenarioOptions {
   std::string path;
   std::vector<std::pair<std::string, std::string>> set;  ///< --set path=value, in order
-  std::string hardware_folder;      ///< of the registry
+  std::string hardware_folder;                           ///< of the registry
 };
 
 /// Reads a scenario file, or a dlcalc YAML unchanged. Files that it names are relative to it.

@@ -188,6 +188,7 @@ std::string_view name_of(Phase phase) {
     case Phase::recompute: return "recompute";
     case Phase::optimizer: return "optimizer";
     case Phase::communication: return "communication";
+    case Phase::host: return "host";
   }
   return "?";
 }

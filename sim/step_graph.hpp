@@ -20,7 +20,8 @@ enum class Stream : std::uint8_t { compute, data_comm, parameter_comm, send, rec
 inline constexpr int stream_count = 5;
 
 /// What a piece of time is spent on, for the breakdown.
-enum class Phase : std::uint8_t { forward, backward, recompute, optimizer, communication };
+/// `host` is time in which the GPU waits for the host to launch the next operator.
+enum class Phase : std::uint8_t { forward, backward, recompute, optimizer, communication, host };
 
 /// What a collective is for; also the colour of its spans and its line in the breakdown.
 enum class CommKind : std::uint8_t { tensor, data, parameter, pipeline, other };
@@ -30,11 +31,11 @@ std::string_view name_of(Stream stream);
 
 /// A collective as many tasks use it: same operation, group axes and bytes.
 struct CollectiveUse {
-  std::string name;                 ///< "all-gather qkv", "reduce-scatter bucket 3"
+  std::string name;  ///< "all-gather qkv", "reduce-scatter bucket 3"
   calibrate::Collective op = calibrate::Collective::all_reduce;
   CommKind kind = CommKind::tensor;
-  strategies::AxisSet axes;         ///< the group: ranks that differ along these axes
-  base::Bytes bytes;                ///< nccl-tests convention, see Profile::collective
+  strategies::AxisSet axes;  ///< the group: ranks that differ along these axes
+  base::Bytes bytes;         ///< nccl-tests convention, see Profile::collective
   /// Cost when alone, by group shape; indexed by StepGraph::group_shape of (axes, group).
   std::vector<calibrate::CollectiveCost> cost;
 };
@@ -42,21 +43,21 @@ struct CollectiveUse {
 /// A piece of a segment: a kernel, a collective that the compute stream waits for, or both side by
 /// side (a collective hidden behind a kernel). Takes max(compute, collective).
 struct Piece {
-  std::uint32_t label = 0;          ///< StepGraph::labels
+  std::uint32_t label = 0;  ///< StepGraph::labels
   Phase phase = Phase::forward;
-  base::Seconds compute;            ///< 0 when it is only a collective
-  std::int32_t collective = -1;     ///< StepGraph::collectives; -1 when it is only a kernel
-  float spread = 0;                 ///< relative, of `compute`
-  std::int16_t source = 0;          ///< StepGraph::sources
+  base::Seconds compute;         ///< 0 when it is only a collective
+  std::int32_t collective = -1;  ///< StepGraph::collectives; -1 when it is only a kernel
+  float spread = 0;              ///< relative, of `compute`
+  std::int16_t source = 0;       ///< StepGraph::sources
 };
 
 /// What the compute stream does between two points at which another stream matters; shared by all
 /// micro-batches and ranks that do the same.
 struct Segment {
-  std::string name;                 ///< "forward chunk 0", "backward layer 3"
+  std::string name;  ///< "forward chunk 0", "backward layer 3"
   Phase phase = Phase::forward;
   std::vector<Piece> pieces;
-  base::Seconds compute;            ///< sum over pieces
+  base::Seconds compute;  ///< sum over pieces
 };
 
 enum class TaskKind : std::uint8_t { run, collective, send, receive };
@@ -66,25 +67,32 @@ enum class TaskKind : std::uint8_t { run, collective, send, receive };
 struct Task {
   TaskKind kind = TaskKind::run;
   Stream stream = Stream::compute;
-  std::int16_t chunk = 0;           ///< model chunk (virtual stage) of this rank
-  std::int32_t micro_batch = -1;    ///< -1: belongs to no micro-batch
+  std::int16_t chunk = 0;         ///< model chunk (virtual stage) of this rank
+  std::int32_t micro_batch = -1;  ///< -1: belongs to no micro-batch
   std::uint32_t index = 0;
   std::uint32_t first_dependency = 0;  ///< into Program::dependencies
   std::uint32_t dependency_count = 0;
 };
 
 /// A message between pipeline stages. A send and a receive match when their ranks are each other's
-/// peers and (name, micro_batch, chunk of the sender) agree: see Task::micro_batch and `sender_chunk`.
+/// peers and (name, micro_batch, chunk of the sender) agree: see Task::micro_batch and
+/// `sender_chunk`.
 struct Message {
-  std::string name;                 ///< "activation" or "gradient"
-  int peer_stage = 0;               ///< pipeline coordinate of the other side
+  std::string name;    ///< "activation" or "gradient"
+  int peer_stage = 0;  ///< pipeline coordinate of the other side
   int sender_chunk = 0;
   base::Bytes bytes;
   std::vector<calibrate::CollectiveCost> cost;  ///< alone: [0] inside a scale-up domain, [1] across
 };
 
 enum class MemoryPart : std::uint8_t {
-  weights, gradients, optimizer, activations, logits, buffers, framework,
+  weights,
+  gradients,
+  optimizer,
+  activations,
+  logits,
+  buffers,
+  framework,
 };
 inline constexpr int memory_part_count = 7;
 std::string_view name_of(MemoryPart part);
@@ -98,25 +106,25 @@ struct MemoryEvent {
 };
 
 struct Program {
-  std::string name;                 ///< "stage 3"
-  std::vector<Task> tasks;          ///< tasks of one stream in the order they run
+  std::string name;                         ///< "stage 3"
+  std::vector<Task> tasks;                  ///< tasks of one stream in the order they run
   std::vector<std::uint32_t> dependencies;  ///< earlier or later task indices of this program
-  std::vector<MemoryEvent> memory;  ///< ordered by (task, at_end)
+  std::vector<MemoryEvent> memory;          ///< ordered by (task, at_end)
   std::array<base::Bytes, memory_part_count> resident{};  ///< held during the whole step
 };
 
 struct StepGraph {
-  strategies::RankGrid grid{{1, 1, 1, 1, 1},
-                            {strategies::Axis::tensor, strategies::Axis::context,
-                             strategies::Axis::data_shard, strategies::Axis::data_replicate,
-                             strategies::Axis::pipeline}};
+  strategies::RankGrid grid{
+      {1, 1, 1, 1, 1},
+      {strategies::Axis::tensor, strategies::Axis::context, strategies::Axis::data_shard,
+       strategies::Axis::data_replicate, strategies::Axis::pipeline}};
   std::vector<Program> programs;
   std::vector<std::uint16_t> program_of_rank;
   std::vector<Segment> segments;
   std::vector<CollectiveUse> collectives;
   std::vector<Message> messages;
   std::vector<std::string> labels;
-  std::vector<std::string> sources;           ///< names of where durations come from
+  std::vector<std::string> sources;  ///< names of where durations come from
 
   /// Shapes of groups, per set of axes in use: shape index of each group and the shapes.
   struct Groups {

@@ -8,8 +8,9 @@
 
 namespace sim {
 
-/// When one task of one rank ran. For a collective or message, `ready` is when this rank arrived and
-/// `begin` when the last of its members had: ready to begin is waiting, begin to end is transfer.
+/// When one task of one rank ran. For a collective or message, `ready` is when this rank arrived
+/// and `begin` when the last of its members had: ready to begin is waiting, begin to end is
+/// transfer.
 struct Span {
   double ready = 0;
   double begin = 0;
@@ -18,9 +19,9 @@ struct Span {
 
 /// When everything happened: the outcome of any executor.
 struct Timeline {
-  base::Seconds step;                    ///< end of the last task of the last rank
-  std::vector<std::uint32_t> first_span; ///< per rank, offset into spans; ranks + 1 entries
-  std::vector<Span> spans;               ///< per rank, one per task of its program, same order
+  base::Seconds step;                     ///< end of the last task of the last rank
+  std::vector<std::uint32_t> first_span;  ///< per rank, offset into spans; ranks + 1 entries
+  std::vector<Span> spans;                ///< per rank, one per task of its program, same order
   /// Bytes that crossed each link of the cluster graph; empty from an executor without links.
   std::vector<double> link_bytes;
   /// Bytes that crossed scale-up links inside collectives executed as durations (no flows).

@@ -55,8 +55,7 @@ class DlcalcReader {
   void place(MapReader& map, std::string_view key, const std::string& path) {
     input_.origins.add(path, map.where(key));
     if (path.starts_with("model."))
-      places_.add(path.substr(std::string_view("model.").size()), std::string(key),
-                  map.where(key));
+      places_.add(path.substr(std::string_view("model.").size()), std::string(key), map.where(key));
   }
 
   template <class T>
@@ -66,8 +65,8 @@ class DlcalcReader {
     place(map, key, path);
   }
 
-  void note(const MapReader& map, std::string_view key, std::string message,
-            std::string hint = {}, base::Severity severity = base::Severity::warning) {
+  void note(const MapReader& map, std::string_view key, std::string message, std::string hint = {},
+            base::Severity severity = base::Severity::warning) {
     input_.notes.push_back({map.where(key), std::move(message), std::move(hint), severity});
   }
 
@@ -120,10 +119,10 @@ class DlcalcReader {
     const double wanted = share * layers_;
     const auto count = static_cast<int>(std::lround(wanted));
     if (std::abs(wanted - count) > 0.05) {
-      problems_.push_back({map.where("moe_frequency"),
-                           fmt::format("'moe_frequency' {} of {} layers is {:.2f} layers", share,
-                                       layers_, wanted),
-                           "it must be a whole number of layers"});
+      problems_.push_back(
+          {map.where("moe_frequency"),
+           fmt::format("'moe_frequency' {} of {} layers is {:.2f} layers", share, layers_, wanted),
+           "it must be a whole number of layers"});
       return;
     }
     for (int i = 0; i < layers_; ++i)
@@ -151,8 +150,7 @@ class DlcalcReader {
     map.finish();
     // dlcalc writes sp: true where there is nothing to divide, too.
     plan.sequence_parallel = plan.sequence_parallel && plan.tensor > 1;
-    plan.schedule =
-        plan.virtual_stages > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
+    plan.schedule = plan.virtual_stages > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
     plan.overlap.point_to_point = plan.virtual_stages > 1;
     input_.origins.add("plan.schedule", map.where("vpp"));
     if (input_.context > 1)
@@ -207,12 +205,12 @@ class DlcalcReader {
   void check() {
     check_model(input_.model, places_, problems_);
     const Plan& plan = input_.plan;
-    const double gpus = static_cast<double>(plan.tensor) * plan.pipeline * plan.data *
-                        input_.context;
+    const double gpus =
+        static_cast<double>(plan.tensor) * plan.pipeline * plan.data * input_.context;
     if (gpus > degree_range.max)
       problems_.push_back({input_.origins.at("plan"),
-                           fmt::format("tp x cp x pp x dp is {:.0f} GPUs, must be at most {}",
-                                       gpus, degree_range.max),
+                           fmt::format("tp x cp x pp x dp is {:.0f} GPUs, must be at most {}", gpus,
+                                       degree_range.max),
                            ""});
   }
 
@@ -226,12 +224,12 @@ class DlcalcReader {
     plan.precision.master = base::DType::bf16;
     // The stage with the largest share: its layers and one vocabulary matrix (two when alone).
     const ParameterCount count = count_parameters(input_.model);
-    const std::int64_t tables = plan.pipeline > 1 ? input_.model.vocab * input_.model.hidden
-                                                  : count.embedding + count.head;
+    const std::int64_t tables =
+        plan.pipeline > 1 ? input_.model.vocab * input_.model.hidden : count.embedding + count.head;
     const std::int64_t layers = count.total() - count.embedding - count.head;
     const std::int64_t per_rank = (layers / plan.pipeline + tables) / plan.tensor;
-    plan.bucket = base::Bytes::from_count(
-        std::max<std::int64_t>(1, per_rank / input_.gradient_buckets) * 4);
+    plan.bucket =
+        base::Bytes::from_count(std::max<std::int64_t>(1, per_rank / input_.gradient_buckets) * 4);
   }
 
   base::Diagnostics problems_;

@@ -22,16 +22,16 @@ struct CrossDataCenter {
 struct DlcalcInput {
   ModelSpec model;
   Plan plan;
-  std::string node_type;           ///< an EC2 instance name
+  std::string node_type;  ///< an EC2 instance name
   base::SourceRef node_type_where;
-  int gpus = 0;                    ///< tp * cp * pp * dp
-  int context = 1;                 ///< context-parallel degree
-  int expert = 1;                  ///< expert-parallel degree
-  int expert_tensor = 1;           ///< tensor degree inside experts
+  int gpus = 0;           ///< tp * cp * pp * dp
+  int context = 1;        ///< context-parallel degree
+  int expert = 1;         ///< expert-parallel degree
+  int expert_tensor = 1;  ///< tensor degree inside experts
   int gradient_buckets = 0;
   std::optional<CrossDataCenter> cross_dc;
-  base::Origins origins;           ///< paths "plan.…" and "model.…", as for our own scenarios
-  base::Diagnostics notes;         ///< what foreshard models in another way, or not yet
+  base::Origins origins;    ///< paths "plan.…" and "model.…", as for our own scenarios
+  base::Diagnostics notes;  ///< what foreshard models in another way, or not yet
 };
 
 /// Whether this is a dlcalc file: it has model.n_layers and hardware.node_type.

@@ -78,8 +78,7 @@ void read_bloom(HfReader& reader) {
   reader.required(reader.either("n_embed", "hidden_size"), "hidden", model.hidden);
   reader.required(reader.either("num_hidden_layers", "n_layer"), "layers", reader.layers,
                   layer_range);
-  reader.required(reader.either("num_attention_heads", "n_head"), "heads", model.heads,
-                  head_range);
+  reader.required(reader.either("num_attention_heads", "n_head"), "heads", model.heads, head_range);
   reader.required("vocab_size", "vocab", model.vocab, vocab_range);
   reader.tied(true);
   model.ffn = 4 * model.hidden;

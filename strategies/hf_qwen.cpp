@@ -29,8 +29,8 @@ void read_qwen_mixture(HfReader& reader) {
   bool any_dense = false;
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     const int layer = static_cast<int>(i);
-    kinds[i].mixture = (layer + 1) % step == 0 &&
-                       std::find(dense.begin(), dense.end(), layer) == dense.end();
+    kinds[i].mixture =
+        (layer + 1) % step == 0 && std::find(dense.begin(), dense.end(), layer) == dense.end();
     any_dense = any_dense || !kinds[i].mixture;
   }
   if (any_dense)

@@ -28,18 +28,9 @@ void set_biases(ModelSpec& model, bool biased) {
   model.norm_bias = model.qkv_bias = model.output_bias = model.mlp_bias = biased;
 }
 
-bool HfReader::is_number(std::string_view key, std::string_view wanted) {
-  const base::Node* node = map.find(key);
-  if (node == nullptr) return false;
-  if (!node->quoted) return true;
-  map.error(key, fmt::format("'{}' must be {}, but is the text '{}'", key, wanted, node->text),
-            "remove the quotes");
-  return false;
-}
-
 bool HfReader::number(std::string_view key, std::string_view field, std::int64_t& out,
                       base::Range<std::int64_t> range) {
-  if (!is_number(key, "a whole number")) return false;
+  if (!map.has(key)) return false;
   places.add(std::string(field), std::string(key), map.where(key));
   return map.read(key, out, range);
 }
@@ -81,7 +72,7 @@ bool HfReader::flag(std::string_view key, bool absent) {
 
 double HfReader::fraction(std::string_view key, double absent) {
   double value = absent;
-  if (is_number(key, "a number")) map.read(key, value, {0.0, 1.0});
+  map.read(key, value, {0.0, 1.0});
   return value;
 }
 
@@ -122,8 +113,8 @@ std::vector<bool> HfReader::sliding_layers() {
   std::vector<std::string> types;
   if (!map.read("layer_types", types)) return {};
   if (static_cast<int>(types.size()) != layers) {
-    map.error("layer_types", fmt::format("'layer_types' lists {} layers, but there are {}",
-                                         types.size(), layers));
+    map.error("layer_types",
+              fmt::format("'layer_types' lists {} layers, but there are {}", types.size(), layers));
     return {};
   }
   const base::Node* list = map.find("layer_types");
@@ -147,8 +138,8 @@ std::vector<int> HfReader::layer_list(std::string_view key) {
       list.push_back(static_cast<int>(number));
       continue;
     }
-    map.error(key, fmt::format("'{}' names layer {}, but layers are 0 to {}", key, number,
-                               layers - 1));
+    map.error(key,
+              fmt::format("'{}' names layer {}, but layers are 0 to {}", key, number, layers - 1));
   }
   return list;
 }

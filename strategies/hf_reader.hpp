@@ -68,8 +68,6 @@ class HfReader {
   std::vector<int> layer_list(std::string_view key);
 
  private:
-  /// Reports a number written in quotes; JSON means text by that.
-  bool is_number(std::string_view key, std::string_view wanted);
   /// From `layer_types`: which layers slide; empty when the key is absent or wrong.
   std::vector<bool> sliding_layers();
 

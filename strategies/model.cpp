@@ -11,8 +11,8 @@ std::int64_t norm_parameters(const ModelSpec& model) {
 std::int64_t latent_parameters(const ModelSpec& model, const LatentAttention& latent) {
   const std::int64_t h = model.hidden;
   const std::int64_t qk = latent.nope_head_dim + latent.rope_head_dim;
-  const std::int64_t q = latent.q_rank > 0 ? latent.q_rank * (h + model.heads * qk)
-                                           : h * model.heads * qk;
+  const std::int64_t q =
+      latent.q_rank > 0 ? latent.q_rank * (h + model.heads * qk) : h * model.heads * qk;
   const std::int64_t kv =
       h * (latent.kv_rank + latent.rope_head_dim) +
       latent.kv_rank * model.heads * (latent.nope_head_dim + latent.value_head_dim);
@@ -23,8 +23,8 @@ std::int64_t latent_parameters(const ModelSpec& model, const LatentAttention& la
 
 /// One layer, without its norms.
 std::int64_t attention_parameters(const ModelSpec& model) {
-  const std::int64_t extra = (model.output_bias ? model.hidden : 0) +
-                             (model.attention_sinks ? model.heads : 0);
+  const std::int64_t extra =
+      (model.output_bias ? model.hidden : 0) + (model.attention_sinks ? model.heads : 0);
   if (model.latent) return latent_parameters(model, *model.latent) + extra;
   const std::int64_t q = model.heads * model.head_dim;
   const std::int64_t kv = model.kv_heads * model.head_dim;
@@ -64,8 +64,8 @@ ParameterCount count_parameters(const ModelSpec& model) {
       continue;
     }
     const Mixture& mixture = *model.mixture;
-    count.experts += mixture.experts * mlp_parameters(model, mixture.expert_ffn,
-                                                      mixture.expert_bias);
+    count.experts +=
+        mixture.experts * mlp_parameters(model, mixture.expert_ffn, mixture.expert_bias);
     count.router += mixture.experts * (model.hidden + (mixture.router_bias ? 1 : 0));
     if (mixture.shared_ffn > 0)
       count.shared_experts += mlp_parameters(model, mixture.shared_ffn, false);

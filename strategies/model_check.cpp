@@ -19,8 +19,9 @@ double estimate_parameters(const ModelSpec& m) {
   double dense = attention + matrices * h * static_cast<double>(m.ffn);
   double mixed = attention;
   if (m.mixture)
-    mixed += matrices * h * (static_cast<double>(m.mixture->expert_ffn) * m.mixture->experts +
-                             static_cast<double>(m.mixture->shared_ffn));
+    mixed += matrices * h *
+             (static_cast<double>(m.mixture->expert_ffn) * m.mixture->experts +
+              static_cast<double>(m.mixture->shared_ffn));
   const auto is_mixture = [](const LayerKind& layer) { return layer.mixture; };
   const auto mixture_layers =
       static_cast<double>(std::count_if(m.layers.begin(), m.layers.end(), is_mixture));
@@ -28,21 +29,19 @@ double estimate_parameters(const ModelSpec& m) {
   if (m.latent)
     latent = static_cast<double>(m.latent->q_rank + m.latent->kv_rank + m.hidden) *
              (h + m.heads * static_cast<double>(m.head_dim + m.latent->value_head_dim));
-  const auto rows =
-      static_cast<double>(m.position == Position::learned ? 2 * m.vocab + m.positions : 2 * m.vocab);
+  const std::int64_t positions = m.position == Position::learned ? m.positions : 0;
+  const auto rows = static_cast<double>(2 * m.vocab + positions);
   return mixture_layers * mixed + (m.layer_count() - mixture_layers) * dense +
          m.layer_count() * latent + rows * h;
 }
 
-void check_mixture(const ModelSpec& model, const FieldPlaces& places,
-                   base::Diagnostics& problems) {
+void check_mixture(const ModelSpec& model, const FieldPlaces& places, base::Diagnostics& problems) {
   const Mixture& mixture = *model.mixture;
   const auto field = std::string_view("mixture.experts_per_token");
   if (mixture.experts > 0 && mixture.experts_per_token > mixture.experts)
     problems.push_back({places.at(field),
-                        fmt::format("'{}' is {}, but there are only {} experts",
-                                    places.name(field), mixture.experts_per_token,
-                                    mixture.experts),
+                        fmt::format("'{}' is {}, but there are only {} experts", places.name(field),
+                                    mixture.experts_per_token, mixture.experts),
                         ""});
 }
 
@@ -60,7 +59,8 @@ base::SourceRef FieldPlaces::at(std::string_view field) const {
 
 void FieldPlaces::export_to(base::Origins& origins, const std::string& prefix) const {
   origins.add(prefix, whole_);
-  for (const auto& [field, place] : places_) origins.add(prefix + "." + field, place.where);
+  for (const auto& [field, place] : places_)
+    origins.add(fmt::format("{}.{}", prefix, field), place.where);
 }
 
 void derive_heads(ModelSpec& model, const FieldPlaces& places, base::Diagnostics& problems) {
@@ -72,27 +72,24 @@ void derive_heads(ModelSpec& model, const FieldPlaces& places, base::Diagnostics
     return;
   }
   problems.push_back({places.at("heads"),
-                      fmt::format("'{}' is {}, which does not divide '{}' {}",
-                                  places.name("heads"), model.heads, places.name("hidden"),
-                                  model.hidden),
+                      fmt::format("'{}' is {}, which does not divide '{}' {}", places.name("heads"),
+                                  model.heads, places.name("hidden"), model.hidden),
                       "choose a divisor, or give 'head_dim'"});
 }
 
-void check_model(const ModelSpec& model, const FieldPlaces& places,
-                 base::Diagnostics& problems) {
+void check_model(const ModelSpec& model, const FieldPlaces& places, base::Diagnostics& problems) {
   const std::size_t before = problems.size();
   if (model.heads > 0 && model.kv_heads > 0 && model.heads % model.kv_heads != 0)
-    problems.push_back({places.at("kv_heads"),
-                        fmt::format("'{}' is {}, which does not divide '{}' {}",
-                                    places.name("kv_heads"), model.kv_heads,
-                                    places.name("heads"), model.heads),
-                        "each key-value head serves the same number of query heads"});
+    problems.push_back(
+        {places.at("kv_heads"),
+         fmt::format("'{}' is {}, which does not divide '{}' {}", places.name("kv_heads"),
+                     model.kv_heads, places.name("heads"), model.heads),
+         "each key-value head serves the same number of query heads"});
   const std::int64_t rotated = model.latent ? model.latent->rope_head_dim : model.head_dim;
   if (model.position == Position::rotary && rotated % 2 != 0)
-    problems.push_back({places.at("head_dim"),
-                        fmt::format("rotary positions need an even width, but heads are {} wide",
-                                    rotated),
-                        ""});
+    problems.push_back(
+        {places.at("head_dim"),
+         fmt::format("rotary positions need an even width, but heads are {} wide", rotated), ""});
   if (model.mixture) check_mixture(model, places, problems);
   const double parameters = estimate_parameters(model);
   if (problems.size() == before && parameters > parameters_max)

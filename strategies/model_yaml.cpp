@@ -10,8 +10,8 @@ namespace {
 
 /// Which layers are which; the two maps below fill it.
 struct Layout {
-  int first_dense = 0;           ///< leading layers with a dense MLP
-  int mixture_every = 1;         ///< of the others, each n-th layer is a mixture
+  int first_dense = 0;    ///< leading layers with a dense MLP
+  int mixture_every = 1;  ///< of the others, each n-th layer is a mixture
   std::int64_t window = 0;
   int full_attention_every = 0;  ///< each n-th layer sees everything despite `window`; 0: none
 };
@@ -63,10 +63,10 @@ void read_latent(base::MapReader& parent, ModelSpec& model) {
   map->finish();
   const std::int64_t width = latent.nope_head_dim + latent.rope_head_dim;
   if (model.head_dim != 0 && model.head_dim != width)
-    parent.error("head_dim",
-                 fmt::format("'head_dim' is {}, but the latent heads are {} wide", model.head_dim,
-                             width),
-                 "leave it out");
+    parent.error(
+        "head_dim",
+        fmt::format("'head_dim' is {}, but the latent heads are {} wide", model.head_dim, width),
+        "leave it out");
   model.head_dim = width;
   model.latent = latent;
 }
@@ -96,8 +96,7 @@ std::vector<LayerKind> lay_out(const ModelSpec& model, const Layout& layout, int
   for (int i = 0; i < layers; ++i) {
     LayerKind& kind = kinds[static_cast<std::size_t>(i)];
     kind.mixture = model.mixture && i >= layout.first_dense && (i + 1) % layout.mixture_every == 0;
-    const bool full =
-        layout.full_attention_every > 0 && (i + 1) % layout.full_attention_every == 0;
+    const bool full = layout.full_attention_every > 0 && (i + 1) % layout.full_attention_every == 0;
     kind.window = full ? 0 : layout.window;
   }
   return kinds;

@@ -98,18 +98,19 @@ Op OpBuilder::norm(std::string name) const {
 
 Op OpBuilder::residual(std::string name, int branches) const {
   const std::int64_t elements = shard_tokens_ * model_.hidden;
+  const std::int64_t added = branches * elements;
   Op op;
   op.kind = OpKind::residual;
   op.name = std::move(name);
   op.split = TensorSplit::sequence;
   // Forward: reads the branches and the stream, writes the stream. Backward: the stream's gradient
   // passes through, and the gradient that comes back through the branch's norm is added to it.
-  op.forward = {memory((branches + 2) * elements)};
-  op.backward_input = {memory((branches + 2) * elements)};
+  op.forward = {memory(added + 2 * elements)};
+  op.backward_input = {memory(added + 2 * elements)};
   if (model_.dropout > 0) {  // one byte of mask per element of each branch
-    op.forward = {memory((branches + 2) * elements, branches * elements)};
-    op.backward_input.push_back(memory(2 * branches * elements, branches * elements));
-    op.saved_bytes = branches * elements;
+    op.forward = {memory(added + 2 * elements, added)};
+    op.backward_input.push_back(memory(2 * added, added));
+    op.saved_bytes = added;
   }
   op.input_elements = op.output_elements = elements;
   return op;
@@ -298,8 +299,8 @@ Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
 void OpBuilder::mixture(std::vector<Op>& ops) const {
   const Mixture& mixture = *model_.mixture;
   const double room = mixture.capacity_factor > 0 ? mixture.capacity_factor : 1.0;
-  const auto rows = static_cast<std::int64_t>(
-      static_cast<double>(tokens_ * mixture.experts_per_token) * room);
+  const auto rows =
+      static_cast<std::int64_t>(static_cast<double>(tokens_ * mixture.experts_per_token) * room);
   ExpertShape shape;
   shape.experts = mixture.experts;
   shape.rows_each = std::max<std::int64_t>(1, ceil_div(rows, mixture.experts));

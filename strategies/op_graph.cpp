@@ -12,11 +12,15 @@ namespace strategies {
 
 namespace {
 
-constexpr std::array<std::string_view, 18> kind_names{
-    "embedding",  "norm",   "qkv_projection", "rotary",    "attention",         "output_projection",
-    "residual",   "mlp_up", "activation",     "mlp_down",  "router",            "dispatch",
-    "expert_up",  "expert_activation",        "expert_down", "combine",         "head",
-    "loss"};
+constexpr std::array<std::string_view, 18> kind_names{"embedding",      "norm",
+                                                      "qkv_projection", "rotary",
+                                                      "attention",      "output_projection",
+                                                      "residual",       "mlp_up",
+                                                      "activation",     "mlp_down",
+                                                      "router",         "dispatch",
+                                                      "expert_up",      "expert_activation",
+                                                      "expert_down",    "combine",
+                                                      "head",           "loss"};
 
 std::string block_name(LayerKind kind) {
   std::string name = kind.mixture ? "moe_layer" : "layer";
@@ -64,13 +68,13 @@ std::string_view name_of(OpKind kind) { return kind_names[static_cast<std::size_
 bool countable(const ModelSpec& model, const OpOptions& options) {
   const auto wide = [](std::int64_t count) { return static_cast<double>(count); };
   const std::int64_t value = model.latent ? model.latent->value_head_dim : model.head_dim;
-  double widest = std::max({wide(model.hidden), 2 * wide(model.ffn), wide(model.vocab),
-                            3.0 * model.heads * wide(model.head_dim + value),
-                            model.heads * wide(options.seq)});
+  double widest =
+      std::max({wide(model.hidden), 2 * wide(model.ffn), wide(model.vocab),
+                3.0 * model.heads * wide(model.head_dim + value), model.heads * wide(options.seq)});
   if (model.mixture) {
     const Mixture& mixture = *model.mixture;
-    const double copies = mixture.experts_per_token * std::max(1.0, mixture.capacity_factor) +
-                          mixture.experts;
+    const double copies =
+        mixture.experts_per_token * std::max(1.0, mixture.capacity_factor) + mixture.experts;
     widest = std::max(widest, copies * std::max(wide(model.hidden), 2 * wide(mixture.expert_ffn)));
     widest = std::max(widest, 2 * wide(mixture.shared_ffn));
   }

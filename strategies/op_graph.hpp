@@ -12,9 +12,24 @@
 namespace strategies {
 
 enum class OpKind {
-  embedding, norm, qkv_projection, rotary, attention, output_projection, residual,
-  mlp_up, activation, mlp_down, router, dispatch, expert_up, expert_activation, expert_down,
-  combine, head, loss,
+  embedding,
+  norm,
+  qkv_projection,
+  rotary,
+  attention,
+  output_projection,
+  residual,
+  mlp_up,
+  activation,
+  mlp_down,
+  router,
+  dispatch,
+  expert_up,
+  expert_activation,
+  expert_down,
+  combine,
+  head,
+  loss,
 };
 
 std::string_view name_of(OpKind kind);
@@ -42,28 +57,28 @@ struct Op {
   std::vector<base::Kernel> forward;
   std::vector<base::Kernel> backward_input;
   std::vector<base::Kernel> backward_weight;
-  std::int64_t parameters = 0;         ///< unsharded
-  bool expert = false;                 ///< parameters belong to routed experts
-  std::int64_t saved_elements = 0;     ///< activation elements kept for backward, compute dtype
-  std::int64_t saved_bytes = 0;        ///< further bytes kept, whatever the dtype (masks, statistics)
-  std::int64_t input_elements = 0;     ///< as the kernels see it: after the gather, if any
+  std::int64_t parameters = 0;      ///< unsharded
+  bool expert = false;              ///< parameters belong to routed experts
+  std::int64_t saved_elements = 0;  ///< activation elements kept for backward, compute dtype
+  std::int64_t saved_bytes = 0;     ///< further bytes kept in any dtype (masks, statistics)
+  std::int64_t input_elements = 0;  ///< as the kernels see it: after the gather, if any
   std::int64_t output_elements = 0;
-  bool gathers_input = false;          ///< needs all tokens of an input that `sequence` ops divide
-  bool reduces_output = false;         ///< its output is a partial sum over the tensor ranks
+  bool gathers_input = false;   ///< needs all tokens of an input that `sequence` ops divide
+  bool reduces_output = false;  ///< its output is a partial sum over the tensor ranks
 };
 
 /// A run of equal layers, or the embedding or the head.
 struct Block {
-  std::string name;                    ///< "embedding", "layer", "moe_layer", "head"; layers with
-                                       ///< a window end in it: "layer_window_128"
+  std::string name;  ///< "embedding", "layer", "moe_layer", "head"; layers with
+                     ///< a window end in it: "layer_window_128"
   LayerKind kind;
   std::vector<Op> ops;
 };
 
 /// All operators for `batch` sequences of `seq` tokens.
 struct OpGraph {
-  std::vector<Block> blocks;           ///< distinct blocks
-  std::vector<int> layer_block;        ///< block index of each layer, in order
+  std::vector<Block> blocks;     ///< distinct blocks
+  std::vector<int> layer_block;  ///< block index of each layer, in order
   int embedding_block = 0;
   int head_block = 0;
   std::int64_t batch = 0;
@@ -75,7 +90,7 @@ struct OpOptions {
   std::int64_t seq = 1;
   base::DType dtype = base::DType::bf16;
   bool flash_attention = true;
-  int tensor = 1;        ///< degree: shapes of divided operators are those of one rank
+  int tensor = 1;  ///< degree: shapes of divided operators are those of one rank
   bool sequence_parallel = false;
 };
 

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.hpp"
+#include "strategies/op_graph.hpp"
 
 namespace strategies {
 
@@ -44,8 +46,8 @@ class Checker {
   base::Diagnostics problems;
 
   void error(std::string_view key, std::string message, std::string hint = {}) {
-    problems.push_back({origins_.at(fmt::format("plan.{}", key)), std::move(message),
-                        std::move(hint)});
+    problems.push_back(
+        {origins_.at(fmt::format("plan.{}", key)), std::move(message), std::move(hint)});
   }
 
   void divides(std::string_view key, std::string_view what, std::int64_t value, int degree) {
@@ -59,7 +61,8 @@ class Checker {
     if (!model_.latent && model_.kv_heads % tp != 0 && tp % model_.kv_heads != 0)
       error("tensor_parallel",
             fmt::format("key-value heads {} neither divide tensor_parallel {} nor are divided by "
-                        "it", model_.kv_heads, tp));
+                        "it",
+                        model_.kv_heads, tp));
     bool dense = false;
     for (const LayerKind& layer : model_.layers) dense = dense || !layer.mixture;
     if (dense) divides("tensor_parallel", "MLP width", model_.ffn, tp);
@@ -67,8 +70,7 @@ class Checker {
       divides("tensor_parallel", "expert width", model_.mixture->expert_ffn, tp);
       divides("tensor_parallel", "shared expert width", model_.mixture->shared_ffn, tp);
     }
-    if (plan_.sequence_parallel)
-      divides("tensor_parallel", "sequence", plan_.sequence, tp);
+    if (plan_.sequence_parallel) divides("tensor_parallel", "sequence", plan_.sequence, tp);
     if (plan_.sequence_parallel && tp == 1)
       problems.push_back({origins_.at("plan.sequence_parallel"),
                           "sequence_parallel changes nothing when tensor_parallel is 1", "",
@@ -82,16 +84,17 @@ class Checker {
     if (units % stages != 0)
       error("pipeline_parallel",
             fmt::format("{} layers cannot be divided by {} pipeline stages{}", units, stages,
-                        plan_.virtual_stages > 1
-                            ? fmt::format(" ({} x {} virtual)", plan_.pipeline, plan_.virtual_stages)
-                            : ""),
+                        plan_.virtual_stages > 1 ? fmt::format(" ({} x {} virtual)", plan_.pipeline,
+                                                               plan_.virtual_stages)
+                                                 : ""),
             (model_.layer_count() + 2) % stages == 0
                 ? "set account_for_embedding and account_for_loss to count both as layers"
                 : "");
     const bool interleaved = plan_.schedule == ScheduleKind::interleaved;
     if (plan_.virtual_stages > 1 && !interleaved)
-      error("virtual_stages", fmt::format("virtual_stages is {}, but the schedule is '{}'",
-                                          plan_.virtual_stages, name_of_schedule()),
+      error("virtual_stages",
+            fmt::format("virtual_stages is {}, but the schedule is '{}'", plan_.virtual_stages,
+                        name_of_schedule()),
             "use schedule: interleaved");
     if (interleaved && plan_.virtual_stages < 2)
       error("schedule", "schedule 'interleaved' needs virtual_stages of at least 2");
@@ -114,7 +117,21 @@ class Checker {
              plan_.micro_batches() % plan_.pipeline != 0)
       error("global_batch",
             fmt::format("{} micro-batches cannot be divided by pipeline_parallel {}, as the "
-                        "interleaved schedule needs", plan_.micro_batches(), plan_.pipeline));
+                        "interleaved schedule needs",
+                        plan_.micro_batches(), plan_.pipeline));
+  }
+
+  void size() {
+    if (!countable(model_, {.batch = plan_.micro_batch,
+                            .seq = plan_.sequence,
+                            .dtype = plan_.precision.compute,
+                            .flash_attention = plan_.flash_attention,
+                            .tensor = plan_.tensor,
+                            .sequence_parallel = plan_.sequence_parallel}))
+      error("micro_batch",
+            fmt::format("{} sequences of {} tokens are more than can be counted", plan_.micro_batch,
+                        plan_.sequence),
+            "lower micro_batch or sequence");
   }
 
   void data() {
@@ -164,8 +181,8 @@ Plan read_plan(MapReader& reader) {
   reader.require("sequence", plan.sequence, Range<std::int64_t>{1, 100'000'000});
   reader.read_choice("recompute", plan.recompute, recompute_names);
   reader.read("flash_attention", plan.flash_attention);
+  reader.read("attention_kernels", plan.attention_kernels);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
-  plan.bucket = base::Bytes::from_mb(160);  // 40 M fp32 elements, Megatron-Core's default
   if (reader.read("bucket", plan.bucket) && plan.bucket.count() < 1)
     reader.error("bucket", "'bucket' must be at least 1 B");
   plan.overlap.point_to_point = plan.schedule == ScheduleKind::interleaved;
@@ -175,6 +192,7 @@ Plan read_plan(MapReader& reader) {
     overlap->read("point_to_point", plan.overlap.point_to_point);
     overlap->finish();
   }
+  reader.read("operator_dispatch", plan.operator_dispatch);
   std::string order;
   if (reader.read("rank_order", order)) {
     if (auto parsed = parse_rank_order(order, reader.where("rank_order")))
@@ -195,27 +213,35 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   if (inner > gpus) {
     checker.error(plan.tensor > gpus ? "tensor_parallel" : "pipeline_parallel",
                   fmt::format("tensor_parallel {} x pipeline_parallel {} = {} ranks, but the "
-                              "cluster has {} GPUs", plan.tensor, plan.pipeline, inner, gpus));
+                              "cluster has {} GPUs",
+                              plan.tensor, plan.pipeline, inner, gpus));
     return std::move(checker.problems);
   }
   if (plan.data == 0) {
     if (gpus % inner != 0)
       checker.error("tensor_parallel",
                     fmt::format("{} GPUs cannot be divided by tensor_parallel {} x "
-                                "pipeline_parallel {}", gpus, plan.tensor, plan.pipeline),
+                                "pipeline_parallel {}",
+                                gpus, plan.tensor, plan.pipeline),
                     "or set data_parallel to use fewer GPUs");
     plan.data = static_cast<int>(gpus / inner);
+  }
+  if (plan.bucket.count() == 0) {
+    // Megatron-Core: 40 M elements, and no less than 1 M for each data-parallel rank.
+    const double elements = std::max(40e6, 1e6 * plan.data);
+    plan.bucket = base::Bytes::from_double(elements * base::bytes_of(plan.precision.gradients));
   }
   const std::int64_t ranks = inner * plan.data;
   if (ranks > gpus)
     checker.error("data_parallel",
                   fmt::format("tensor_parallel {} x pipeline_parallel {} x data_parallel {} = {} "
-                              "ranks, but the cluster has {} GPUs", plan.tensor, plan.pipeline,
-                              plan.data, ranks, gpus));
+                              "ranks, but the cluster has {} GPUs",
+                              plan.tensor, plan.pipeline, plan.data, ranks, gpus));
   checker.tensor();
   checker.pipeline();
   checker.data();
   checker.batch();
+  checker.size();
   return std::move(checker.problems);
 }
 
@@ -236,9 +262,9 @@ std::vector<std::vector<Chunk>> cut_layers(const Plan& plan, const ModelSpec& mo
 }
 
 std::string describe(const Plan& plan) {
-  std::string text = fmt::format("tp {}{}, pp {}", plan.tensor,
-                                 plan.sequence_parallel && plan.tensor > 1 ? " + sp" : "",
-                                 plan.pipeline);
+  std::string text =
+      fmt::format("tp {}{}, pp {}", plan.tensor,
+                  plan.sequence_parallel && plan.tensor > 1 ? " + sp" : "", plan.pipeline);
   if (plan.virtual_stages > 1) text += fmt::format(" x {} virtual", plan.virtual_stages);
   text += fmt::format(", dp {}", plan.data);
   if (plan.data > 1)

@@ -27,7 +27,8 @@ struct Precision {
 
 struct Overlap {
   bool gradient_reduce = true;  ///< buckets reduced during the last backward
-  bool parameter_gather = true; ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
+  bool parameter_gather =
+      true;                     ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
   bool point_to_point = false;  ///< computing goes on while a stage's message is sent; default true
                                 ///< with the interleaved schedule, as in Megatron
 };
@@ -36,20 +37,27 @@ struct Overlap {
 struct Plan {
   int tensor = 1;
   int pipeline = 1;
-  int data = 0;               ///< 0: what is left of the cluster
-  int data_replicate = 1;     ///< HSDP: replicas of a sharded group; divides `data`
-  int zero = 0;               ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
+  int data = 0;            ///< 0: what is left of the cluster
+  int data_replicate = 1;  ///< HSDP: replicas of a sharded group; divides `data`
+  int zero = 0;            ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
   bool sequence_parallel = false;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
-  int virtual_stages = 1;     ///< model chunks per pipeline rank (interleaved)
-  int micro_batch = 1;        ///< sequences
+  int virtual_stages = 1;         ///< model chunks per pipeline rank (interleaved)
+  int micro_batch = 1;            ///< sequences
   std::int64_t global_batch = 1;  ///< sequences per optimizer step
-  std::int64_t sequence = 0;  ///< tokens per sequence
+  std::int64_t sequence = 0;      ///< tokens per sequence
   Recompute recompute = Recompute::none;
   bool flash_attention = true;
+  /// Which attention kernels run, by the name of a curve or library in the hardware folder, for
+  /// example "flash-attention-2"; empty: the architecture's usual ones.
+  std::string attention_kernels;
   Precision precision;
-  base::Bytes bucket;         ///< gradient bucket
+  base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
   Overlap overlap;
+  /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
+  /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
+  /// CUDA graphs.
+  base::Seconds operator_dispatch = base::Seconds::from_us(80);
   std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
                                      Axis::data_replicate, Axis::pipeline};
 
@@ -80,9 +88,9 @@ std::string describe(const Plan& plan);
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);
 
-/// Fills `plan.data` when it is 0 and reports every way in which the plan does not fit the model
-/// or `gpus`: degrees whose product is not the cluster, heads, widths, layers, batches that do not
-/// divide. Places come from `origins` (paths "plan.…" and "model.…").
+/// Fills `plan.data` and `plan.bucket` where they are 0 and reports every way in which the plan
+/// does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
+/// layers, batches that do not divide. Places come from `origins` (paths "plan.…" and "model.…").
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                              const base::Origins& origins);
 

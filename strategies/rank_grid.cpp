@@ -139,7 +139,8 @@ base::Result<std::array<Axis, axis_count>> parse_rank_order(std::string_view tex
     } else {
       const auto known = std::find_if(axis_names.begin(), axis_names.end(),
                                       [&](const auto& entry) { return entry.first == word; });
-      if (known == axis_names.end()) return fail(fmt::format("unknown axis '{}' in the rank order", word));
+      if (known == axis_names.end())
+        return fail(fmt::format("unknown axis '{}' in the rank order", word));
       fresh = add(known->second);
     }
     if (!fresh) return fail(fmt::format("axis '{}' stands twice in the rank order", word));

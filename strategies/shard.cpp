@@ -36,15 +36,14 @@ class Cutter {
     block.name = source.name;
     block.forward = forward(source, WorkPhase::forward, /*attention_only=*/false);
     block.backward = recomputed(source);
-    for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block.backward);
+    for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op)
+      backward(*op, block.backward);
     for (const Op& op : source.ops) block.parameters += local_parameters(op);
     account_memory(source, block);
     return block;
   }
 
-  Bytes boundary() const {
-    return sequence_parallel() ? ceil_div(tokens_, plan_.tensor) : tokens_;
-  }
+  Bytes boundary() const { return sequence_parallel() ? ceil_div(tokens_, plan_.tensor) : tokens_; }
 
  private:
   bool sequence_parallel() const { return plan_.sequence_parallel && plan_.tensor > 1; }
@@ -56,19 +55,25 @@ class Cutter {
     for (const Op& op : source.ops) {
       if (attention_only && op.kind != OpKind::attention) continue;
       if (sequence_parallel() && op.gathers_input)
-        works.push_back({"all-gather " + op.name, phase, {},
+        works.push_back({"all-gather " + op.name,
+                         phase,
+                         {},
                          tensor(Collective::all_gather, stored(op.input_elements, plan_))});
       if (!op.forward.empty()) works.push_back({op.name, phase, op.forward, std::nullopt});
       if (plan_.tensor > 1 && op.reduces_output) {
         const bool scatter = sequence_parallel();
-        works.push_back({(scatter ? "reduce-scatter " : "all-reduce ") + op.name, phase, {},
+        works.push_back({(scatter ? "reduce-scatter " : "all-reduce ") + op.name,
+                         phase,
+                         {},
                          tensor(scatter ? Collective::reduce_scatter : Collective::all_reduce,
                                 stored(op.output_elements, plan_))});
       }
       // Vocabulary-parallel cross-entropy: maximum, sum of exponentials and target logit, fp32.
       if (plan_.tensor > 1 && op.kind == OpKind::loss)
         for (const char* what : {"maximum", "sum", "target"})
-          works.push_back({fmt::format("all-reduce logits {}", what), phase, {},
+          works.push_back({fmt::format("all-reduce logits {}", what),
+                           phase,
+                           {},
                            tensor(Collective::all_reduce,
                                   Bytes::from_count(4 * plan_.micro_batch * plan_.sequence))});
     }
@@ -85,8 +90,8 @@ class Cutter {
     const auto add = [&](std::string label, std::vector<Kernel> kernels,
                          std::optional<Communication> communication = std::nullopt) {
       if (!kernels.empty() || communication)
-        works.push_back({std::move(label), WorkPhase::backward, std::move(kernels),
-                         std::move(communication)});
+        works.push_back(
+            {std::move(label), WorkPhase::backward, std::move(kernels), std::move(communication)});
     };
     const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_.precision.gradients);
     if (sequence_parallel()) {
@@ -166,13 +171,13 @@ void count_flop(const ShardedBlock& block, const Plan& plan, base::Flop& model,
 }  // namespace
 
 ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
-  const OpGraph ops = build_ops(model, {.batch = plan.micro_batch,
-                                        .seq = plan.sequence,
-                                        .dtype = plan.precision.compute,
-                                        .flash_attention = plan.flash_attention,
-                                        .tensor = plan.tensor,
-                                        .sequence_parallel = plan.sequence_parallel &&
-                                                             plan.tensor > 1});
+  const OpGraph ops =
+      build_ops(model, {.batch = plan.micro_batch,
+                        .seq = plan.sequence,
+                        .dtype = plan.precision.compute,
+                        .flash_attention = plan.flash_attention,
+                        .tensor = plan.tensor,
+                        .sequence_parallel = plan.sequence_parallel && plan.tensor > 1});
   const Cutter cutter(model, plan);
   ShardedGraph graph;
   for (const Block& block : ops.blocks) graph.blocks.push_back(cutter.block(block));

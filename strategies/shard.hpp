@@ -46,12 +46,12 @@ struct ShardedBlock {
 
 struct ShardedGraph {
   std::vector<ShardedBlock> blocks;
-  std::vector<int> layer_block;     ///< block of each layer
+  std::vector<int> layer_block;  ///< block of each layer
   int embedding_block = 0;
   int head_block = 0;
-  base::Bytes boundary;             ///< activation between pipeline stages, one micro-batch
-  base::Flop model_flop;            ///< one micro-batch, forward and backward, all ranks of a replica
-  base::Flop hardware_flop;         ///< with what is recomputed
+  base::Bytes boundary;      ///< activation between pipeline stages, one micro-batch
+  base::Flop model_flop;     ///< one micro-batch, forward and backward, all ranks of a replica
+  base::Flop hardware_flop;  ///< with what is recomputed
 };
 
 /// Cuts the operators of one micro-batch. Tensor parallel after Megatron-LM (arXiv 1909.08053):

@@ -63,7 +63,7 @@ struct Owner {
 const std::vector<Owner>& owners() {
   static const std::vector<Owner> table{
       {"yaml-cpp/", {"base/"}},
-      {"nlohmann/", {"base/", "viz/json.cpp", "viz/chrome_trace.cpp", "cli/"}},
+      {"nlohmann/", {"base/", "viz/", "cli/"}},
       {"boost/", {"topology/"}},
       {"pugixml", {"topology/"}},
       {"coin/", {"strategies/"}},
@@ -251,7 +251,8 @@ std::set<std::string> words_of(const fs::path& path) {
   return {std::istream_iterator<std::string>(words), std::istream_iterator<std::string>()};
 }
 
-/// Every .cpp is named in the CMakeLists.txt of its folder or of one above it.
+/// Every .cpp is named in the CMakeLists.txt of its folder or of one above it; with or without its
+/// ending, since lists of programs leave it out.
 Findings check_built(const fs::path& root) {
   Findings findings;
   for (const SourceFile& file : files(root, {".cpp"})) {
@@ -260,8 +261,9 @@ Findings check_built(const fs::path& root) {
     bool named = false;
     for (fs::path folder = path; !named && folder != root;) {
       folder = folder.parent_path();
-      named = words_of(folder / "CMakeLists.txt")
-                  .contains(path.lexically_relative(folder).generic_string());
+      const std::string name = path.lexically_relative(folder).generic_string();
+      const std::set<std::string> words = words_of(folder / "CMakeLists.txt");
+      named = words.contains(name) || words.contains(name.substr(0, name.size() - 4));
     }
     if (!named)
       findings.problems.push_back(fmt::format("{}: no CMakeLists.txt names it", file.path));
@@ -345,14 +347,14 @@ TEST_CASE("a foreign library has one owner") {
   const Tree broken(
       {{"sim/engine.cpp", "#include <simgrid/s4u.hpp>\n#include <vector>\n"},
        {"sim/report.cpp", "  #  include <simgrid/s4u.hpp> // here?\n"},
-       {"viz/text.cpp", "#include <nlohmann/json.hpp>\n#include <catch2/catch.hpp>\n"},
+       {"topology/x.cpp", "#include <nlohmann/json.hpp>\n#include <catch2/catch.hpp>\n"},
        {"tests/viz/text_test.cpp", "#include <nlohmann/json.hpp>\n"},
        {"cli/run.cpp", "#include <spdlog/spdlog.h>\n"}});
   CHECK(check_owners(broken.root()).problems ==
         Problems{"cli/run.cpp:1: nobody owns spdlog/spdlog.h yet (add a row to owners)",
                  "sim/report.cpp:1: simgrid/s4u.hpp belongs to sim/engine",
-                 "viz/text.cpp:1: nlohmann/json.hpp belongs to base/",
-                 "viz/text.cpp:2: catch2/catch.hpp belongs to tests"});
+                 "topology/x.cpp:1: nlohmann/json.hpp belongs to base/",
+                 "topology/x.cpp:2: catch2/catch.hpp belongs to tests"});
 }
 
 TEST_CASE("files and lines stay short") {

@@ -23,11 +23,10 @@ void check_nodes(const ClusterSpec& spec, const HardwareRegistry& registry, Prob
     problems.push_back({spec.where, std::move(message), std::move(hint)});
   };
   if (spec.nodes.empty()) error("the cluster has no nodes");
-  int gpus = 0;
+  std::int64_t gpus = 0;
   std::set<std::string_view> names;
   for (const NodeSpec& node : spec.nodes) {
-    if (!names.insert(node.name).second)
-      error(fmt::format("two nodes are named '{}'", node.name));
+    if (!names.insert(node.name).second) error(fmt::format("two nodes are named '{}'", node.name));
     if (node.type == nullptr) {
       error(fmt::format("node '{}' has no type", node.name));
       continue;
@@ -36,12 +35,15 @@ void check_nodes(const ClusterSpec& spec, const HardwareRegistry& registry, Prob
       error(fmt::format("node '{}' has {} usable GPUs, but a {} has 0 to {}", node.name,
                         node.usable_gpus, node.type->name, node.type->gpus));
     if (registry.find_gpu(node.type->gpu) == nullptr)
-      error(fmt::format("node type '{}' has the unknown GPU '{}'", node.type->name,
-                        node.type->gpu),
+      error(fmt::format("node type '{}' has the unknown GPU '{}'", node.type->name, node.type->gpu),
             base::suggest(node.type->gpu, registry.gpu_names()));
     gpus += std::max(0, node.usable_gpus);
+    if (node.type->nics > 0 && !(node.type->nic_rate > base::BytesPerSecond()))
+      error(fmt::format("NICs of node type '{}' have no rate", node.type->name));
   }
   if (!spec.nodes.empty() && gpus == 0 && problems.empty()) error("no node has a usable GPU");
+  if (gpus > cluster_gpus_max)
+    error(fmt::format("the cluster has {} GPUs, more than {}", gpus, cluster_gpus_max));
 }
 
 void check_fabric(const ClusterSpec& spec, Problems& problems) {
@@ -54,6 +56,11 @@ void check_fabric(const ClusterSpec& spec, Problems& problems) {
   at_least("oversubscription", fabric.oversubscription, 1.0);
   at_least("core_oversubscription", fabric.core_oversubscription, 1.0);
   at_least("switch_ports", fabric.switch_ports, 2);
+  if (fabric.switch_ports > switch_ports_max)
+    problems.push_back({spec.where,
+                        fmt::format("'switch_ports' is {}, must be at most {}", fabric.switch_ports,
+                                    switch_ports_max),
+                        ""});
   at_least("nodes_per_leaf", fabric.nodes_per_leaf, 0);
   at_least("spines", fabric.spines, 0);
   at_least("leaves_per_pod", fabric.leaves_per_pod, 0);
@@ -71,8 +78,10 @@ void note_nodes(const ClusterSpec& spec, base::Diagnostics& notes) {
   int partial = 0;
   for (const NodeSpec& node : spec.nodes) {
     types.insert(node.type->name);
-    if (node.usable_gpus == 0) ++idle;
-    else if (node.usable_gpus < node.type->gpus) ++partial;
+    if (node.usable_gpus == 0)
+      ++idle;
+    else if (node.usable_gpus < node.type->gpus)
+      ++partial;
   }
   if (types.size() > 1)
     note(fmt::format("node types are mixed ({}): a step is as fast as its slowest rank",

@@ -21,9 +21,9 @@ using GpuId = std::uint32_t;  ///< index into Cluster::gpus(), 0 to gpu_count() 
 /// A vertex of the cluster graph.
 struct Device {
   DeviceKind kind = DeviceKind::gpu;
-  std::string name;   ///< unique, by path: "node-3/gpu-2", "leaf-7"
-  int node = -1;      ///< index into Cluster::nodes(); -1 for fabric switches
-  int rail = -1;      ///< of NICs and rail leaves
+  std::string name;  ///< unique, by path: "node-3/gpu-2", "leaf-7"
+  int node = -1;     ///< index into Cluster::nodes(); -1 for fabric switches
+  int rail = -1;     ///< of NICs and rail leaves
 };
 
 /// A directed edge: one direction of one cable. Parallel cables are parallel edges.

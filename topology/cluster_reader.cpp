@@ -28,14 +28,14 @@ struct KeyOfKinds {
 };
 //                                                 rail   tree   single dragonfly
 constexpr std::array<KeyOfKinds, 9> keys_of_kinds{{
-    {"nodes_per_leaf",          {true,  true,  false, true}},
-    {"oversubscription",        {true,  true,  false, false}},
-    {"core_oversubscription",   {true,  true,  false, false}},
-    {"spines",                  {true,  true,  false, false}},
-    {"leaves_per_pod",          {true,  true,  false, false}},
-    {"switch_ports",            {true,  true,  false, true}},
-    {"uplink_rate",             {true,  true,  false, true}},
-    {"routers_per_group",       {false, false, false, true}},
+    {"nodes_per_leaf", {true, true, false, true}},
+    {"oversubscription", {true, true, false, false}},
+    {"core_oversubscription", {true, true, false, false}},
+    {"spines", {true, true, false, false}},
+    {"leaves_per_pod", {true, true, false, false}},
+    {"switch_ports", {true, true, false, true}},
+    {"uplink_rate", {true, true, false, true}},
+    {"routers_per_group", {false, false, false, true}},
     {"global_links_per_router", {false, false, false, true}},
 }};
 
@@ -49,7 +49,7 @@ void read_fabric(base::MapReader& reader, FabricSpec& out) {
   reader.read("core_oversubscription", out.core_oversubscription, ratio);
   reader.read("spines", out.spines, from_one);
   reader.read("leaves_per_pod", out.leaves_per_pod, from_one);
-  reader.read("switch_ports", out.switch_ports, base::Range<int>{2, 4096});
+  reader.read("switch_ports", out.switch_ports, base::Range<int>{2, switch_ports_max});
   if (reader.read("uplink_rate", out.uplink_rate) && out.uplink_rate <= base::BytesPerSecond())
     reader.error("uplink_rate", "'uplink_rate' is 0, must be more");
   reader.read("routers_per_group", out.routers_per_group, base::Range<int>{1, 4096});

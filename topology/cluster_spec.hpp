@@ -13,31 +13,35 @@ namespace topology {
 
 enum class FabricKind { rail_optimized, fat_tree, single_switch, dragonfly };
 
+/// Larger than any machine; more is a typing mistake that would only fill the memory.
+inline constexpr int cluster_gpus_max = 1 << 20;
+inline constexpr int switch_ports_max = 4096;
+
 /// How nodes are joined. Switch counts follow from the sizes; rates default to the NIC's.
 struct FabricSpec {
   FabricKind kind = FabricKind::single_switch;
-  int nodes_per_leaf = 0;          ///< rail_optimized: nodes under one set of rail leaves (an SU);
-                                   ///< fat_tree: nodes under one leaf; dragonfly: per router;
-                                   ///< 0: as many as `switch_ports` and `oversubscription` allow
-  double oversubscription = 1;     ///< leaf down-rate over leaf up-rate
-  int spines = 0;                  ///< 0: derived from leaf uplinks and `switch_ports`
+  int nodes_per_leaf = 0;       ///< rail_optimized: nodes under one set of rail leaves (an SU);
+                                ///< fat_tree: nodes under one leaf; dragonfly: per router;
+                                ///< 0: as many as `switch_ports` and `oversubscription` allow
+  double oversubscription = 1;  ///< leaf down-rate over leaf up-rate
+  int spines = 0;               ///< 0: derived from leaf uplinks and `switch_ports`
   int switch_ports = 64;
-  int leaves_per_pod = 0;          ///< leaves under one pod's spines, pods meet in a core level;
-                                   ///< 0: two levels if `switch_ports` suffice, else derived
+  int leaves_per_pod = 0;            ///< leaves under one pod's spines, pods meet in a core level;
+                                     ///< 0: two levels if `switch_ports` suffice, else derived
   double core_oversubscription = 1;  ///< with pods: spine down-rate over spine up-rate
-  int routers_per_group = 0;       ///< dragonfly
-  int global_links_per_router = 0; ///< dragonfly
+  int routers_per_group = 0;         ///< dragonfly
+  int global_links_per_router = 0;   ///< dragonfly
   base::BytesPerSecond uplink_rate;  ///< one leaf-spine cable; 0: that of the NIC
-  base::Seconds switch_latency;    ///< per switch passed
+  base::Seconds switch_latency;      ///< per switch passed
 };
 
 /// One node as found: a name, a type, and its path of network domains, coarse to fine.
 struct NodeSpec {
   std::string name;
-  const NodeType* type = nullptr;  ///< owned by the registry or `ClusterSpec::custom_types`
+  const NodeType* type = nullptr;    ///< owned by the registry or `ClusterSpec::custom_types`
   std::vector<std::string> domains;  ///< e.g. {core, spine, leaf}; empty when unknown
-  std::string accelerator_domain;  ///< NVLink domain beyond the node (NVL72); empty: the node
-  int usable_gpus = 0;             ///< allocatable: GPUs 0 to usable_gpus - 1; 0 is a node without
+  std::string accelerator_domain;    ///< NVLink domain beyond the node (NVL72); empty: the node
+  int usable_gpus = 0;  ///< allocatable: GPUs 0 to usable_gpus - 1; 0 is a node without
 };
 
 struct ClusterSpec {

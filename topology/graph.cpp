@@ -22,8 +22,9 @@ void add_link(Graph& graph, DeviceId from, DeviceId to, base::BytesPerSecond rat
 }  // namespace
 
 DeviceId add_device(Graph& graph, DeviceKind kind, std::string name, int node, int rail) {
-  return static_cast<DeviceId>(
-      boost::add_vertex(Device{kind, std::move(name), node, rail}, graph));
+  const auto id = boost::add_vertex(graph);
+  graph[id] = {kind, std::move(name), node, rail};
+  return static_cast<DeviceId>(id);
 }
 
 void add_cable(Graph& graph, DeviceId a, DeviceId b, base::BytesPerSecond rate,

@@ -65,7 +65,8 @@ std::vector<std::string> yaml_files(const std::string& folder, base::Diagnostics
     if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
   std::sort(files.begin(), files.end());
   if (failure)
-    problems.push_back({{folder}, fmt::format("cannot be listed: {}", failure.message()),
+    problems.push_back({{folder},
+                        fmt::format("cannot be listed: {}", failure.message()),
                         "the folder must hold gpus/*.yaml and nodes/*.yaml"});
   else if (files.empty())
     problems.push_back({{folder}, "holds no .yaml file", ""});
@@ -108,6 +109,12 @@ std::vector<FromFile<Spec>> read_folder(
 }  // namespace
 
 base::BytesPerSecond scale_up_rate_among(const NodeType& type, int members) {
+  const auto& by_size = type.scale_up_group_rates;
+  if (!by_size.empty()) {
+    const auto last = static_cast<int>(by_size.size()) - 1;
+    const int index = std::clamp(members - 2, 0, last);
+    return by_size[static_cast<std::size_t>(index)] * type.scale_up_efficiency;
+  }
   const base::BytesPerSecond whole = type.scale_up_rate * type.scale_up_efficiency;
   if (type.scale_up != ScaleUpKind::mesh || type.gpus < 2) return whole;
   const int peers = std::clamp(members, 2, type.gpus) - 1;

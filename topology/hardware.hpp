@@ -26,15 +26,15 @@ struct FigureSource {
 
 /// One GPU model. Peaks are dense (no sparsity).
 struct GpuSpec {
-  std::string name;      ///< registry name, for example "H100-SXM5-80GB"
-  std::string vendor;    ///< "nvidia" or "amd"
-  std::string architecture;  ///< "volta", "ampere", "ada", "hopper", "blackwell",
-                             ///< "cdna2", "cdna3"
+  std::string name;                  ///< registry name, for example "H100-SXM5-80GB"
+  std::string vendor;                ///< "nvidia" or "amd"
+  std::string architecture;          ///< "volta", "ampere", "ada", "hopper", "blackwell",
+                                     ///< "cdna2", "cdna3"
   std::vector<std::string> aliases;  ///< other spellings; `*` matches any rest (GFD product names)
   std::map<base::DType, base::FlopPerSecond> peak;  ///< absent dtype: the GPU cannot compute in it
-  base::Bytes memory;  ///< what the driver reports as the total
+  base::Bytes memory;                               ///< what the driver reports as the total
   base::BytesPerSecond memory_bandwidth;
-  int multiprocessors = 0;  ///< SMs or compute units, for wave quantisation
+  int multiprocessors = 0;      ///< SMs or compute units, for wave quantisation
   base::Seconds kernel_launch;  ///< least time of a launched kernel, back to back
   std::vector<FigureSource> sources;
 };
@@ -49,27 +49,31 @@ enum class ScaleUpKind {
 
 /// One node type: GPUs, their links, NICs.
 struct NodeType {
-  std::string name;      ///< for example "dgx-h100"
+  std::string name;                  ///< for example "dgx-h100"
   std::vector<std::string> aliases;  ///< cloud instance types and GFD machine names
-  std::string gpu;       ///< GpuSpec::name
+  std::string gpu;                   ///< GpuSpec::name
   int gpus = 0;
   ScaleUpKind scale_up = ScaleUpKind::none;
-  base::BytesPerSecond scale_up_rate;      ///< per GPU, one direction, raw
-  double scale_up_efficiency = 1;          ///< share of it that large transfers reach
-  bool in_switch_reduction = false;        ///< NVLink SHARP (NVLS)
-  base::Seconds scale_up_latency;          ///< per hop of a collective
-  int scale_up_domain_nodes = 1;           ///< nodes that share one NVLink domain (NVL72: 18)
-  base::BytesPerSecond pcie_rate;          ///< GPU to host or NIC, per direction, usable
-  int nics = 0;                            ///< compute NICs; GPU i uses NIC i * nics / gpus
-  base::BytesPerSecond nic_rate;           ///< per NIC, one direction, raw
-  double nic_efficiency = 1;               ///< share of it that large transfers reach
-  base::Seconds nic_latency;               ///< NIC to NIC under one switch, per network hop of a
-                                           ///< collective
+  base::BytesPerSecond scale_up_rate;  ///< per GPU, one direction, raw
+  double scale_up_efficiency = 1;      ///< share of it that large transfers reach
+  /// Raw rate of a GPU in a group of 2, 3, ... GPUs of the node, where links are so uneven that no
+  /// rule gives it (hybrid cube mesh); empty elsewhere.
+  std::vector<base::BytesPerSecond> scale_up_group_rates;
+  bool in_switch_reduction = false;  ///< NVLink SHARP (NVLS)
+  base::Seconds scale_up_latency;    ///< per hop of a collective
+  int scale_up_domain_nodes = 1;     ///< nodes that share one NVLink domain (NVL72: 18)
+  base::BytesPerSecond pcie_rate;    ///< GPU to host or NIC, per direction, usable
+  int nics = 0;                      ///< compute NICs; GPU i uses NIC i * nics / gpus
+  base::BytesPerSecond nic_rate;     ///< per NIC, one direction, raw
+  double nic_efficiency = 1;         ///< share of it that large transfers reach
+  base::Seconds nic_latency;         ///< NIC to NIC under one switch, per network hop of a
+                                     ///< collective
   std::vector<FigureSource> sources;
 };
 
 /// Usable rate of one GPU, one direction, when `members` GPUs of one node talk only to each other.
-/// In a mesh it is the share of the links that lead to members. \pre 2 <= members.
+/// In a mesh it is the share of the links that lead to members, in a cube mesh what the node type
+/// says. \pre 2 <= members.
 base::BytesPerSecond scale_up_rate_among(const NodeType& type, int members);
 
 /// Everything in a folder of hardware YAML files.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/map_reader.hpp"
+#include "base/quantity.hpp"
 
 namespace topology {
 
@@ -22,12 +23,19 @@ constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names
 }};
 
 /// The keys that are measurements or claims of a vendor, and so need a source.
-constexpr std::array<std::string_view, 5> gpu_figures{
-    "peak", "memory", "memory_bandwidth", "multiprocessors", "kernel_launch"};
-constexpr std::array<std::string_view, 10> node_figures{
-    "gpus",      "scale_up_rate", "scale_up_efficiency", "scale_up_latency",
-    "pcie_rate", "nics",          "nic_rate",            "nic_efficiency",
-    "nic_latency", "scale_up_domain_nodes"};
+constexpr std::array<std::string_view, 5> gpu_figures{"peak", "memory", "memory_bandwidth",
+                                                      "multiprocessors", "kernel_launch"};
+constexpr std::array<std::string_view, 11> node_figures{"scale_up_group_rates",
+                                                        "gpus",
+                                                        "scale_up_rate",
+                                                        "scale_up_efficiency",
+                                                        "scale_up_latency",
+                                                        "pcie_rate",
+                                                        "nics",
+                                                        "nic_rate",
+                                                        "nic_efficiency",
+                                                        "nic_latency",
+                                                        "scale_up_domain_nodes"};
 
 /// Share of a rate: above 0, at most 1.
 constexpr base::Range<double> share{1e-3, 1};
@@ -70,9 +78,8 @@ void read_sources(base::MapReader& reader, const std::vector<std::string>& given
   for (const std::string& figure : given) {
     const bool has_source =
         std::any_of(sources.begin(), sources.end(), [&](const FigureSource& source) {
-          return std::any_of(source.of.begin(), source.of.end(), [&](const std::string& covered) {
-            return covers(covered, figure);
-          });
+          return std::any_of(source.of.begin(), source.of.end(),
+                             [&](const std::string& covered) { return covers(covered, figure); });
         });
     if (!has_source)
       reader.error(figure, fmt::format("'{}' has no source", figure),
@@ -139,8 +146,27 @@ void read_gpu_spec(base::MapReader& reader, GpuSpec& gpu) {
   reader.finish();
 }
 
+void read_group_rates(base::MapReader& reader, NodeType& type) {
+  constexpr std::string_view key = "scale_up_group_rates";
+  std::vector<std::string> words;
+  if (!reader.read(key, words)) return;
+  type.scale_up_group_rates.clear();
+  for (const std::string& word : words) {
+    const base::Quantity<base::BytesPerSecond> rate = base::parse_bytes_per_second(word);
+    if (!rate)
+      reader.error(key, fmt::format("'{}' {}", key, rate.error().message), rate.error().hint);
+    else if (*rate <= base::BytesPerSecond())
+      reader.error(key, fmt::format("each of '{}' must be above 0", key));
+    else
+      type.scale_up_group_rates.push_back(*rate);
+  }
+  if (words.size() + 1 != static_cast<std::size_t>(type.gpus))
+    reader.error(key, fmt::format("'{}' has {} rates, but groups of 2 to {} GPUs are {} sizes", key,
+                                  words.size(), type.gpus, type.gpus - 1));
+}
+
 /// Rules between the keys of a node type.
-void check_node_type(base::MapReader& reader, const NodeType& type) {
+void check_node_type(base::MapReader& reader, const NodeType& type, bool complete) {
   if (type.scale_up == ScaleUpKind::none && type.gpus > 1)
     reader.error("scale_up", fmt::format("'scale_up' is none, but the node has {} GPUs", type.gpus),
                  "one of nvswitch, mesh, pcie");
@@ -148,6 +174,14 @@ void check_node_type(base::MapReader& reader, const NodeType& type) {
     reader.error("scale_up_domain_nodes",
                  fmt::format("'scale_up_domain_nodes' is {}, but only nvswitch reaches other nodes",
                              type.scale_up_domain_nodes));
+  // Over a `base` that had no such links, the keys are optional but the figures are not.
+  const auto needs = [&](std::string_view key, base::BytesPerSecond rate) {
+    if (!reader.has(key) && rate <= base::BytesPerSecond())
+      reader.error(key, fmt::format("'{}' is missing", key));
+  };
+  if (!complete && type.scale_up != ScaleUpKind::none) needs("scale_up_rate", type.scale_up_rate);
+  if (!complete && type.nics > 0) needs("nic_rate", type.nic_rate);
+  if (!complete && type.nics > 0) needs("pcie_rate", type.pcie_rate);
   if (type.nics > type.gpus)
     reader.error("nics",
                  fmt::format("'nics' is {}, but the node has {} GPUs", type.nics, type.gpus),
@@ -156,8 +190,8 @@ void check_node_type(base::MapReader& reader, const NodeType& type) {
 
 template <class Spec, class Read>
 base::Result<FromFile<Spec>> read_spec(std::string_view yaml, const std::string& file, Read read) {
-  return base::parse_yaml(yaml, file).and_then(
-      [&](const base::Document& document) -> base::Result<FromFile<Spec>> {
+  return base::parse_yaml(yaml, file)
+      .and_then([&](const base::Document& document) -> base::Result<FromFile<Spec>> {
         FromFile<Spec> out;
         out.file = file;
         base::Diagnostics problems;
@@ -194,7 +228,8 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete) {
   read_positive(reader, complete && type.nics > 0, "nic_rate", type.nic_rate);
   reader.read("nic_efficiency", type.nic_efficiency, share);
   reader.read("nic_latency", type.nic_latency);
-  if (counted && kind_known) check_node_type(reader, type);
+  if (counted) read_group_rates(reader, type);
+  if (counted && kind_known) check_node_type(reader, type, complete);
 }
 
 base::Result<FromFile<GpuSpec>> read_gpu_file(std::string_view yaml, const std::string& file) {

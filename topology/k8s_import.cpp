@@ -316,8 +316,7 @@ class Importer {
                             tree.accelerator_key, from.type->name));
       if (most > 1 && domain.empty())
         odd.add(*from.node, Severity::warning,
-                fmt::format("of type {} without a label of their NVLink domain",
-                            from.type->name),
+                fmt::format("of type {} without a label of their NVLink domain", from.type->name),
                 "GPU feature discovery writes nvidia.com/gpu.clique");
       if (most > 1 && !domain.empty() && sizes[domain] > most)
         odd.add(*from.node, Severity::warning,

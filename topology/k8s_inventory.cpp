@@ -84,6 +84,7 @@ Evidence evidence_of(const KubernetesNode& node) {
   found.machine = label_value(node.labels, "nvidia.com/gpu.machine");
   found.product = first_label(node, product_keys);
   found.count = parse_count(first_label(node, count_keys));
+  if (found.count == 0) found.count.reset();  // left over from a driver that found none
   found.allocatable = allocatable_gpus(node);
   // Time slicing appends -SHARED to the product, MIG rewrites it to the slice.
   constexpr std::string_view shared = "-SHARED";

@@ -34,10 +34,10 @@ struct Ports {
   DeviceId hub_device = none;
   Lane hub;
   DeviceId nic = none;
-  Lane nic_lane;         ///< GPU to NIC; without one, the way leads over the hub:
+  Lane nic_lane;  ///< GPU to NIC; without one, the way leads over the hub:
   Lane hub_to_nic;
   std::uint32_t edge_switch = none;  ///< switch that the NIC is on
-  Lane wire;             ///< NIC to that switch
+  Lane wire;                         ///< NIC to that switch
 };
 
 /// A link between switches, by indices into the list of switches.
@@ -51,8 +51,8 @@ struct Hop {
 struct Router::Impl {
   const Cluster& cluster;
   RoutingOptions options;
-  std::vector<Ports> ports;                 ///< by GPU
-  std::vector<std::uint32_t> first_hop;     ///< into `hops`, by switch; one more at the end
+  std::vector<Ports> ports;              ///< by GPU
+  std::vector<std::uint32_t> first_hop;  ///< into `hops`, by switch; one more at the end
   std::vector<Hop> hops;
   /// Distance of every switch to the key, filled when first needed.
   std::vector<std::vector<std::uint16_t>> distances;
@@ -185,16 +185,20 @@ struct Router::Impl {
     const Ports& b = ports[to];
     if (a.edge_switch == none || b.edge_switch == none) return false;
     const std::size_t before = links.size();
-    if (a.nic_lane.out != no_link) links.push_back(a.nic_lane.out);
-    else links.insert(links.end(), {a.hub.out, a.hub_to_nic.out});
+    if (a.nic_lane.out != no_link)
+      links.push_back(a.nic_lane.out);
+    else
+      links.insert(links.end(), {a.hub.out, a.hub_to_nic.out});
     links.push_back(a.wire.out);
     if (!cross_fabric(a, b, links)) {
       links.resize(before);
       return false;
     }
     links.push_back(b.wire.in);
-    if (b.nic_lane.in != no_link) links.push_back(b.nic_lane.in);
-    else links.insert(links.end(), {b.hub_to_nic.in, b.hub.in});
+    if (b.nic_lane.in != no_link)
+      links.push_back(b.nic_lane.in);
+    else
+      links.insert(links.end(), {b.hub_to_nic.in, b.hub.in});
     return true;
   }
 };

@@ -19,13 +19,14 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
   };
   std::vector<int> domains;
   std::map<std::pair<std::string, const NodeType*>, int> named;
+  std::map<int, std::pair<const NodeSpec*, int>> sizes;  // of named domains, with one member
   std::map<const NodeType*, Filling> filling;
   int count = 0;
   int ignored = 0;
   int assumed = 0;
   for (const NodeSpec& node : spec.nodes) {
-    const bool spans = node.type->scale_up == ScaleUpKind::nvswitch &&
-                       node.type->scale_up_domain_nodes > 1;
+    const bool spans =
+        node.type->scale_up == ScaleUpKind::nvswitch && node.type->scale_up_domain_nodes > 1;
     if (!node.accelerator_domain.empty() && !spans) ++ignored;
     if (!spans) {
       domains.push_back(count++);
@@ -33,6 +34,7 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
       const auto [at, is_new] = named.emplace(std::pair(node.accelerator_domain, node.type), count);
       if (is_new) ++count;
       domains.push_back(at->second);
+      ++sizes.emplace(at->second, std::pair(&node, 0)).first->second.second;
     } else {
       Filling& open = filling[node.type];
       if (open.nodes % node.type->scale_up_domain_nodes == 0) open.domain = count++;
@@ -45,9 +47,15 @@ std::vector<int> domains_of(const ClusterSpec& spec, base::Diagnostics& notes) {
     notes.push_back({spec.where, std::move(message), "", base::Severity::note});
   };
   if (ignored > 0)
-    note(fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends "
-                     "at the node: {}",
-                     ignored));
+    note(
+        fmt::format("nodes whose accelerator domain is ignored, since NVLink of their type ends "
+                    "at the node: {}",
+                    ignored));
+  for (const auto& [domain, members] : sizes)
+    if (members.second > members.first->type->scale_up_domain_nodes)
+      note(fmt::format("accelerator domain '{}' has {} nodes, but NVLink of a {} joins {} at most",
+                       members.first->accelerator_domain, members.second, members.first->type->name,
+                       members.first->type->scale_up_domain_nodes));
   if (assumed > 0)
     note(fmt::format("nodes grouped into NVLink domains by their order: {}", assumed));
   return domains;
@@ -90,8 +98,7 @@ class Builder {
                      const std::vector<DeviceId>& nics) {
     for (std::size_t i = 0; i < gpus.size() && !nics.empty(); ++i) {
       const std::size_t nic = i * nics.size() / static_cast<std::size_t>(type.gpus);
-      add_cable(graph_, gpus[i], nics[nic], type.pcie_rate, base::Seconds(),
-                static_cast<int>(nic));
+      add_cable(graph_, gpus[i], nics[nic], type.pcie_rate, base::Seconds(), static_cast<int>(nic));
     }
   }
 
@@ -100,8 +107,7 @@ class Builder {
   void join_by_pcie(const NodeSpec& node, int index, const std::vector<DeviceId>& gpus,
                     const std::vector<DeviceId>& nics) {
     const NodeType& type = *node.type;
-    const DeviceId host =
-        add_device(graph_, DeviceKind::pcie_switch, node.name + "/pcie", index);
+    const DeviceId host = add_device(graph_, DeviceKind::pcie_switch, node.name + "/pcie", index);
     for (const DeviceId gpu : gpus)
       add_cable(graph_, gpu, host, usable(type), type.scale_up_latency / 2);
     for (std::size_t i = 0; i < nics.size(); ++i)

@@ -12,8 +12,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array levels{DeviceKind::nic, DeviceKind::leaf, DeviceKind::spine,
-                            DeviceKind::core};
+constexpr std::array levels{DeviceKind::nic, DeviceKind::leaf, DeviceKind::spine, DeviceKind::core};
 
 /// Rails that have leaves of their own; 0 in fabrics without rails.
 int rails_of(const Cluster& cluster) {
@@ -49,8 +48,7 @@ std::string summary(const Cluster& cluster) {
     auto pool = std::find_if(pools.begin(), pools.end(), [&](const Pool& one) {
       return one.type == node.type->name && one.gpu == node.type->gpu;
     });
-    if (pool == pools.end())
-      pool = pools.insert(pool, {node.type->name, node.type->gpu});
+    if (pool == pools.end()) pool = pools.insert(pool, {node.type->name, node.type->gpu});
     ++pool->nodes;
     pool->gpus += node.gpus;
   }

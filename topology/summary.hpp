@@ -16,8 +16,8 @@ struct Tier {
   DeviceKind lower = DeviceKind::nic;
   DeviceKind upper = DeviceKind::leaf;
   int cables = 0;
-  base::BytesPerSecond rate;   ///< of all cables, one direction, usable
-  double oversubscription = 1; ///< rate into `lower` from below over `rate`; below 1: spare
+  base::BytesPerSecond rate;    ///< of all cables, one direction, usable
+  double oversubscription = 1;  ///< rate into `lower` from below over `rate`; below 1: spare
 };
 
 /// Tiers from the NICs upwards, of networks that are levels above each other. As built: a unit that

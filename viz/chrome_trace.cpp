@@ -39,6 +39,7 @@ std::string_view colour_of(sim::Phase phase) {
     case sim::Phase::recompute: return "rail_animation";
     case sim::Phase::optimizer: return "olive";
     case sim::Phase::communication: return "yellow";
+    case sim::Phase::host: return "grey";
   }
   return "grey";
 }

@@ -38,6 +38,7 @@ Json breakdown_json(const sim::Breakdown& b) {
           {"exposed_pipeline_s", b.pipeline_exposed.s()},
           {"bubble_s", b.bubble.s()},
           {"optimizer_s", b.optimizer.s()},
+          {"host_s", b.host.s()},
           {"other_s", b.other.s()}};
 }
 

@@ -126,7 +126,7 @@ void memory(Page& page, const sim::MemoryReport& memory) {
 
 void where_time_goes(Page& page, const sim::Report& report) {
   const sim::Breakdown& b = report.breakdown;
-  const std::array<std::pair<std::string_view, base::Seconds>, 10> parts{
+  const std::array<std::pair<std::string_view, base::Seconds>, 11> parts{
       {{"forward", b.forward},
        {"backward", b.backward},
        {"recompute", b.recompute},
@@ -136,6 +136,7 @@ void where_time_goes(Page& page, const sim::Report& report) {
        {"waits: stage messages", b.pipeline_exposed},
        {"pipeline bubble", b.bubble},
        {"optimizer", b.optimizer},
+       {"waits: host", b.host},
        {"other", b.other}}};
   page.heading("Where the time goes (average rank)");
   for (const auto& [name, time] : parts)
@@ -154,11 +155,15 @@ void links(Page& page, const std::vector<sim::LinkLoad>& links) {
 
 void sources(Page& page, const std::vector<sim::SourceShare>& sources) {
   if (sources.empty()) return;
-  page.heading("What the durations rest on");
+  page.heading("What the durations rest on (share, spread)");
   for (const sim::SourceShare& source : sources) {
-    const int name_width = page.width - 26;
-    page.line(fmt::format("  {:>5.1f} %  {}  ±{:>5.1f} %", source.share * 100,
-                          fit(printable(source.name), name_width), source.spread * 100));
+    std::string numbers =
+        fmt::format("  {:>5.1f} %  ±{:>5.1f} %  ", source.share * 100, source.spread * 100);
+    const int used = width_of(numbers);
+    for (const std::string& part : wrap(printable(source.name), page.width - used)) {
+      page.line(numbers + part);
+      numbers.assign(static_cast<std::size_t>(used), ' ');
+    }
   }
 }
 

@@ -13,7 +13,7 @@ namespace sim::schedule {
 struct Cell {
   bool forward = true;
   int micro_batch = 0;
-  int chunk = 0;      ///< virtual stage of this rank, 0 to virtual_stages - 1
+  int chunk = 0;  ///< virtual stage of this rank, 0 to virtual_stages - 1
 
   bool operator==(const Cell&) const = default;
 };

@@ -10,6 +10,7 @@ namespace {
 
 TEST_CASE("a diagnostic is one line that an editor can jump to") {
   CHECK(Diagnostic{{"a.yaml", 3, 7}, "bad", "do so"}.format() == "a.yaml:3:7: error: bad (do so)");
+  CHECK(Diagnostic{{"a.csv", 3}, "bad", ""}.format() == "a.csv:3: error: bad");
   CHECK(Diagnostic{{"a.yaml"}, "bad", ""}.format() == "a.yaml: error: bad");
   CHECK(Diagnostic{{}, "bad", ""}.format() == "foreshard: error: bad");
   CHECK(Diagnostic{{"a", 1, 1}, "odd", "", Severity::warning}.format() == "a:1:1: warning: odd");

@@ -55,7 +55,8 @@ const std::string oss = R"(model:
     capacity_factor: 1.0
     moe_frequency: 1.0
     expert_tp_degree: 1
-parallelism: {tp: 1, cp: 1, pp: 6, dp: 128, ep: 8, vpp: 6, sp: true, zero_level: 1, n_param_buckets: 5}
+parallelism:
+  {tp: 1, cp: 1, pp: 6, dp: 128, ep: 8, vpp: 6, sp: true, zero_level: 1, n_param_buckets: 5}
 performance: {activation_checkpointing_type: selective}
 data: {gbs: 8192, seqlen: 4096, microbatch_sz: 1}
 hardware: {node_type: p4d.24xlarge}
@@ -127,7 +128,7 @@ TEST_CASE("a mixture in a dlcalc file") {
   CHECK(input->expert == 8);
   CHECK(input->gpus == 768);
   CHECK(formatted(input->notes) ==
-        std::vector<std::string>{"d.yaml:20:49: warning: expert parallelism 8 is not modelled yet "
+        std::vector<std::string>{"d.yaml:21:38: warning: expert parallelism 8 is not modelled yet "
                                  "(every data-parallel rank holds all experts)"});
 }
 
@@ -174,20 +175,32 @@ struct Row {
 
 const Row rows[] = {
     {"a missing key", "  glu: true\n", "", {"d.yaml:2:3: error: 'model.glu' is missing"}},
-    {"a key with a slip", "  vpp: 1\n", "  vvp: 1\n",
+    {"a key with a slip",
+     "  vpp: 1\n",
+     "  vvp: 1\n",
      {"d.yaml:14:3: error: 'parallelism.vpp' is missing",
       "d.yaml:17:3: error: unknown key 'vvp' (did you mean 'vpp'?)"}},
-    {"a zero level there is not", "zero_level: 1", "zero_level: 4",
+    {"a zero level there is not",
+     "zero_level: 1",
+     "zero_level: 4",
      {"d.yaml:19:15: error: 'zero_level' is 4, must be at most 3"}},
-    {"an unknown checkpointing", "selective", "selektive",
+    {"an unknown checkpointing",
+     "selective",
+     "selektive",
      {"d.yaml:22:34: error: 'activation_checkpointing_type' is 'selektive', must be one of none, "
       "selective, super-selective, full (did you mean 'selective'?)"}},
-    {"no whole part", "hardware:\n  node_type: p4d.24xlarge\n", "hardware: {}\n",
+    {"no whole part",
+     "hardware:\n  node_type: p4d.24xlarge\n",
+     "hardware: {}\n",
      {"d.yaml:27:11: error: 'hardware.node_type' is missing"}},
-    {"heads", "n_kv_heads: 8", "n_kv_heads: 7",
+    {"heads",
+     "n_kv_heads: 8",
+     "n_kv_heads: 7",
      {"d.yaml:6:15: error: 'n_kv_heads' is 7, which does not divide 'n_q_heads' 64 (each key-value "
       "head serves the same number of query heads)"}},
-    {"more GPUs than there are", "dp: 64", "dp: 1000000",
+    {"more GPUs than there are",
+     "dp: 64",
+     "dp: 1000000",
      {"d.yaml:14:3: error: tp x cp x pp x dp is 16000000 GPUs, must be at most 1000000"}},
 };
 

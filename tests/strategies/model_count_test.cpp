@@ -20,7 +20,7 @@ const CountRow count_rows[] = {
     {"llama-2-70b", 68'976'648'192, "safetensors, meta-llama/Llama-2-70b-hf"},
     {"llama-3.1-8b", 8'030'261'248, "safetensors, meta-llama/Llama-3.1-8B"},
     {"llama-3.1-70b", 70'553'706'496, "safetensors, meta-llama/Llama-3.1-70B"},
-    {"llama-3.1-405b", 405'853'388'800, "safetensors, meta-llama/Llama-3.1-405B (8 key-value heads)"},
+    {"llama-3.1-405b", 405'853'388'800, "safetensors, meta-llama/Llama-3.1-405B"},
     {"mistral-7b", 7'241'732'096, "safetensors, mistralai/Mistral-7B-v0.1"},
     {"mixtral-8x7b", 46'702'792'704, "safetensors, mistralai/Mixtral-8x7B-v0.1"},
     {"mixtral-8x22b", 140'620'634'112, "safetensors, mistral-community/Mixtral-8x22B-v0.1"},
@@ -40,7 +40,9 @@ const CountRow count_rows[] = {
     {"deepseek-v2-lite", 15'706'484'224, "safetensors, deepseek-ai/DeepSeek-V2-Lite"},
     // README_WEIGHTS.md there: 671 B main model, 14 B more for the prediction layer.
     {"deepseek-v3", 671'026'419'200, "tensors of the main model, deepseek-ai/DeepSeek-V3"},
+    {"kimi-k2", 1'026'408'232'448, "tensors of the main model, moonshotai/Kimi-K2-Instruct"},
     {"gemma-7b", 8'537'680'896, "safetensors, google/gemma-7b"},
+    {"gemma-3-1b", 999'885'952, "safetensors, google/gemma-3-1b-pt"},
     {"gemma-2-9b", 9'241'705'984, "safetensors, google/gemma-2-9b"},
     {"phi-3-mini", 3'821'079'552, "safetensors, microsoft/Phi-3-mini-4k-instruct"},
     {"olmo-2-7b", 7'298'617'344, "safetensors, allenai/OLMo-2-1124-7B"},
@@ -60,15 +62,23 @@ TEST_CASE("counts equal what is published") {
   }
 }
 
+// arXiv 2406.11704: "9.4 billion embedding parameters and 331.6 billion non-embedding parameters".
+TEST_CASE("Nemotron-4 340B is as large as its report says") {
+  const ParameterCount count = count_parameters(shipped_model("nemotron-4-340b"));
+  CHECK(static_cast<double>(count.embedding + count.head) * 1e-9 == Approx(9.4).margin(0.05));
+  CHECK(static_cast<double>(count.total() - count.embedding - count.head) * 1e-9 ==
+        Approx(331.6).margin(0.05));
+}
+
 TEST_CASE("active parameters are what papers and cards round") {
   const auto active = [](const char* model) {
     return static_cast<double>(count_parameters(shipped_model(model)).active) * 1e-9;
   };
-  CHECK(active("mixtral-8x7b") == Approx(12.88).epsilon(0.001));   // 13 B, arXiv 2401.04088
-  CHECK(active("mixtral-8x22b") == Approx(39.15).epsilon(0.001));  // 39 B, release notes
-  CHECK(active("deepseek-v2") == Approx(21.38).epsilon(0.001));    // 21 B, arXiv 2405.04434
-  CHECK(active("deepseek-v3") == Approx(37.55).epsilon(0.001));    // 37 B, arXiv 2412.19437
-  CHECK(active("qwen3-30b-a3b") == Approx(3.35).epsilon(0.001));   // 3.3 B, model card
+  CHECK(active("mixtral-8x7b") == Approx(12.88).epsilon(0.001));      // 13 B, arXiv 2401.04088
+  CHECK(active("mixtral-8x22b") == Approx(39.15).epsilon(0.001));     // 39 B, release notes
+  CHECK(active("deepseek-v2") == Approx(21.38).epsilon(0.001));       // 21 B, arXiv 2405.04434
+  CHECK(active("deepseek-v3") == Approx(37.55).epsilon(0.001));       // 37 B, arXiv 2412.19437
+  CHECK(active("qwen3-30b-a3b") == Approx(3.35).epsilon(0.001));      // 3.3 B, model card
   CHECK(active("qwen3-235b-a22b") == Approx(22.19).epsilon(0.001));   // 22 B, model card
   CHECK(active("qwen1.5-moe-a2.7b") == Approx(2.69).epsilon(0.001));  // 2.7 B, model card
   // OpenAI's card leaves the input embedding out: 5.13 B and 3.61 B.

@@ -46,7 +46,8 @@ full_attention_every: 3
 )");
   REQUIRE(model);
   CHECK(model->mixture->shared_ffn == 1024);  // two of 512
-  CHECK(model->layers == std::vector<LayerKind>{{false, 256}, {true, 256}, {false, 0}, {true, 256}});
+  const std::vector<LayerKind> want{{false, 256}, {true, 256}, {false, 0}, {true, 256}};
+  CHECK(model->layers == want);
 }
 
 TEST_CASE("latent attention gives the width of a head") {
@@ -64,35 +65,43 @@ struct Row {
 };
 
 const Row rows[] = {
-    {"an unknown key", gpt + "hidden_size: 1024\n",
+    {"an unknown key",
+     gpt + "hidden_size: 1024\n",
      {"m.yaml:9:1: error: unknown key 'hidden_size' (known: name, layers, hidden, heads, kv_heads, "
       "head_dim, vocab, tied_embeddings, gated, activation, position, positions, ...)"}},
-    {"a key with a slip", gpt + "kvheads: 4\n",
+    {"a key with a slip",
+     gpt + "kvheads: 4\n",
      {"m.yaml:9:1: error: unknown key 'kvheads' (did you mean 'kv_heads'?)"}},
-    {"nothing", "{}\n",
+    {"nothing",
+     "{}\n",
      {"m.yaml:1:1: error: 'model.layers' is missing",
-      "m.yaml:1:1: error: 'model.hidden' is missing",
-      "m.yaml:1:1: error: 'model.heads' is missing",
+      "m.yaml:1:1: error: 'model.hidden' is missing", "m.yaml:1:1: error: 'model.heads' is missing",
       "m.yaml:1:1: error: 'model.vocab' is missing"}},
-    {"no MLP width for dense layers", "{layers: 2, hidden: 64, heads: 2, vocab: 10}\n",
+    {"no MLP width for dense layers",
+     "{layers: 2, hidden: 64, heads: 2, vocab: 10}\n",
      {"m.yaml:1:1: error: 'model.ffn' is missing"}},
-    {"a list", "[1]\n",
+    {"a list",
+     "[1]\n",
      {"m.yaml:1:1: error: 'model' must be a map of keys, but is a list",
       "m.yaml:1:1: error: 'model.layers' is missing",
-      "m.yaml:1:1: error: 'model.hidden' is missing",
-      "m.yaml:1:1: error: 'model.heads' is missing",
+      "m.yaml:1:1: error: 'model.hidden' is missing", "m.yaml:1:1: error: 'model.heads' is missing",
       "m.yaml:1:1: error: 'model.vocab' is missing"}},
-    {"an octal number", "layers: 010\nhidden: 64\nffn: 64\nheads: 2\nvocab: 10\n",
+    {"an octal number",
+     "layers: 010\nhidden: 64\nffn: 64\nheads: 2\nvocab: 10\n",
      {"m.yaml:1:9: error: 'layers' looks octal: 010 (write 10)"}},
-    {"heads that do not divide", "layers: 1\nhidden: 100\nffn: 64\nheads: 3\nvocab: 10\n",
+    {"heads that do not divide",
+     "layers: 1\nhidden: 100\nffn: 64\nheads: 3\nvocab: 10\n",
      {"m.yaml:4:8: error: 'heads' is 3, which does not divide 'hidden' 100 (choose a divisor, or "
       "give 'head_dim')"}},
-    {"an activation with a slip", gpt + "activation: glu\n",
+    {"an activation with a slip",
+     gpt + "activation: glu\n",
      {"m.yaml:9:13: error: 'activation' is 'glu', must be one of gelu, silu, relu, "
       "relu_squared (did you mean 'gelu'?)"}},
-    {"learned positions without a table", gpt + "position: learned\n",
+    {"learned positions without a table",
+     gpt + "position: learned\n",
      {"m.yaml:1:1: error: 'model.positions' is missing"}},
-    {"a mixture that is unfinished", gpt + "mixture: {experts: 8, topk: 2}\n",
+    {"a mixture that is unfinished",
+     gpt + "mixture: {experts: 8, topk: 2}\n",
      {"m.yaml:9:10: error: 'model.mixture.experts_per_token' is missing",
       "m.yaml:9:10: error: 'model.mixture.expert_ffn' is missing",
       "m.yaml:9:23: error: unknown key 'topk' (known: experts, experts_per_token, expert_ffn, "
@@ -105,9 +114,11 @@ const Row rows[] = {
      gpt + "head_dim: 64\n"
            "latent: {kv_rank: 32, rope_head_dim: 16, nope_head_dim: 32, value_head_dim: 32}\n",
      {"m.yaml:9:11: error: 'head_dim' is 64, but the latent heads are 48 wide (leave it out)"}},
-    {"a dropout that is none", gpt + "dropout: 1.5\n",
+    {"a dropout that is none",
+     gpt + "dropout: 1.5\n",
      {"m.yaml:9:10: error: 'dropout' is 1.5, must be at most 1"}},
-    {"too many norms", gpt + "norms_per_layer: 9\n",
+    {"too many norms",
+     gpt + "norms_per_layer: 9\n",
      {"m.yaml:9:18: error: 'norms_per_layer' is 9, must be at most 4"}},
 };
 

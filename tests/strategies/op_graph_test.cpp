@@ -118,15 +118,15 @@ TEST_CASE("the matrices of a layer cost two operations per weight and token") {
 }
 
 TEST_CASE("a dense layer in order, with its shapes on one of eight ranks") {
-  const OpGraph graph = build_ops(
-      shipped_model("llama-3.1-70b"),
-      {.batch = 1, .seq = 4096, .tensor = 8, .sequence_parallel = true});
+  const OpGraph graph =
+      build_ops(shipped_model("llama-3.1-70b"),
+                {.batch = 1, .seq = 4096, .tensor = 8, .sequence_parallel = true});
   const Block& layer = layer_of(graph, 0);
   CHECK(layer.name == "layer");
-  CHECK(names(layer) == std::vector<std::string>{
-                            "attention_norm", "qkv_projection", "rotary", "attention",
-                            "output_projection", "attention_residual", "mlp_norm", "mlp_up",
-                            "mlp_activation", "mlp_down", "mlp_residual"});
+  CHECK(names(layer) == std::vector<std::string>{"attention_norm", "qkv_projection", "rotary",
+                                                 "attention", "output_projection",
+                                                 "attention_residual", "mlp_norm", "mlp_up",
+                                                 "mlp_activation", "mlp_down", "mlp_residual"});
   // 64 query heads and 8 key-value heads of 128 over 8 ranks: (8 + 2 x 1) x 128.
   CHECK(kernel<base::Gemm>(op_named(layer, "qkv_projection").forward) ==
         base::Gemm{.m = 4096, .n = 1280, .k = 8192});
@@ -164,13 +164,13 @@ TEST_CASE("key-value heads fewer than ranks are replicated") {
 }
 
 TEST_CASE("a layer gathers twice and reduces twice") {
-  const auto count = [](const Block& block, bool Op::* flag) {
+  const auto count = [](const Block& block, bool Op::*flag) {
     return std::count_if(block.ops.begin(), block.ops.end(),
                          [&](const Op& op) { return op.*flag; });
   };
   const auto check = [&](const char* name, int layer, int gathers, int reductions) {
-    const OpGraph graph = build_ops(
-        shipped_model(name), {.seq = 128, .tensor = 2, .sequence_parallel = true});
+    const OpGraph graph =
+        build_ops(shipped_model(name), {.seq = 128, .tensor = 2, .sequence_parallel = true});
     INFO(name);
     CHECK(count(layer_of(graph, layer), &Op::gathers_input) == gathers);
     CHECK(count(layer_of(graph, layer), &Op::reduces_output) == reductions);
@@ -180,7 +180,7 @@ TEST_CASE("a layer gathers twice and reduces twice") {
   check("qwen1.5-moe-a2.7b", 0, 2, 2);  // the shared expert joins the routed ones
   check("gpt-neox-20b", 0, 2, 1);       // side by side: two norms, one sum
   check("falcon-40b", 0, 2, 1);
-  check("deepseek-v3", 0, 3, 2);        // queries and keys from their ranks, then the MLP
+  check("deepseek-v3", 0, 3, 2);  // queries and keys from their ranks, then the MLP
 }
 
 TEST_CASE("a mixture: router in fp32, grouped products, shared experts before the sum") {
@@ -205,17 +205,17 @@ TEST_CASE("a mixture: router in fp32, grouped products, shared experts before th
 
   const OpGraph qwen = build_ops(shipped_model("qwen1.5-moe-a2.7b"), {.seq = 60});
   CHECK(names(layer_of(qwen, 0)) ==
-        std::vector<std::string>{
-            "attention_norm", "qkv_projection", "rotary", "attention", "output_projection",
-            "attention_residual", "mlp_norm", "router", "dispatch", "shared_up",
-            "shared_activation", "shared_down", "expert_up", "expert_activation", "expert_down",
-            "combine", "mlp_residual"});
+        std::vector<std::string>{"attention_norm", "qkv_projection", "rotary", "attention",
+                                 "output_projection", "attention_residual", "mlp_norm", "router",
+                                 "dispatch", "shared_up", "shared_activation", "shared_down",
+                                 "expert_up", "expert_activation", "expert_down", "combine",
+                                 "mlp_residual"});
 }
 
 TEST_CASE("latent attention: projections down are replicated, projections up are divided") {
-  const OpGraph graph = build_ops(
-      shipped_model("deepseek-v3"),
-      {.batch = 1, .seq = 4096, .tensor = 8, .sequence_parallel = true});
+  const OpGraph graph =
+      build_ops(shipped_model("deepseek-v3"),
+                {.batch = 1, .seq = 4096, .tensor = 8, .sequence_parallel = true});
   const Block& layer = layer_of(graph, 0);
   // Each rank takes its 512 tokens down to 1,536 and 512 + 64, then all tokens up for 16 heads.
   CHECK(kernel<base::Gemm>(op_named(layer, "q_a_projection").forward) ==
@@ -279,8 +279,8 @@ TEST_CASE("embedding and head divide the vocabulary") {
 }
 
 TEST_CASE("only GEMM inputs are narrower than sixteen bits") {
-  const OpGraph graph = build_ops(shipped_model("llama-3.1-8b"),
-                                  {.seq = 64, .dtype = base::DType::fp8});
+  const OpGraph graph =
+      build_ops(shipped_model("llama-3.1-8b"), {.seq = 64, .dtype = base::DType::fp8});
   const Block& layer = layer_of(graph, 0);
   const base::Gemm& gemm = kernel<base::Gemm>(op_named(layer, "mlp_up").forward);
   CHECK(gemm.dtype == base::DType::fp8);

@@ -97,8 +97,8 @@ TEST_CASE("what a mixture layer keeps beyond attention") {
 TEST_CASE("what embedding and head keep") {
   const ModelSpec model = shipped_model("gpt-22b.yaml");
   const std::int64_t s = 2048, b = 4, h = 6144, V = 51200, t = 8;
-  const OpGraph graph = build_ops(
-      model, {.batch = b, .seq = s, .tensor = t, .sequence_parallel = true});
+  const OpGraph graph =
+      build_ops(model, {.batch = b, .seq = s, .tensor = t, .sequence_parallel = true});
   const auto saved = [&](int block) {
     const std::vector<Op>& ops = graph.blocks[static_cast<std::size_t>(block)].ops;
     return std::accumulate(ops.begin(), ops.end(), std::int64_t{0},
@@ -107,8 +107,7 @@ TEST_CASE("what embedding and head keep") {
                            });
   };
   CHECK(saved(graph.embedding_block) == s * b * h / t + 8 * s * b);
-  CHECK(saved(graph.head_block) ==
-        (4 * s * b * h + 4 * s * b * V + 8 * s * b) / t + 8 * s * b);
+  CHECK(saved(graph.head_block) == (4 * s * b * h + 4 * s * b * V + 8 * s * b) / t + 8 * s * b);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ RankGrid grid() { return {{2, 1, 3, 1, 2}, *parse_rank_order("tp-dp-pp", {})}; }
 TEST_CASE("ranks and coordinates agree") {
   const RankGrid g = grid();
   CHECK(g.size() == 12);
-  CHECK(g.coordinate(9, Axis::tensor) == 1);      // 9 = 1 + 2*1 + 6*1
+  CHECK(g.coordinate(9, Axis::tensor) == 1);  // 9 = 1 + 2*1 + 6*1
   CHECK(g.coordinate(9, Axis::data_shard) == 1);
   CHECK(g.coordinate(9, Axis::pipeline) == 1);
   CHECK(g.moved(9, Axis::pipeline, 0) == 3);
@@ -33,8 +33,8 @@ TEST_CASE("each rank is in exactly one group of each kind, at its index") {
     const RankGrid g({2, 3, 2, 2, 3}, *parse_rank_order(order, {}));
     for (unsigned bits = 0; bits < 32; ++bits) {
       AxisSet axes;
-      for (const Axis a : {Axis::tensor, Axis::context, Axis::data_shard, Axis::data_replicate,
-                           Axis::pipeline})
+      for (const Axis a :
+           {Axis::tensor, Axis::context, Axis::data_shard, Axis::data_replicate, Axis::pipeline})
         if ((bits >> static_cast<unsigned>(a)) & 1U) axes = axes | a;
       std::set<int> seen;
       for (int group = 0; group < g.group_count(axes); ++group) {
@@ -56,7 +56,8 @@ TEST_CASE("rank order strings that cannot be") {
   const auto message = [](const char* text) {
     return parse_rank_order(text, {"s.yaml", 4, 9}).error()[0].format();
   };
-  CHECK_THAT(message("tp-tp"), Catch::StartsWith("s.yaml:4:9: error: axis 'tp' stands twice in the rank order ("));
+  CHECK_THAT(message("tp-tp"),
+             Catch::StartsWith("s.yaml:4:9: error: axis 'tp' stands twice in the rank order ("));
   CHECK_THAT(message("dp-dp_shard"), Catch::Contains("axis 'dp_shard' stands twice"));
   CHECK_THAT(message("tp-xp"), Catch::Contains("unknown axis 'xp'"));
   CHECK_THAT(message(""), Catch::Contains("unknown axis ''"));

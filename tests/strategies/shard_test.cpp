@@ -70,7 +70,9 @@ TEST_CASE("tensor parallel: two all-reduces of the hidden states each way") {
   CHECK(graph.boundary.count() == hidden_bytes);
 }
 
-TEST_CASE("sequence parallel: as many bytes on a ring as the all-reduces it replaces, plus the re-gather") {
+TEST_CASE(
+    "sequence parallel: as many bytes on a ring as the all-reduces it replaces, plus the "
+    "re-gather") {
   const ShardedGraph graph = shard(small_gpt(), plan_with(4, true));
   // An all-reduce is a reduce-scatter and an all-gather: 2 + 2 for the two of forward.
   CHECK(traffic(layer(graph).forward, base::Collective::all_gather).bytes == 2 * hidden_bytes);

@@ -127,8 +127,8 @@ TEST_CASE("a dragonfly joins every pair of groups") {
 }
 
 TEST_CASE("NVL72: 18 trays share one NVSwitch") {
-  const Cluster cluster = built(
-      "nodes: {type: gb200-tray, count: 20}\nfabric: {kind: rail_optimized}\n");
+  const Cluster cluster =
+      built("nodes: {type: gb200-tray, count: 20}\nfabric: {kind: rail_optimized}\n");
   CHECK(cluster.gpu_count() == 80);
   CHECK(count_devices(cluster, DeviceKind::nvswitch) == 2);
   CHECK(cluster.same_scale_up_domain(0, 71));
@@ -160,8 +160,7 @@ ClusterSpec by_domains(const std::vector<std::vector<std::string>>& paths) {
   spec.fabric_from_domains = true;
   const NodeType* type = shipped_registry()->find_node("dgx-h100");
   for (const auto& path : paths)
-    spec.nodes.push_back(
-        {fmt::format("n{}", spec.nodes.size()), type, path, "", type->gpus});
+    spec.nodes.push_back({fmt::format("n{}", spec.nodes.size()), type, path, "", type->gpus});
   return spec;
 }
 
@@ -186,9 +185,8 @@ TEST_CASE("domain paths: equal names under different parents are different switc
 }
 
 TEST_CASE("domain paths of all shapes become one connected tree, with notes") {
-  const base::Result<Cluster> cluster =
-      build_cluster(by_domains({{"r", "a", "x"}, {"r", "b"}, {"s", "", "y"}, {}}),
-                    shipped_registry());
+  const base::Result<Cluster> cluster = build_cluster(
+      by_domains({{"r", "a", "x"}, {"r", "b"}, {"s", "", "y"}, {}}), shipped_registry());
   REQUIRE(cluster);
   CHECK(text_of(cluster->notes()) ==
         "cluster: note: domains say nothing about rates: uplinks are assumed to carry what the "
@@ -200,7 +198,73 @@ TEST_CASE("domain paths of all shapes become one connected tree, with notes") {
         "cluster: note: nodes without a domain: 1; they hang from the top switch\n");
   // r, r/a, r/a/x, r/b, s, s/y and the core.
   CHECK(count_devices(*cluster, DeviceKind::leaf) + count_devices(*cluster, DeviceKind::spine) +
-            count_devices(*cluster, DeviceKind::core) == 7);
+            count_devices(*cluster, DeviceKind::core) ==
+        7);
+}
+
+TEST_CASE("accelerator domains group trays that say so") {
+  const NodeType* tray = shipped_registry()->find_node("gb200-tray");
+  ClusterSpec spec;
+  for (int i = 0; i < 20; ++i)
+    spec.nodes.push_back({fmt::format("t{}", i), tray, {}, i % 2 == 0 ? "even" : "odd", 4});
+  spec.nodes[1].accelerator_domain = "even";
+  const base::Result<Cluster> cluster = build_cluster(spec, shipped_registry());
+  REQUIRE(cluster);
+  CHECK(cluster->nodes()[0].accelerator_domain == cluster->nodes()[2].accelerator_domain);
+  CHECK(cluster->nodes()[0].accelerator_domain == cluster->nodes()[1].accelerator_domain);
+  CHECK(cluster->nodes()[0].accelerator_domain != cluster->nodes()[3].accelerator_domain);
+  CHECK(cluster->notes().empty());
+
+  for (NodeSpec& node : spec.nodes) node.accelerator_domain = "all";
+  const base::Result<Cluster> large = build_cluster(spec, shipped_registry());
+  REQUIRE(large);
+  CHECK(text_of(large->notes()) ==
+        "cluster: note: accelerator domain 'all' has 20 nodes, but NVLink of a gb200-tray joins 18 "
+        "at most\n");
+}
+
+TEST_CASE("a spec from elsewhere is checked as well") {
+  const NodeType* type = shipped_registry()->find_node("dgx-h100");
+  const auto problems = [](const ClusterSpec& spec) {
+    const base::Result<Cluster> cluster = build_cluster(spec, shipped_registry());
+    return cluster ? std::string("no mistake") : text_of(cluster.error());
+  };
+  ClusterSpec spec;
+  CHECK(problems(spec) == "cluster: error: the cluster has no nodes\n");
+  spec.nodes = {{"a", type, {}, "", 8}, {"a", nullptr, {}, "", 8}, {"b", type, {}, "", 9}};
+  CHECK(problems(spec) ==
+        "cluster: error: two nodes are named 'a'\n"
+        "cluster: error: node 'a' has no type\n"
+        "cluster: error: node 'b' has 9 usable GPUs, but a dgx-h100 has 0 to 8\n");
+  spec.nodes = {{"a", type, {}, "", 0}};
+  CHECK(problems(spec) == "cluster: error: no node has a usable GPU\n");
+  NodeType odd = *type;
+  odd.name = "odd";
+  odd.gpu = "H101-SXM5-80GB";
+  odd.nic_rate = {};
+  spec.nodes = {{"a", &odd, {}, "", 8}};
+  CHECK(problems(spec) ==
+        "cluster: error: node type 'odd' has the unknown GPU 'H101-SXM5-80GB' (did you mean "
+        "'H100-SXM5-80GB'?)\n"
+        "cluster: error: NICs of node type 'odd' have no rate\n");
+  spec.nodes = {{"a", type, {}, "", 8}};
+  spec.fabric.oversubscription = 0;
+  spec.fabric.switch_ports = 1 << 30;
+  CHECK(problems(spec) ==
+        "cluster: error: 'oversubscription' is 0, must be at least 1\n"
+        "cluster: error: 'switch_ports' is 1073741824, must be at most 4096\n");
+}
+
+TEST_CASE("a domain tree with real cables") {
+  // Two leaves with 16 and 8 NICs of 400 Gbit/s, uplinks of 800 at 2:1: 4 and 2 cables.
+  ClusterSpec spec = by_domains({{"r", "a"}, {"r", "a"}, {"r", "b"}});
+  spec.fabric.uplink_rate = base::BytesPerSecond::from_gbit(800);
+  spec.fabric.oversubscription = 2;
+  const base::Result<Cluster> cluster = build_cluster(spec, shipped_registry());
+  REQUIRE(cluster);
+  CHECK(count_cables(*cluster, DeviceKind::leaf, DeviceKind::spine) == 6);
+  spec.fabric.uplink_rate = base::BytesPerSecond::from_byte(1);
+  CHECK_FALSE(build_cluster(spec, shipped_registry()));
 }
 
 TEST_CASE("mistakes in a cluster are told at their place") {
@@ -252,6 +316,20 @@ TEST_CASE("mistakes in a cluster are told at their place") {
       {"nodes: {type: dgx-h100, count: 99}\nfabric: {kind: rail_optimized, leaves_per_pod: 99}\n",
        "c.yaml:2:9: error: a pod of 99 leaves with 32 uplinks each is too large for spines of 64 "
        "ports ('leaves_per_pod' can be 32 at most)\n"},
+      {"nodes: {type: dgx-h100, count: 99}\nfabric: {kind: rail_optimized, uplink_rate: 1 "
+       "Mbit/s}\n",
+       "c.yaml:2:9: error: a leaf needs 1 ports to NICs and 400000 to spines, but 'switch_ports' "
+       "is 64 (lower 'nodes_per_leaf', or raise 'switch_ports' or 'oversubscription')\n"},
+      {"nodes: {type: dgx-h100, count: 50000}\nfabric: {kind: fat_tree, nodes_per_leaf: 1, "
+       "switch_ports: 4096, uplink_rate: 1 Gbit/s}\n",
+       "c.yaml:2:9: error: the fabric would have 160000000 cables between switches, more than "
+       "4000000 (are 'uplink_rate' and the numbers of switches as meant?)\n"},
+      {"nodes: {type: polaris, count: 2}\nfabric: {kind: dragonfly, routers_per_group: 4000, "
+       "switch_ports: 4096}\n",
+       "c.yaml:2:9: error: the fabric would have 7998000 cables between switches, more than "
+       "4000000 (are 'uplink_rate' and the numbers of switches as meant?)\n"},
+      {"nodes: {node: {base: dgx-h100, gpus: 1024}, count: 2000}\n",
+       "c.yaml:1:1: error: the cluster has 2048000 GPUs, more than 1048576\n"},
       {"nodes: {type: polaris, count: 64}\nfabric: {kind: dragonfly}\n",
        "c.yaml:2:9: error: a dragonfly needs 'routers_per_group'\n"},
       {"nodes: {type: polaris, count: 640}\n"

@@ -98,8 +98,8 @@ TEST_CASE("every GPU of the published measurements is known") {
   for (const char* name :
        {"V100-SXM2-16GB", "V100-SXM2-32GB", "V100-SXM3-32GB", "A100-SXM4-40GB", "A100-SXM4-80GB",
         "A100-PCIe-80GB", "H100-SXM5-80GB", "H100-SXM5-96GB-500W", "H100-PCIe-80GB",
-        "H200-SXM-141GB", "B200-SXM-180GB", "GB200", "L40S", "A10G", "RTX-4090",
-        "MI300X-OAM-192GB", "MI210-PCIe-64GB"}) {
+        "H200-SXM-141GB", "B200-SXM-180GB", "GB200", "L40S", "A10G", "RTX-4090", "MI300X-OAM-192GB",
+        "MI210-PCIe-64GB"}) {
     INFO(name);
     const GpuSpec* gpu = shipped_registry()->find_gpu(name);
     REQUIRE(gpu != nullptr);
@@ -117,6 +117,13 @@ TEST_CASE("usable rate among some GPUs of a node") {
   CHECK(scale_up_rate_among(mi300x, 2).gbyte() == Approx(448 * 0.7 / 7));
   CHECK(scale_up_rate_among(mi300x, 4).gbyte() == Approx(448 * 0.7 * 3 / 7));
   CHECK(scale_up_rate_among(mi300x, 8).gbyte() == Approx(448 * 0.7));
+  // Cube mesh of V100: published all-reduces of 2, 4, 6 and 8 GPUs reach 22.6, 85.8, 45.8 and
+  // 134.6 GB/s bus bandwidth.
+  const NodeType& dgx1 = *shipped_registry()->find_node("dgx-1v");
+  CHECK(scale_up_rate_among(dgx1, 2).gbyte() == Approx(22.6).epsilon(0.05));
+  CHECK(scale_up_rate_among(dgx1, 4).gbyte() == Approx(85.8).epsilon(0.05));
+  CHECK(scale_up_rate_among(dgx1, 6).gbyte() == Approx(45.8).epsilon(0.05));
+  CHECK(scale_up_rate_among(dgx1, 8).gbyte() == Approx(134.6).epsilon(0.05));
 }
 
 const std::string good_gpu =
@@ -202,9 +209,17 @@ TEST_CASE("mistakes in a node file are told at their place") {
        "as one NIC with the sum of their rates)\n"},
       {"nic_rate: 400 Gbit/s", "nic_rate: 0 Gbit/s",
        "n.yaml:8:11: error: 'nic_rate' is 0, must be more\n"},
-      {"gpus: 8\n", "", "n.yaml:1:1: error: 'gpus' is missing\n"
-                        "n.yaml:8:16: error: 'gpus' is not a figure of this file (known: "
-                        "scale_up_rate, pcie_rate, nics, nic_rate)\n"},
+      {"name: n", "name: n\nscale_up_group_rates: [25 GB/s, 50]",
+       "n.yaml:2:23: error: 'scale_up_group_rates' has no unit: '50' (for example 400 Gbit/s or "
+       "450 GB/s)\n"
+       "n.yaml:2:23: error: 'scale_up_group_rates' has 2 rates, but groups of 2 to 8 GPUs are 7 "
+       "sizes\n"
+       "n.yaml:2:23: error: 'scale_up_group_rates' has no source (add {of: "
+       "[scale_up_group_rates], from: ..., date: ...} to 'sources')\n"},
+      {"gpus: 8\n", "",
+       "n.yaml:1:1: error: 'gpus' is missing\n"
+       "n.yaml:8:16: error: 'gpus' is not a figure of this file (known: "
+       "scale_up_rate, pcie_rate, nics, nic_rate)\n"},
       {"name: n", "name: n\nscale_up_domain_nodes: 18\nscale_up_efficiency: 1.5",
        "n.yaml:3:22: error: 'scale_up_efficiency' is 1.5, must be at most 1\n"
        "n.yaml:3:22: error: 'scale_up_efficiency' has no source (add {of: [scale_up_efficiency], "

@@ -24,10 +24,12 @@ struct FakeNode {
     std::vector<std::string> parts;
     for (const auto& [key, value] : labels)
       parts.push_back(fmt::format(R"("{}":"{}")", key, value));
-    return fmt::format(
-        R"({{"kind":"Node","metadata":{{"labels":{{{}}},"name":"{}"}},"spec":{{{}}},)"
-        R"("status":{{"allocatable":{{"cpu":"96",{}}},"conditions":[{{"type":"Ready","status":"{}"}}]}}}})",
-        fmt::join(parts, ","), name, spec, allocatable, ready);
+    const std::string status = fmt::format(
+        R"({{"allocatable":{{"cpu":"96",{}}},"conditions":[{{"type":"Ready","status":"{}"}}]}})",
+        allocatable, ready);
+    return fmt::format(R"({{"kind":"Node","metadata":{{"labels":{{{}}},"name":"{}"}},)"
+                       R"("spec":{{{}}},"status":{}}})",
+                       fmt::join(parts, ","), name, spec, status);
   }
 };
 

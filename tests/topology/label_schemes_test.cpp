@@ -73,6 +73,27 @@ TEST_CASE("every scheme is read from the far end to the near one") {
   CHECK(import->coverage.complete == 1);
 }
 
+TEST_CASE("64 nodes of the second Topograph generation become their tree of switches") {
+  std::vector<FakeNode> nodes;
+  for (int i = 0; i < 64; ++i)
+    nodes.push_back({fmt::format("gpu-{}", i),
+                     dgx({{"network.topology.nvidia.com/leaf", fmt::format("leaf-{}", i / 8)},
+                          {"network.topology.nvidia.com/spine", fmt::format("spine-{}", i / 32)},
+                          {"network.topology.nvidia.com/core", "core-0"}})});
+  const auto import = import_nodes(nodes);
+  REQUIRE(import);
+  CHECK(import->coverage.complete == 64);
+  CHECK(words_of(import->notes) ==
+        "switches from the labels network.topology.nvidia.com/core (1), "
+        "network.topology.nvidia.com/spine (2), network.topology.nvidia.com/leaf (8)\n");
+  const auto cluster = build_cluster(import->spec, shipped_registry());
+  REQUIRE(cluster);
+  CHECK(cluster->gpu_count() == 512);
+  CHECK(count_devices(*cluster, DeviceKind::leaf) == 8);
+  CHECK(count_devices(*cluster, DeviceKind::spine) == 2);
+  CHECK(count_devices(*cluster, DeviceKind::core) == 1);
+}
+
 TEST_CASE("names of schemes are unique and every scheme has levels") {
   std::set<std::string_view> names;
   for (const LabelScheme& scheme : label_schemes()) {

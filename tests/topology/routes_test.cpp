@@ -102,8 +102,8 @@ TEST_CASE("routes of every pair are walks of the length that brute force finds")
 }
 
 TEST_CASE("same rail is one switch away, another rail of another unit three") {
-  const base::Result<Cluster> cluster = cluster_from(
-      "nodes: {type: dgx-h100, count: 64}\nfabric: {kind: rail_optimized}\n");
+  const base::Result<Cluster> cluster =
+      cluster_from("nodes: {type: dgx-h100, count: 64}\nfabric: {kind: rail_optimized}\n");
   REQUIRE(cluster);
   const Router router(*cluster, {});
   const auto length = [&](GpuId a, GpuId b) {
@@ -111,16 +111,16 @@ TEST_CASE("same rail is one switch away, another rail of another unit three") {
     REQUIRE(router.route(a, b, links));
     return links.size();
   };
-  CHECK(length(0, 3) == 2);         // GPU, NVSwitch, GPU
-  CHECK(length(0, 8) == 4);         // GPU, NIC, leaf, NIC, GPU
-  CHECK(length(0, 9) == 6);         // and spine, leaf
-  CHECK(length(0, 32 * 8) == 6);    // same rail, next unit
+  CHECK(length(0, 3) == 2);       // GPU, NVSwitch, GPU
+  CHECK(length(0, 8) == 4);       // GPU, NIC, leaf, NIC, GPU
+  CHECK(length(0, 9) == 6);       // and spine, leaf
+  CHECK(length(0, 32 * 8) == 6);  // same rail, next unit
   CHECK(length(0, 0) == 0);
 }
 
 TEST_CASE("equal-cost cables are shared out evenly, and the seed changes who gets which") {
-  const base::Result<Cluster> cluster = cluster_from(
-      "nodes: {type: dgx-h100, count: 64}\nfabric: {kind: rail_optimized}\n");
+  const base::Result<Cluster> cluster =
+      cluster_from("nodes: {type: dgx-h100, count: 64}\nfabric: {kind: rail_optimized}\n");
   REQUIRE(cluster);
   // 32 nodes to 32 nodes, same rail 0: 1,024 flows over the 32 uplinks of one leaf: 32 each on
   // average, standard deviation sqrt(32) = 5.7.

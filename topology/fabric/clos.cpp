@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
 #include "topology/fabric/fabric.hpp"
@@ -10,14 +9,10 @@ namespace topology::fabric {
 
 namespace {
 
-/// `share` of a number of cables, rounded up; 1e-9 forgives the rounding of rates.
-int ceil_of(double cables) { return static_cast<int>(std::ceil(cables - 1e-9)); }
-
 /// The fewest switches that offer `cables` ports and over which `uplinks` cables of one lower
 /// switch spread evenly, at least one to each; nothing if even one cable to each is too few.
-std::optional<int> fewest_switches(int cables, int ports, int uplinks) {
-  for (int count = std::max(1, ceil_of(static_cast<double>(cables) / ports)); count <= uplinks;
-       ++count)
+std::optional<int> fewest_switches(double cables, int ports, int uplinks) {
+  for (int count = std::max(1, ceil_of(cables / ports)); count <= uplinks; ++count)
     if (uplinks % count == 0) return count;
   return std::nullopt;
 }
@@ -38,9 +33,9 @@ void spread(const Site& site, DeviceId lower, int index, int uplinks,
 std::vector<DeviceId> add_switches(const Site& site, DeviceKind kind, int count, int& made) {
   std::vector<DeviceId> switches;
   for (int i = 0; i < count; ++i)
-    switches.push_back(add_device(
-        site.graph, kind,
-        fmt::format("{}-{}", kind == DeviceKind::spine ? "spine" : "core", made++)));
+    switches.push_back(
+        add_device(site.graph, kind,
+                   fmt::format("{}-{}", kind == DeviceKind::spine ? "spine" : "core", made++)));
   return switches;
 }
 
@@ -59,7 +54,7 @@ int leaf_uplinks(const Site& site, int down) {
 /// Two levels: every leaf reaches every spine. \returns false when that needs more ports.
 bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int uplinks) {
   const FabricSpec& fabric = site.spec.fabric;
-  const int cables = static_cast<int>(leaves.size()) * uplinks;
+  const double cables = static_cast<double>(leaves.size()) * uplinks;
   const int count = fabric.spines > 0
                         ? fabric.spines
                         : fewest_switches(cables, fabric.switch_ports, uplinks).value_or(0);
@@ -69,12 +64,12 @@ bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int u
                "a leaf needs a cable to each spine; use 'leaves_per_pod' for a third level");
     return true;
   }
-  if (ceil_of(static_cast<double>(cables) / count) > fabric.switch_ports) {
-    site.error(fmt::format("{} leaves with {} uplinks need {} ports on each of {} spines, but "
-                           "'switch_ports' is {}",
-                           leaves.size(), uplinks, ceil_of(static_cast<double>(cables) / count),
-                           count, fabric.switch_ports),
-               "raise 'spines'");
+  if (ceil_of(cables / count) > fabric.switch_ports) {
+    site.error(
+        fmt::format("{} leaves with {} uplinks need {} ports on each of {} spines, but "
+                    "'switch_ports' is {}",
+                    leaves.size(), uplinks, ceil_of(cables / count), count, fabric.switch_ports),
+        "raise 'spines'");
     return true;
   }
   int made = 0;
@@ -87,11 +82,11 @@ bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int u
 /// The sizes of a fabric of pods. The i-th spine of each pod meets those of the other pods in the
 /// i-th group of cores.
 struct Pods {
-  int leaves = 0;         ///< of a pod
+  int leaves = 0;  ///< of a pod
   int count = 0;
-  int spines = 0;         ///< of a pod
+  int spines = 0;  ///< of a pod
   int spine_uplinks = 0;
-  int cores = 0;          ///< of a group
+  int cores = 0;  ///< of a group
 };
 
 std::optional<Pods> size_pods(const Site& site, int leaves, int uplinks) {
@@ -101,11 +96,11 @@ std::optional<Pods> size_pods(const Site& site, int leaves, int uplinks) {
   Pods pods;
   pods.leaves = fabric.leaves_per_pod > 0 ? fabric.leaves_per_pod : std::max(1, down_max);
   pods.count = (leaves + pods.leaves - 1) / pods.leaves;
-  const int cables = pods.leaves * uplinks;
+  const double cables = static_cast<double>(pods.leaves) * uplinks;
   pods.spines = fabric.spines > 0
                     ? fabric.spines
                     : fewest_switches(cables, std::max(1, down_max), uplinks).value_or(0);
-  const int spine_down = pods.spines > 0 ? ceil_of(static_cast<double>(cables) / pods.spines) : 0;
+  const int spine_down = pods.spines > 0 ? ceil_of(cables / pods.spines) : 0;
   pods.spine_uplinks = std::max(1, ceil_of(spine_down * up_for_one));
   if (pods.spines == 0 || pods.spines > uplinks ||
       spine_down + pods.spine_uplinks > fabric.switch_ports) {
@@ -115,9 +110,8 @@ std::optional<Pods> size_pods(const Site& site, int leaves, int uplinks) {
                fmt::format("'leaves_per_pod' can be {} at most", down_max));
     return std::nullopt;
   }
-  const int core_cables = pods.count * pods.spine_uplinks;
-  pods.cores =
-      fewest_switches(core_cables, fabric.switch_ports, pods.spine_uplinks).value_or(0);
+  const double core_cables = static_cast<double>(pods.count) * pods.spine_uplinks;
+  pods.cores = fewest_switches(core_cables, fabric.switch_ports, pods.spine_uplinks).value_or(0);
   if (pods.cores == 0) {
     site.error(fmt::format("{} pods are too many for core switches of {} ports", pods.count,
                            fabric.switch_ports),
@@ -155,7 +149,7 @@ void join_by_pods(const Site& site, const std::vector<DeviceId>& leaves, int upl
 void join_leaves(const Site& site, const std::vector<DeviceId>& leaves, int down) {
   if (leaves.size() < 2) return;
   const int uplinks = leaf_uplinks(site, down);
-  if (uplinks == 0) return;
+  if (uplinks == 0 || !site.affordable(static_cast<double>(leaves.size()) * uplinks)) return;
   if (site.spec.fabric.leaves_per_pod > 0 || !join_by_spines(site, leaves, uplinks))
     join_by_pods(site, leaves, uplinks);
 }

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string>
 
@@ -43,6 +42,7 @@ class Tree {
       domain.device = add_device(site_.graph, kind_of(domain.height), path_of(domain));
       if (static_cast<int>(i) != top) join_to_parent(domain);
     }
+    if (!site_.affordable(cables_)) return;
     for (std::size_t node = 0; node < site_.nics.size(); ++node)
       for (std::size_t nic = 0; nic < site_.nics[node].size(); ++nic)
         site_.attach(node, nic, domains_[home_[node]].device, -1);
@@ -74,12 +74,13 @@ class Tree {
       at = next;
       ++depth;
     }
-    if (depth == 0) ++unplaced_, has_direct_nodes_ = true;
-    else ++depths_[depth];
+    if (depth == 0)
+      ++unplaced_, has_direct_nodes_ = true;
+    else
+      ++depths_[depth];
     if (gap && depth > 0) ++gaps_;
     home_.push_back(at);
-    domains_[at].below +=
-        site_.type(node).nic_rate * static_cast<double>(site_.nics[node].size());
+    domains_[at].below += site_.type(node).nic_rate * static_cast<double>(site_.nics[node].size());
   }
 
   /// Without a given rate one ideal cable stands for all real ones, since their number is unknown.
@@ -90,8 +91,9 @@ class Tree {
     const base::BytesPerSecond up = domain.below / (fabric.oversubscription * above_leaf);
     if (up <= base::BytesPerSecond()) return;  // no NIC below
     if (fabric.uplink_rate > base::BytesPerSecond()) {
-      site_.trunk(domain.device, parent,
-                  std::max(1, static_cast<int>(std::ceil(up / fabric.uplink_rate - 1e-9))));
+      const int cables = std::max(1, ceil_of(up / fabric.uplink_rate));
+      cables_ += cables;
+      if (cables_ <= cables_max) site_.trunk(domain.device, parent, cables);
       return;
     }
     add_cable(site_.graph, domain.device, parent, up * site_.wire_efficiency(),
@@ -103,7 +105,8 @@ class Tree {
     if (domains_.size() > 2 && fabric.uplink_rate <= base::BytesPerSecond())
       site_.note(fmt::format(
           "domains say nothing about rates: uplinks are assumed to carry what the NICs below do, "
-          "divided by {:g}", fabric.oversubscription));
+          "divided by {:g}",
+          fabric.oversubscription));
     if (domains_[0].children.size() > 1)
       site_.note(fmt::format("the network has {} roots: a core switch is assumed above them",
                              domains_[0].children.size()));
@@ -111,17 +114,20 @@ class Tree {
       site_.note(fmt::format("domain paths have {} to {} levels", depths_.begin()->first,
                              depths_.rbegin()->first));
     if (gaps_ > 0)
-      site_.note(fmt::format("nodes whose domain path lacks a middle level: {}; they hang from the "
-                             "levels they have",
-                             gaps_));
+      site_.note(
+          fmt::format("nodes whose domain path lacks a middle level: {}; they hang from the "
+                      "levels they have",
+                      gaps_));
     if (unplaced_ > 0)
-      site_.note(fmt::format("nodes without a domain: {}; they hang from the top switch", unplaced_));
+      site_.note(
+          fmt::format("nodes without a domain: {}; they hang from the top switch", unplaced_));
   }
 
   const Site& site_;
   std::vector<Domain> domains_;
   std::vector<std::size_t> home_;  ///< index of the lowest domain of each node
   std::map<std::size_t, int> depths_;
+  double cables_ = 0;  ///< between switches
   int gaps_ = 0;
   int unplaced_ = 0;
   bool has_direct_nodes_ = false;

@@ -10,7 +10,7 @@ namespace {
 
 struct Sizes {
   int nodes_per_router = 0;
-  int routers = 0;         ///< of a group
+  int routers = 0;  ///< of a group
   int groups = 0;
   int links_per_pair = 0;  ///< between two groups
 };
@@ -34,10 +34,13 @@ Sizes size_groups(const Site& site) {
     return sizes;
   }
   const int nodes = static_cast<int>(site.nics.size());
-  const int per_group = sizes.nodes_per_router * fabric.routers_per_group;
+  const long long per_group =
+      static_cast<long long>(sizes.nodes_per_router) * fabric.routers_per_group;
   sizes.routers = fabric.routers_per_group;
-  sizes.groups = (nodes + per_group - 1) / per_group;
-  if (sizes.groups < 2) return sizes;
+  sizes.groups = static_cast<int>((nodes + per_group - 1) / per_group);
+  const double local = 0.5 * sizes.routers * (sizes.routers - 1);
+  const double across = sizes.groups < 2 ? 0 : 0.5 * sizes.routers * fabric.global_links_per_router;
+  if (!site.affordable(sizes.groups * (local + across)) || sizes.groups < 2) return sizes;
   const int global = sizes.routers * fabric.global_links_per_router;
   sizes.links_per_pair = global / (sizes.groups - 1);
   if (sizes.links_per_pair == 0)

@@ -1,6 +1,9 @@
 #include "topology/fabric/fabric.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace topology::fabric {
@@ -16,6 +19,10 @@ const NodeType& typical(const Site& site) {
 }
 
 }  // namespace
+
+int ceil_of(double cables) {
+  return static_cast<int>(std::ceil(std::min(cables, 2 * cables_max) - 1e-9));
+}
 
 void Site::error(std::string message, std::string hint) const {
   problems.push_back({spec.where, std::move(message), std::move(hint)});
@@ -44,6 +51,14 @@ void Site::attach(std::size_t node, std::size_t nic, DeviceId to, int rail) cons
   const NodeType& of = type(node);
   // Half on the way in, half on the way out: NIC to NIC under one switch takes `nic_latency`.
   add_cable(graph, nics[node][nic], to, of.nic_rate * of.nic_efficiency, of.nic_latency / 2, rail);
+}
+
+bool Site::affordable(double cables) const {
+  if (cables <= cables_max) return true;
+  error(fmt::format("the fabric would have {:.0f} cables between switches, more than {:.0f}",
+                    cables, cables_max),
+        "are 'uplink_rate' and the numbers of switches as meant?");
+  return false;
 }
 
 void Site::trunk(DeviceId lower, DeviceId upper, int count) const {

@@ -13,6 +13,14 @@
 /// nodes in the graph and adds switches and cables. Internal to the module.
 namespace topology::fabric {
 
+/// Most cables between switches: those of a million GPUs in three levels, twice over. More are a
+/// typing mistake, such as an uplink rate in the wrong unit.
+inline constexpr double cables_max = 4e6;
+
+/// A number of cables rounded up; 1e-9 forgives the rounding of rates. Beyond `cables_max` it only
+/// says "too many".
+int ceil_of(double cables);
+
 struct Site {
   Graph& graph;
   const ClusterSpec& spec;
@@ -35,6 +43,8 @@ struct Site {
   void attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const;
   /// `count` parallel cables between switches.
   void trunk(DeviceId lower, DeviceId upper, int count) const;
+  /// Whether so many cables between switches can be built; an error if not.
+  bool affordable(double cables) const;
 };
 
 /// `nodes_per_leaf`, or what half of the ports (less with oversubscription, more without) can take

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "calibrate/csv.hpp"
+#include "calibrate/profile.hpp"
+#include "calibrate/score.hpp"
+#include "topology/hardware.hpp"
+
+namespace calibrate {
+
+/// One measured collective of a published table; the README of the table describes the columns.
+struct CollectiveRow {
+  std::string id;
+  std::string source;
+  std::string collective;
+  std::string gpu;
+  std::string trust;  ///< "low": the source itself doubts the row
+  int ranks = 0;
+  int nodes = 0;
+  double nic_gbps_per_node = 0;  ///< 0: not stated
+  double size_bytes = 0;
+  double time_us = 0;
+};
+
+/// Rows of a table; columns that are not there and cells that do not read are mistakes.
+base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table);
+
+/// Where the ranks of a row sit: on the node type of the registry with its GPU whose NICs are
+/// nearest to what the row states, the same number on every node. Nothing when there is no such
+/// type or the ranks do not spread evenly.
+std::optional<GroupShape> shape_of(const CollectiveRow& row,
+                                   const topology::HardwareRegistry& registry);
+
+/// Prices every row with the collective model and compares.
+Score validate_collectives(const std::vector<CollectiveRow>& rows,
+                           const topology::HardwareRegistry& registry);
+
+}  // namespace calibrate

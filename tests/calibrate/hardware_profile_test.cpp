@@ -1,0 +1,104 @@
+#include "calibrate/hardware_profile.hpp"
+
+#include <set>
+
+#include "tests/calibrate/support.hpp"
+
+namespace calibrate {
+namespace {
+
+using base::DType;
+
+std::unique_ptr<Profile> profile_of(std::string_view gpu,
+                                    const HardwareProfileOptions& options = {}) {
+  auto profile = make_hardware_profile(shipped_gpu(gpu), hardware_folder, options);
+  INFO((profile ? "" : text_of(profile.error())));
+  REQUIRE(profile);
+  return std::move(*profile);
+}
+
+const base::Gemm gemm{4096, 8192, 8192, 1, DType::bf16, DType::bf16};
+
+TEST_CASE("what a GPU cannot compute is known before it is priced") {
+  CHECK(profile_of("H100-SXM5-80GB")->supports(DType::fp8));
+  CHECK_FALSE(profile_of("A100-SXM4-80GB")->supports(DType::fp8));
+  CHECK_FALSE(profile_of("V100-SXM2-32GB")->supports(DType::bf16));
+  CHECK(profile_of("V100-SXM2-32GB")->supports(DType::fp16));
+}
+
+TEST_CASE("a measured GPU is fitted, its family a model with a larger spread, and both say so") {
+  const auto measured = profile_of("H100-SXM5-80GB");
+  const auto sister = profile_of("H200-SXM-141GB");
+  const Duration own = measured->kernel(gemm);
+  const Duration scaled = sister->kernel(gemm);
+  CHECK(own.evidence == Evidence::fitted);
+  CHECK(scaled.evidence == Evidence::model);
+  CHECK(scaled.spread > own.spread);
+  const auto name = [](const Profile& profile, const Duration& duration) {
+    return profile.sources().at(static_cast<std::size_t>(duration.source));
+  };
+  CHECK(name(*measured, own).starts_with("H100-SXM5-80GB bf16 GEMM curve ("));
+  CHECK(name(*sister, scaled).starts_with("hopper bf16 GEMM curve scaled to H200-SXM-141GB ("));
+}
+
+TEST_CASE("a GPU of an unknown architecture is priced by the generic curves, named so") {
+  topology::GpuSpec gpu = shipped_gpu("H100-SXM5-80GB");
+  gpu.name = "X1";
+  gpu.architecture = "not-yet-built";
+  const auto profile = make_hardware_profile(gpu, hardware_folder);
+  REQUIRE(profile);
+  const Duration duration = (*profile)->kernel(gemm);
+  CHECK(duration.evidence == Evidence::model);
+  CHECK(duration.spread > 0.2);
+  CHECK((*profile)
+            ->sources()
+            .at(static_cast<std::size_t>(duration.source))
+            .starts_with("generic bf16 GEMM curve scaled to X1 ("));
+}
+
+TEST_CASE("every kind of work has a positive time, a spread and a source") {
+  const auto profile = profile_of("H100-SXM5-80GB");
+  base::Attention attention{2, 4096, 4096, 32, 8, 128, 128, true, 0, false, true, DType::bf16};
+  base::Attention unfused = attention;
+  unfused.flash = false;
+  base::Gemm fp8 = gemm;
+  fp8.dtype = DType::fp8;
+  std::vector<int> sources;
+  for (const base::Kernel& kernel :
+       {base::Kernel(gemm), base::Kernel(fp8), base::Kernel(attention), base::Kernel(unfused),
+        base::Kernel(base::MemoryBound{base::Bytes::from_mib(64), 1})}) {
+    const Duration duration = profile->kernel(kernel);
+    CHECK(duration.time.us() > 1);
+    CHECK(duration.spread > 0);
+    sources.push_back(duration.source);
+  }
+  CHECK(std::set<int>(sources.begin(), sources.end()).size() == sources.size());
+  GroupShape shape;
+  shape.ranks = shape.ranks_per_node = 8;
+  shape.scale_up_rate = base::BytesPerSecond::from_gbyte(371);
+  const CollectiveCost cost =
+      profile->collective(Collective::all_reduce, base::Bytes::from_mib(64), shape);
+  CHECK(profile->sources()
+            .at(static_cast<std::size_t>(cost.total.source))
+            .starts_with("collective model"));
+  CHECK(cost.total.spread > 0);
+}
+
+TEST_CASE("attention kernels can be chosen by name; an unknown name is told") {
+  const base::Attention attention{1,   16384, 16384, 16,    16,   128,
+                                  128, true,  0,     false, true, DType::bf16};
+  const base::Seconds usual = profile_of("H100-SXM5-80GB")->kernel(attention).time;
+  const base::Seconds older = profile_of("H100-SXM5-80GB", {.flash_attention = "flash-attention-2"})
+                                  ->kernel(attention)
+                                  .time;
+  CHECK(older > 1.4 * usual);
+  const auto unknown = make_hardware_profile(shipped_gpu("H100-SXM5-80GB"), "scenarios/hardware",
+                                             {.flash_attention = "flash-atention-2"});
+  REQUIRE_FALSE(unknown);
+  CHECK(text_of(unknown.error()) ==
+        "scenarios/hardware/kernels/hopper.yaml: error: no attention kernels 'flash-atention-2' "
+        "(did you mean 'flash-attention-2'?)\n");
+}
+
+}  // namespace
+}  // namespace calibrate

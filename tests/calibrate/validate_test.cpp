@@ -1,0 +1,153 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "calibrate/validate_collectives.hpp"
+#include "calibrate/validate_kernels.hpp"
+#include "tests/calibrate/support.hpp"
+
+namespace calibrate {
+namespace {
+
+constexpr const char* header =
+    "id,source,library,gpu,op,dtype,m,n,k,batch,seq_len,q_heads,kv_heads,head_dim,causal,time_us,"
+    "note\n";
+
+std::vector<KernelRow> rows_of(const std::string& lines) {
+  const auto table = parse_csv(header + lines, "k.csv");
+  REQUIRE(table);
+  const auto rows = read_kernel_rows(*table);
+  INFO((rows ? "" : text_of(rows.error())));
+  REQUIRE(rows);
+  return *rows;
+}
+
+TEST_CASE("a row names every kernel that its library runs") {
+  const std::vector<KernelRow> rows = rows_of(
+      "a,s,torch 2.7,H100-SXM5-80GB,gemm,fp8,16,32,64,,,,,,,5,\n"
+      "b,s,trtllm 1.3,H100-SXM5-80GB,gemm,fp8,16,32,64,,,,,,,5,\n"
+      "c,s,vllm 0.24,H100-SXM5-80GB,attention_fwd,bf16,,,,2,1024,8,4,64,1,5,\n"
+      "d,s,PyTorch,A100-SXM4-80GB,other,fp16,,,,2,1024,8,8,64,0,5,attention_fwd_bwd: both\n");
+  CHECK(kernels_of(rows[0]).kernels.size() == 1);
+  // trtllm's activations: 16 x 64 elements, 7 bytes of traffic each, two kernels.
+  const KernelsOfRow quantised = kernels_of(rows[1]);
+  REQUIRE(quantised.kernels.size() == 2);
+  CHECK(std::get<base::MemoryBound>(quantised.kernels[1]) ==
+        base::MemoryBound{base::Bytes::from_count(7168), 2});
+  // Keys and values of 2 x 1024 tokens, 4 heads of 64, 2 bytes: 2 MiB, read and written.
+  const KernelsOfRow cached = kernels_of(rows[2]);
+  REQUIRE(cached.kernels.size() == 2);
+  CHECK(std::get<base::MemoryBound>(cached.kernels[1]).bytes == base::Bytes::from_mib(4));
+  const KernelsOfRow both = kernels_of(rows[3]);
+  REQUIRE(both.kernels.size() == 2);
+  CHECK_FALSE(std::get<base::Attention>(both.kernels[0]).backward);
+  CHECK(std::get<base::Attention>(both.kernels[1]).backward);
+  CHECK_FALSE(std::get<base::Attention>(both.kernels[0]).flash);
+}
+
+TEST_CASE("rows that cannot be expressed are listed with the reason") {
+  const std::vector<KernelRow> rows = rows_of(
+      "ok,s,torch,A100-SXM4-80GB,gemm,bf16,1024,1024,1024,,,,,,,20,\n"
+      "fp8,s,torch,A100-SXM4-80GB,gemm,fp8,1024,1024,1024,,,,,,,20,\n"
+      "gpu,s,torch,A900,gemm,bf16,1024,1024,1024,,,,,,,20,\n"
+      "size,s,torch,A100-SXM4-80GB,gemm,bf16,1024,,1024,,,,,,,20,\n"
+      "time,s,torch,A100-SXM4-80GB,gemm,bf16,1024,1024,1024,,,,,,,,\n"
+      "type,s,torch,A100-SXM4-80GB,gemm,int3,1024,1024,1024,,,,,,,20,\n"
+      "huge,s,torch,A100-SXM4-80GB,gemm,bf16,1e300,1024,1024,,,,,,,20,\n"
+      "what,s,torch,A100-SXM4-80GB,other,bf16,,,,,,,,,,20,convolution: 3x3\n");
+  const auto score = validate_kernels(rows, shipped_registry(), hardware_folder);
+  REQUIRE(score);
+  CHECK(score->rows == 8);
+  CHECK(score->all.rows == 1);
+  std::string reasons;
+  for (const UnexpressedRow& row : score->unexpressed) reasons += row.id + ": " + row.reason + "\n";
+  CHECK(reasons ==
+        "fp8: a A100-SXM4-80GB does not compute in fp8\n"
+        "gpu: unknown GPU 'A900'\n"
+        "size: m, n or k is missing\n"
+        "time: no time\n"
+        "type: unknown number format 'int3'\n"
+        "huge: a dimension is out of range\n"
+        "what: no kernel stands for 'convolution'\n");
+}
+
+TEST_CASE("mistakes in the table are told") {
+  const auto table = parse_csv("id,gpu,op\n", "k.csv");
+  REQUIRE(table);
+  const auto rows = read_kernel_rows(*table);
+  REQUIRE_FALSE(rows);
+  CHECK(rows.error().size() == 12);
+  const auto cell = parse_csv(std::string(header) + "a,s,l,g,gemm,bf16,x,1,1,,,,,,,1,\n", "k.csv");
+  REQUIRE(cell);
+  const auto bad = read_kernel_rows(*cell);
+  REQUIRE_FALSE(bad);
+  CHECK(text_of(bad.error()) == "k.csv:2:1: error: 'm' is not a number: 'x'\n");
+}
+
+TEST_CASE("a collective's row finds the node type with its GPUs and NICs") {
+  CollectiveRow row;
+  row.gpu = "A100-SXM4-80GB";
+  row.ranks = 16;
+  row.nodes = 2;
+  row.nic_gbps_per_node = 400;
+  const auto shape = shape_of(row, shipped_registry());
+  REQUIRE(shape);
+  CHECK(shape->ranks_per_node == 8);
+  CHECK(shape->scale_up_rate.gbyte() == Approx(240));  // 12 NVLinks of 25 GB/s at 0.8
+  CHECK(shape->network_rate.gbyte() < 50);             // 4 NICs of 100 Gbit/s
+  CHECK(shape->network_rate.gbyte() > 25);
+  row.ranks = 15;
+  CHECK_FALSE(shape_of(row, shipped_registry()));
+}
+
+// The published measurements lie beside a developer's checkout and are not shipped:
+// FORESHARD_VALIDATION names their folder, ../shared/validation is where they usually are.
+std::string published(const std::string& name) {
+  const char* chosen = std::getenv("FORESHARD_VALIDATION");
+  const std::string folder =
+      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
+  std::ifstream file(folder + "/" + name, std::ios::binary);
+  if (!file) WARN("skipped: no " << folder << "/" << name);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+TEST_CASE("published kernels are met within 10 % in the median, on each GPU and each operation") {
+  const std::string text = published("kernels.csv");
+  if (text.empty()) return;
+  const auto table = parse_csv(text, "kernels.csv");
+  REQUIRE(table);
+  const auto rows = read_kernel_rows(*table);
+  REQUIRE(rows);
+  const auto score = validate_kernels(*rows, shipped_registry(), hardware_folder);
+  REQUIRE(score);
+  CHECK(score->all.median_ape < 0.10);
+  CHECK(score->unexpressed.size() < rows->size() / 20);
+  for (const std::string kind : {"gpu", "op", "precision", "regime"})
+    for (const auto& [name, figures] : score->by.at(kind)) {
+      INFO(kind << " " << name);
+      CHECK(figures.median_ape < 0.10);
+    }
+}
+
+TEST_CASE("published collectives from 4 MiB inside A100 and H100 nodes are met within 15 %") {
+  const std::string text = published("collectives.csv");
+  if (text.empty()) return;
+  const auto table = parse_csv(text, "collectives.csv");
+  REQUIRE(table);
+  const auto rows = read_collective_rows(*table);
+  REQUIRE(rows);
+  const Score score = validate_collectives(*rows, shipped_registry());
+  int groups = 0;
+  for (const auto& [name, figures] : score.by.at("at least 4 MiB")) {
+    const bool target = name.starts_with("A100") || name.starts_with("H100");
+    if (!target || !name.ends_with("on 1 nodes")) continue;
+    INFO(name);
+    CHECK(figures.median_ape < 0.15);
+    ++groups;
+  }
+  CHECK(groups >= 8);
+}
+
+}  // namespace
+}  // namespace calibrate

@@ -1,0 +1,181 @@
+// The program as scripts see it: exit codes, what goes to stdout and what to stderr.
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <tuple>
+
+#include "tests/cli/program.hpp"
+#include "tests/support/catch.hpp"
+
+namespace {
+
+using nlohmann::json;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string quick = "scenarios/quickstart.yaml";
+
+TEST_CASE("a wrong command line ends with 2 and says what is wrong") {
+  const auto [arguments, message] = GENERATE(table<std::string, std::string>({
+      {"", "A subcommand is required"},
+      {"forecast " + quick, "unknown subcommand 'forecast'"},
+      {"rn " + quick, "did you mean 'run'?"},
+      {"run", "SCENARIO is required"},
+      {"run " + quick + " --colour", "--colour"},
+      {"run " + quick + " other.yaml", "other.yaml"},
+      {"run " + quick + " --fidelity exact", "exact not in {analytic,hybrid,flow}"},
+      {"run " + quick + " --fidelity 1", "1 not in"},
+      {"run " + quick + " --set plan.zero", "'plan.zero' is not of the form path=value"},
+      {"run " + quick + " --set =1", "not of the form path=value"},
+      {"run " + quick + " --json no/such/folder/x.json", "there is no folder no/such/folder"},
+      {"run " + quick + " --trace tests", "tests is a folder"},
+      {"run " + quick + " --trace -", "only a file"},
+      {"check", "SCENARIO is required"},
+      {"topology", "A subcommand is required"},
+      {"topology render", "SCENARIO is required"},
+  }));
+  const Outcome outcome = foreshard(arguments);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.empty());
+  CHECK(contains(outcome.err, message));
+}
+
+TEST_CASE("help and version are results") {
+  const Outcome help = foreshard("--help");
+  CHECK(help.code == 0);
+  CHECK(help.err.empty());
+  for (const char* word : {"run", "check", "topology"}) CHECK(contains(help.out, word));
+  const Outcome version = foreshard("--version");
+  CHECK(version.code == 0);
+  CHECK(version.out.starts_with("foreshard "));
+}
+
+TEST_CASE("a scenario that cannot be read ends with 1 and names it") {
+  const Outcome outcome = foreshard("run no_such_file.yaml");
+  CHECK(outcome.code == 1);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.err.starts_with("no_such_file.yaml: error: "));
+}
+
+TEST_CASE("all mistakes of a scenario are told at once, each at its place") {
+  const Folder folder;
+  write_file(folder / "bad.yaml", "name: x\nmodle: {}\nplan:\n  tensor_parallel: two\n");
+  const Outcome outcome = foreshard("check '" + (folder / "bad.yaml") + "'");
+  CHECK(outcome.code == 1);
+  CHECK(outcome.out.empty());
+  CHECK(contains(outcome.err, "bad.yaml:2:1: error: unknown key 'modle'"));
+  CHECK(contains(outcome.err, "bad.yaml:4:20: error: "));
+}
+
+TEST_CASE("check of a good scenario says so on stdout") {
+  const Outcome outcome = foreshard("check " + quick);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out == quick + ": no mistakes found\n");
+}
+
+TEST_CASE("run prints the table, without colours when stdout is no terminal") {
+  const Outcome outcome = foreshard("run " + quick);
+  CHECK(outcome.code == 0);
+  CHECK(contains(outcome.out, "step time"));
+  CHECK(contains(outcome.out, "MFU"));
+  CHECK_FALSE(contains(outcome.out, "\x1b"));
+  CHECK_FALSE(contains(outcome.err, "\x1b"));
+}
+
+TEST_CASE("with --json - stdout carries JSON and nothing else") {
+  const Outcome outcome = foreshard("run " + quick + " --fidelity analytic --json -");
+  CHECK(outcome.code == 0);
+  const json report = json::parse(outcome.out);
+  CHECK(report.at("schema") == "foreshard.report.v1");
+  CHECK(report.at("fidelity") == "analytic");
+  CHECK(report.at("ranks") == 16);
+  CHECK(report.at("memory").at("fits") == true);
+  double sum = 0;
+  for (const auto& part : report.at("breakdown")) sum += part.get<double>();
+  CHECK(sum == Approx(report.at("step_time_s").get<double>()));
+  CHECK(report.at("step_time_p10_s") <= report.at("step_time_s"));
+  CHECK(report.at("step_time_s") <= report.at("step_time_p90_s"));
+}
+
+TEST_CASE("no engine beats the bound without contention, and the same input gives the same bytes") {
+  const auto fidelity = GENERATE(as<std::string>(), "analytic", "hybrid", "flow");
+  const std::string arguments = "run " + quick + " --json - --fidelity " + fidelity;
+  const Outcome first = foreshard(arguments);
+  REQUIRE(first.code == 0);
+  const json report = json::parse(first.out);
+  CHECK(report.at("step_time_s").get<double>() >=
+        report.at("lower_bound_s").get<double>() * (1 - 1e-6));
+  CHECK(foreshard(arguments).out == first.out);
+}
+
+TEST_CASE("one value of the scenario is changed by --set") {
+  const Outcome outcome = foreshard(
+      "run " + quick + " --fidelity analytic --json - --set plan.sequence=4096 --set name=short");
+  REQUIRE(outcome.code == 0);
+  const json report = json::parse(outcome.out);
+  CHECK(report.at("scenario") == "short");
+  CHECK(report.at("tokens_per_step") == 128 * 4096);
+  const Outcome mistake = foreshard("run " + quick + " --set plan.zreo=3");
+  CHECK(mistake.code == 1);
+  CHECK(contains(mistake.err, "--set plan.zreo=3"));
+}
+
+TEST_CASE("a plan that does not fit ends with 3, with its report and its largest parts") {
+  const std::string oversized =
+      " --set plan.recompute=none --set plan.zero=0 --set plan.tensor_parallel=1"
+      " --set plan.sequence_parallel=false --set plan.micro_batch=8 --fidelity analytic";
+  const Outcome outcome = foreshard("run " + quick + oversized);
+  CHECK(outcome.code == 3);
+  CHECK(outcome.out.starts_with("DOES NOT FIT"));
+  CHECK(contains(outcome.err, "does not fit"));
+  CHECK(contains(outcome.err, "largest: activations"));
+  const Outcome as_json = foreshard("run " + quick + oversized + " --json -");
+  CHECK(as_json.code == 3);
+  CHECK(json::parse(as_json.out).at("memory").at("fits") == false);
+}
+
+TEST_CASE("files are written where they were asked for") {
+  const Folder folder;
+  const Outcome outcome =
+      foreshard("run " + quick + " --json '" + (folder / "r.json") + "' --trace '" +
+                (folder / "a trace.json") + "' --dot '" + (folder / "c.dot") + "'");
+  REQUIRE(outcome.code == 0);
+  CHECK(contains(outcome.out, "step time"));  // the table is still there
+  CHECK(json::parse(contents_of(folder / "r.json")).at("ranks") == 16);
+  CHECK(json::parse(contents_of(folder / "a trace.json")).at("traceEvents").size() > 100);
+  CHECK(contains(contents_of(folder / "c.dot"), "graph"));
+}
+
+TEST_CASE("the cluster is drawn as DOT on stdout, or as SVG by Graphviz") {
+  const Outcome dot = foreshard("topology render " + quick);
+  CHECK(dot.code == 0);
+  CHECK(contains(dot.out, "graph"));
+  const Folder folder;
+  const Outcome svg = foreshard("topology render " + quick + " --svg '" + (folder / "c.svg") + "'");
+  CHECK(svg.code == 0);
+  CHECK(svg.out.empty());
+  CHECK(contains(contents_of(folder / "c.svg"), "<svg"));
+}
+
+TEST_CASE("a broken world ends with 70") {
+  const Folder folder;
+  const Outcome no_dot = foreshard(
+      "topology render " + quick + " --svg '" + (folder / "c.svg") + "'", "PATH=/nonexistent");
+  CHECK(no_dot.code == 70);
+  CHECK(contains(no_dot.err, "Graphviz"));
+  const Outcome full = foreshard("run " + quick + " --fidelity analytic --json /dev/full");
+  CHECK(full.code == 70);
+  CHECK(contains(full.err, "/dev/full: cannot be written"));
+}
+
+TEST_CASE("the hardware registry can be another folder") {
+  const Folder folder;
+  const Outcome outcome =
+      foreshard("check " + quick, "FORESHARD_HARDWARE='" + (folder / "nothing") + "'");
+  CHECK(outcome.code == 1);
+  CHECK(contains(outcome.err, "nothing"));
+}
+
+}  // namespace

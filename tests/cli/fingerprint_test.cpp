@@ -1,0 +1,86 @@
+// One row of figures per shipped scenario: no change of a forecast goes unseen. UPDATE_GOLDEN=1
+// rewrites tests/fingerprints.csv; the difference is read in review and explained in the CHANGELOG.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/forecast.hpp"
+#include "tests/cli/program.hpp"
+#include "tests/support/catch.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Hybrid up to this many ranks; beyond, the bound alone keeps the test under a second a row.
+constexpr int hybrid_ranks_max = 64;
+constexpr std::string_view header =
+    "scenario,fidelity,ranks,step_us,lower_bound_us,tokens_per_s,mfu,peak_bytes,fits,tasks\n";
+
+const std::string root = FORESHARD_SOURCE_DIR;
+
+bool is_part(const std::string& path) {
+  return path.starts_with("scenarios/hardware/") || path.starts_with("scenarios/models/") ||
+         path.starts_with("scenarios/clusters/");
+}
+
+std::vector<std::string> scenarios() {
+  std::vector<std::string> found;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root + "/scenarios")) {
+    const std::string path = entry.path().lexically_relative(root).generic_string();
+    if (entry.path().extension() == ".yaml" && !is_part(path)) found.push_back(path);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string row_of(const std::string& path) {
+  const auto scenario = sim::load_scenario({root + "/" + path, {}, cli::hardware_folder()});
+  if (!scenario) {
+    FAIL_CHECK(scenario.error().front().format());
+    return {};
+  }
+  const bool small = scenario->plan.grid().size() <= hybrid_ranks_max;
+  const sim::Fidelity fidelity = small ? sim::Fidelity::hybrid : sim::Fidelity::analytic;
+  const auto answer = cli::forecast(*scenario, fidelity, nullptr);
+  if (!answer) {
+    FAIL_CHECK(answer.error().front().format());
+    return {};
+  }
+  const sim::Report& report = answer->report;
+  std::size_t tasks = 0;
+  for (const sim::Program& program : answer->graph.programs) tasks += program.tasks.size();
+  return fmt::format("{},{},{},{:.2f},{:.2f},{:.1f},{:.5f},{},{},{}\n", path,
+                     sim::name_of(fidelity), report.ranks, report.step.us(),
+                     report.lower_bound.us(), report.tokens_per_s, report.mfu,
+                     report.memory.peak.count(), report.memory.fits, tasks);
+}
+
+TEST_CASE("fingerprints: every shipped scenario answers as it did") {
+  const std::string path = root + "/tests/fingerprints.csv";
+  std::string rows(header);
+  for (const std::string& scenario : scenarios()) rows += row_of(scenario);
+  const char* update = std::getenv("UPDATE_GOLDEN");
+  if (update != nullptr && std::string_view(update) == "1") write_file(path, rows);
+  std::istringstream expected(contents_of(path));
+  std::istringstream actual(rows);
+  std::string want;
+  std::string got;
+  int compared = 0;
+  INFO("UPDATE_GOLDEN=1 rewrites tests/fingerprints.csv");
+  while (std::getline(actual, got)) {
+    std::getline(expected, want);
+    CHECK(got == want);  // the strings start with the name of the scenario
+    ++compared;
+  }
+  CHECK_FALSE(std::getline(expected, want));
+  CHECK(compared > 1);
+}
+
+}  // namespace
