@@ -42,6 +42,13 @@ Json breakdown_json(const sim::Breakdown& b) {
           {"other_s", b.other.s()}};
 }
 
+Json measured(const sim::Report& report) {
+  if (!report.measured) return nullptr;
+  return {{"step_time_s", report.measured->step.s()},
+          {"source", report.measured->source},
+          {"error", report.step / report.measured->step - 1}};
+}
+
 Json links_json(const std::vector<sim::LinkLoad>& links) {
   Json out = Json::array();
   for (const sim::LinkLoad& link : links)
@@ -93,6 +100,7 @@ std::string report_json(const sim::Report& report) {
                      {"mfu", report.mfu},
                      {"hfu", report.hfu},
                      {"bottleneck", report.bottleneck},
+                     {"measured", measured(report)},
                      {"memory", memory_json(report.memory)},
                      {"breakdown", breakdown_json(b)},
                      {"compute",

@@ -91,6 +91,11 @@ void headline(Page& page, const sim::Report& report) {
              fmt::format("{}   (p10 {}, p90 {})", time_text(report.step),
                          time_text(report.step_p10), time_text(report.step_p90)),
              Paint::strong);
+  if (report.measured)
+    page.entry("measured", fmt::format("{}: forecast {:+.1f} %   ({})",
+                                       time_text(report.measured->step),
+                                       100 * (report.step / report.measured->step - 1),
+                                       printable(report.measured->source)));
   page.entry("throughput", fmt::format("{} tokens/s, {} tokens/s per GPU",
                                        base::format_count(report.tokens_per_s),
                                        base::format_count(report.tokens_per_s_per_gpu)));

@@ -18,10 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Hybrid up to this many ranks; beyond, the bound alone keeps the test under a second a row.
-constexpr int hybrid_ranks_max = 64;
 constexpr std::string_view header =
-    "scenario,fidelity,ranks,step_us,lower_bound_us,tokens_per_s,mfu,peak_bytes,fits,tasks\n";
+    "scenario,ranks,step_us,lower_bound_us,tokens_per_s,mfu,peak_bytes,fits,tasks\n";
 
 const std::string root = FORESHARD_SOURCE_DIR;
 
@@ -46,18 +44,23 @@ std::string row_of(const std::string& path) {
     FAIL_CHECK(scenario.error().front().format());
     return {};
   }
-  const bool small = scenario->plan.grid().size() <= hybrid_ranks_max;
-  const sim::Fidelity fidelity = small ? sim::Fidelity::hybrid : sim::Fidelity::analytic;
-  const auto answer = cli::forecast(*scenario, fidelity, nullptr);
+  const auto answer = cli::forecast(*scenario, sim::Fidelity::hybrid, nullptr);
   if (!answer) {
     FAIL_CHECK(answer.error().front().format());
     return {};
   }
   const sim::Report& report = answer->report;
+  {
+    INFO(path);
+    CHECK(report.lower_bound.s() <= report.step.s() * (1 + 1e-9));  // contention only adds time
+    CHECK(report.breakdown.total().s() == Approx(report.step.s()).epsilon(1e-6));
+    CHECK(report.step_p10 < report.step);
+    CHECK(report.step < report.step_p90);
+    CHECK(report.memory.fits);
+  }
   std::size_t tasks = 0;
   for (const sim::Program& program : answer->graph.programs) tasks += program.tasks.size();
-  return fmt::format("{},{},{},{:.2f},{:.2f},{:.1f},{:.5f},{},{},{}\n", path,
-                     sim::name_of(fidelity), report.ranks, report.step.us(),
+  return fmt::format("{},{},{:.0f},{:.0f},{:.0f},{:.4f},{},{},{}\n", path, report.ranks, report.step.us(),
                      report.lower_bound.us(), report.tokens_per_s, report.mfu,
                      report.memory.peak.count(), report.memory.fits, tasks);
 }
