@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include "base/check.hpp"
 #include "base/quantity.hpp"
@@ -90,6 +91,37 @@ void estimate_interval(const ReportInput& input, Report& report) {
   report.step_p90 = report.step * factor;
 }
 
+/// A symmetric plan loads whole tiers alike: such links are said once, under the name of the first.
+/// `order` is busiest first.
+std::vector<LinkLoad> fold_links(const std::vector<topology::LinkId>& order,
+                                 const ReportInput& input, const Report& report) {
+  constexpr std::size_t shown = 10;
+  constexpr double equal = 1e-3;  // of the step: no finer than a table shows
+  using Tier = std::tuple<topology::DeviceKind, topology::DeviceKind, double>;
+  std::vector<Tier> tiers;
+  std::vector<LinkLoad> links;
+  for (const topology::LinkId id : order) {
+    const topology::Link& link = input.cluster.link(id);
+    const topology::Device& from = input.cluster.device(link.from);
+    const topology::Device& to = input.cluster.device(link.to);
+    const Tier tier{from.kind, to.kind, link.rate.byte()};
+    const double use = report.link_utilisation[id];
+    std::size_t i = 0;
+    while (i < links.size() && (tiers[i] != tier || std::abs(links[i].utilisation - use) >= equal))
+      ++i;
+    if (i < links.size()) {
+      links[i].alike += 1;
+    } else if (links.size() == shown) {
+      break;
+    } else {
+      tiers.push_back(tier);
+      links.push_back({fmt::format("{} -> {}", from.name, to.name),
+                       Bytes::from_double(input.timeline.link_bytes[id]), link.rate, use, 1});
+    }
+  }
+  return links;
+}
+
 void load_links(const ReportInput& input, Report& report) {
   const std::vector<double>& bytes = input.timeline.link_bytes;
   report.link_utilisation.assign(bytes.size(), 0);
@@ -100,21 +132,12 @@ void load_links(const ReportInput& input, Report& report) {
         bytes[id] / (input.cluster.link(id).rate.byte() * report.step.s());
     order.push_back(id);
   }
-  const auto busier = [&](topology::LinkId a, topology::LinkId b) {
+  std::sort(order.begin(), order.end(), [&](topology::LinkId a, topology::LinkId b) {
     const double x = report.link_utilisation[a];
     const double y = report.link_utilisation[b];
     return x != y ? x > y : a < b;
-  };
-  constexpr std::size_t shown = 10;
-  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(std::min(shown, order.size()));
-  std::partial_sort(order.begin(), middle, order.end(), busier);
-  order.erase(middle, order.end());
-  for (const topology::LinkId id : order) {
-    const topology::Link& link = input.cluster.link(id);
-    report.links.push_back({fmt::format("{} -> {}", input.cluster.device(link.from).name,
-                                        input.cluster.device(link.to).name),
-                            Bytes::from_double(bytes[id]), link.rate, report.link_utilisation[id]});
-  }
+  });
+  report.links = fold_links(order, input, report);
 }
 
 struct NamedPart {

@@ -50,6 +50,7 @@ struct LinkLoad {
   base::Bytes bytes;
   base::BytesPerSecond rate;
   double utilisation = 0;  ///< bytes / (rate x step)
+  int alike = 1;           ///< links between such devices, with this rate, as busy
 };
 
 struct SourceShare {
@@ -84,7 +85,7 @@ struct Report {
   double hfu = 0;                   ///< with recompute
   MemoryReport memory;
   Breakdown breakdown;
-  std::vector<LinkLoad> links;           ///< busiest first, at most 10
+  std::vector<LinkLoad> links;           ///< busiest first, equal ones folded, at most 10
   std::vector<double> link_utilisation;  ///< of every link of the cluster graph
   std::vector<SourceShare> sources;
   std::optional<Measured> measured;

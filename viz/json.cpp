@@ -55,7 +55,8 @@ Json links_json(const std::vector<sim::LinkLoad>& links) {
     out.push_back({{"name", link.name},
                    {"bytes", link.bytes.count()},
                    {"rate_bytes_per_s", link.rate.byte()},
-                   {"utilisation", link.utilisation}});
+                   {"utilisation", link.utilisation},
+                   {"alike", link.alike}});
   return out;
 }
 

@@ -92,10 +92,10 @@ void headline(Page& page, const sim::Report& report) {
                          time_text(report.step_p10), time_text(report.step_p90)),
              Paint::strong);
   if (report.measured)
-    page.entry("measured", fmt::format("{}: forecast {:+.1f} %   ({})",
-                                       time_text(report.measured->step),
-                                       100 * (report.step / report.measured->step - 1),
-                                       printable(report.measured->source)));
+    page.entry("measured",
+               fmt::format("{}: forecast {:+.1f} %   ({})", time_text(report.measured->step),
+                           100 * (report.step / report.measured->step - 1),
+                           printable(report.measured->source)));
   page.entry("throughput", fmt::format("{} tokens/s, {} tokens/s per GPU",
                                        base::format_count(report.tokens_per_s),
                                        base::format_count(report.tokens_per_s_per_gpu)));
@@ -154,8 +154,12 @@ void links(Page& page, const std::vector<sim::LinkLoad>& links) {
   constexpr std::size_t shown = 5;
   if (links.empty()) return;
   page.heading("Busiest links (share of the step in use)");
-  for (std::size_t i = 0; i < std::min(shown, links.size()); ++i)
-    page.row(links[i].name, base::format_bytes(links[i].bytes), links[i].utilisation, 34);
+  for (std::size_t i = 0; i < std::min(shown, links.size()); ++i) {
+    const sim::LinkLoad& link = links[i];
+    const std::string alike =
+        link.alike > 1 ? fmt::format(", {} alike", link.alike) : std::string();
+    page.row(link.name + alike, base::format_bytes(link.bytes), link.utilisation, 40);
+  }
 }
 
 void sources(Page& page, const std::vector<sim::SourceShare>& sources) {
