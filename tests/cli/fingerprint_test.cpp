@@ -60,8 +60,8 @@ std::string row_of(const std::string& path) {
   }
   std::size_t tasks = 0;
   for (const sim::Program& program : answer->graph.programs) tasks += program.tasks.size();
-  return fmt::format("{},{},{:.0f},{:.0f},{:.0f},{:.4f},{},{},{}\n", path, report.ranks, report.step.us(),
-                     report.lower_bound.us(), report.tokens_per_s, report.mfu,
+  return fmt::format("{},{},{:.0f},{:.0f},{:.0f},{:.4f},{},{},{}\n", path, report.ranks,
+                     report.step.us(), report.lower_bound.us(), report.tokens_per_s, report.mfu,
                      report.memory.peak.count(), report.memory.fits, tasks);
 }
 

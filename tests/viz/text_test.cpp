@@ -54,6 +54,7 @@ TEST_CASE("hostile names stay harmless and aligned") {
   report.model = evil;
   report.cluster = std::string(300, 'y');
   report.plan = "モデル並列 " + std::string(200, 'z');
+  report.measured = sim::Measured{base::Seconds::from_s(1), evil};
   report.bottleneck = evil;
   report.memory.advice = evil;
   report.links[0].name = evil + "ノード一番と二番の間の配線 から スイッチ";
