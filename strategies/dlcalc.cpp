@@ -183,6 +183,25 @@ class DlcalcReader {
     require(map, "seqlen", plan.sequence, Range<std::int64_t>{1, 100'000'000}, "plan.sequence");
     require(map, "microbatch_sz", plan.micro_batch, degree_range, "plan.micro_batch");
     map.finish();
+    interleave_if_it_can();
+  }
+
+  /// dlcalc has a formula for the bubble of any vpp; a real schedule deadlocks unless the
+  /// micro-batches come in whole groups of pp.
+  void interleave_if_it_can() {
+    Plan& plan = input_.plan;
+    const std::int64_t unit = static_cast<std::int64_t>(plan.data) * plan.micro_batch;
+    if (plan.virtual_stages == 1 || plan.pipeline < 1 || unit < 1) return;
+    const std::int64_t micro_batches = plan.global_batch / unit;
+    if (plan.pipeline > 1 && micro_batches % plan.pipeline == 0) return;
+    input_.notes.push_back(
+        {input_.origins.at("plan.virtual_stages"),
+         fmt::format("{} micro-batches over pp {} cannot be interleaved; vpp {} is not used",
+                     micro_batches, plan.pipeline, plan.virtual_stages),
+         "the stages run 1F1B", base::Severity::warning});
+    plan.virtual_stages = 1;
+    plan.schedule = ScheduleKind::one_f_one_b;
+    plan.overlap.point_to_point = false;
   }
 
   void read_cross_dc(MapReader& map) {

@@ -166,6 +166,19 @@ TEST_CASE("what is not modelled yet is told, not dropped") {
             "one)"});
 }
 
+TEST_CASE("micro-batches that cannot be interleaved run 1F1B, and the file says so") {
+  // 2,048 sequences over 64 ranks are 32 micro-batches: no whole groups of 3 stages.
+  const std::string text = replaced(replaced(llama, "pp: 2", "pp: 3"), "vpp: 1", "vpp: 2");
+  const base::Result<DlcalcInput> input = read_dlcalc(parsed(text));
+  REQUIRE(input);
+  CHECK(input->plan.virtual_stages == 1);
+  CHECK(input->plan.schedule == ScheduleKind::one_f_one_b);
+  CHECK(formatted(input->notes) ==
+        std::vector<std::string>{"d.yaml:17:8: warning: 32 micro-batches over pp 3 cannot be "
+                                 "interleaved; vpp 2 is not used (the stages run 1F1B)"});
+  CHECK(read_dlcalc(parsed(replaced(llama, "vpp: 1", "vpp: 2")))->plan.virtual_stages == 2);
+}
+
 struct Row {
   const char* name;
   const char* what;
