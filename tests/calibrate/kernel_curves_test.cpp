@@ -98,8 +98,8 @@ TEST_CASE("mistakes in a file of curves are told at their place") {
       {"2 MB", "2", "t.yaml:44:14: error: 'half_size' has no unit: '2' (for example 80 GiB)\n"},
       {"unfused_attention:\n  -", "unfused_attention: []\nrest:\n  -",
        "t.yaml:30:20: error: 'unfused_attention' must list at least one kernel\n"
-       "t.yaml:31:1: error: unknown key 'rest' (known: architecture, measured_on, family_spread, sustained, "
-       "gemm, flash_attention, unfused_attention, memory_bound)\n"},
+       "t.yaml:31:1: error: unknown key 'rest' (known: architecture, measured_on, family_spread, "
+       "sustained, gemm, flash_attention, unfused_attention, memory_bound)\n"},
   }));
   const auto curves = read_kernel_curves(with(good, row.from, row.to), "t.yaml");
   REQUIRE_FALSE(curves);

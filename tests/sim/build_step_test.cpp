@@ -193,7 +193,8 @@ TEST_CASE("memory of a stage: model states by ZeRO stage, activations by schedul
   for (const Row& row : {Row{0, 2, 4, 12}, Row{1, 2, 4, 3}, Row{2, 2, 1, 3}, Row{3, 1, 1, 2}}) {
     strategies::Plan plan = plan_with(1, 1, 4, 1);
     plan.zero = row.zero;
-    const Program& program = build(model, plan).graph.programs[0];
+    const Built built = build(model, plan);
+    const Program& program = built.graph.programs[0];
     CHECK(part(program, MemoryPart::weights) == Approx(row.weights * p).epsilon(1e-4));
     CHECK(part(program, MemoryPart::gradients) == Approx(row.gradients * p).epsilon(1e-4));
     CHECK(part(program, MemoryPart::optimizer) == Approx(row.optimizer * p).epsilon(1e-4));
