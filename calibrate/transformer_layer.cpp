@@ -17,14 +17,15 @@ struct Sizes {
   std::int64_t tokens;
   std::int64_t hidden;
   std::int64_t tensor;
-  double residual;  // elements of the residual stream on one rank
+  double elements;  // of the residual stream; whole numbers would overflow for absurd shapes
+  double residual;  // those on one rank
 
   explicit Sizes(const TransformerLayer& layer)
       : tokens(layer.batch * layer.sequence),
         hidden(layer.hidden),
         tensor(layer.tensor),
-        residual(static_cast<double>(tokens * hidden) /
-                 (layer.sequence_parallel ? layer.tensor : 1)) {}
+        elements(static_cast<double>(tokens) * static_cast<double>(hidden)),
+        residual(elements / (layer.sequence_parallel ? layer.tensor : 1)) {}
 };
 
 MemoryBound traffic(double elements, double passes, int kernels) {
@@ -65,7 +66,7 @@ void add_gemms(LayerWork& work, const Sizes& s, bool backward) {
 // a reduce-scatter; backward, the other way round, and the gathered input is gathered again.
 void add_calls(LayerWork& work, const TransformerLayer& layer, const Sizes& s, bool backward) {
   if (layer.tensor == 1) return;
-  const Bytes bytes = Bytes::from_double(static_cast<double>(s.tokens * s.hidden) * element);
+  const Bytes bytes = Bytes::from_double(s.elements * element);
   for (int half = 0; half < 2; ++half) {
     if (!layer.sequence_parallel) {
       work.calls.push_back({Collective::all_reduce, bytes});
@@ -79,7 +80,7 @@ void add_calls(LayerWork& work, const TransformerLayer& layer, const Sizes& s, b
 
 void add_forward(LayerWork& work, const TransformerLayer& layer) {
   const Sizes s(layer);
-  const double inner = 4.0 * static_cast<double>(s.tokens * s.hidden) / layer.tensor;
+  const double inner = 4.0 * s.elements / layer.tensor;
   add_gemms(work, s, false);
   work.kernels.emplace_back(attention_of(layer, false));
   work.kernels.emplace_back(traffic(s.residual, 2 * 2, 2));    // norms: read, write
@@ -90,7 +91,7 @@ void add_forward(LayerWork& work, const TransformerLayer& layer) {
 
 void add_backward(LayerWork& work, const TransformerLayer& layer) {
   const Sizes s(layer);
-  const double inner = 4.0 * static_cast<double>(s.tokens * s.hidden) / layer.tensor;
+  const double inner = 4.0 * s.elements / layer.tensor;
   add_gemms(work, s, true);
   work.kernels.emplace_back(attention_of(layer, true));
   work.kernels.emplace_back(traffic(s.residual, 2 * 5, 4));    // norms: input and weight gradients

@@ -254,7 +254,7 @@ base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
 
 KernelsOfRow kernels_of(const KernelRow& row) {
   if (!(row.time_us > 0)) return unexpressed("no time");
-  constexpr double dimension_max = 1e7;  // products of three stay far below 2^63
+  constexpr double dimension_max = 1e7;  // the product of two stays far below 2^63
   for (const double dimension :
        {row.m, row.n, row.k, row.batch, row.seq_len, row.q_heads, row.kv_heads, row.head_dim})
     if (dimension < 0 || dimension > dimension_max)

@@ -190,8 +190,9 @@ class Loader {
           {origins_.at("plan.precision.compute"),
            fmt::format("{} cannot compute in {}", gpu.name, base::name_of(plan_.precision.compute)),
            fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
+    if (base::has_errors(problems_)) return;  // the product below may not even be countable
     const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
-    if (!base::has_errors(problems_) && ranks < cluster_->gpu_count())
+    if (ranks < cluster_->gpu_count())
       problems_.push_back({origins_.at("plan"),
                            fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
                            "", base::Severity::warning});

@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "strategies/op_graph.hpp"
+#include "strategies/shard.hpp"
 
 namespace strategies {
 
@@ -78,7 +79,7 @@ class Checker {
   }
 
   void pipeline() {
-    const int stages = plan_.pipeline * plan_.virtual_stages;
+    const std::int64_t stages = static_cast<std::int64_t>(plan_.pipeline) * plan_.virtual_stages;
     const int units = model_.layer_count() + (plan_.account_for_embedding ? 1 : 0) +
                       (plan_.account_for_loss ? 1 : 0);
     if (units % stages != 0)
@@ -132,6 +133,23 @@ class Checker {
             fmt::format("{} sequences of {} tokens are more than can be counted", plan_.micro_batch,
                         plan_.sequence),
             "lower micro_batch or sequence");
+  }
+
+  /// What all micro-batches keep for their backward, at worst at the same time and on one rank;
+  /// half of 2^63 is left for what does not grow with them.
+  void memory() {
+    if (base::has_errors(problems)) return;
+    const ShardedGraph graph = shard(model_, plan_);
+    const auto saved = [&graph](int block) {
+      return graph.blocks[static_cast<std::size_t>(block)].saved.as_double();
+    };
+    double kept = saved(graph.embedding_block) + saved(graph.head_block);
+    for (const int block : graph.layer_block) kept += saved(block);
+    if (kept * plan_.micro_batches() >= 0x1p62)
+      error("global_batch",
+            fmt::format("{} micro-batches keep more bytes than can be counted",
+                        plan_.micro_batches()),
+            "lower global_batch, micro_batch or sequence");
   }
 
   void data() {
@@ -242,6 +260,7 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   checker.data();
   checker.batch();
   checker.size();
+  checker.memory();
   return std::move(checker.problems);
 }
 

@@ -1,5 +1,7 @@
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 #include "base/kernel.hpp"
 #include "calibrate/attention_model.hpp"
@@ -138,6 +140,9 @@ TEST_CASE("a memory-bound kernel by hand") {
   gpu.kernel_launch = base::Seconds::from_us(2);
   const MemoryCurve curve{{}, 0.8, base::Bytes::from_mb(2)};
   CHECK(memory_bound_time({base::Bytes::from_mb(96), 2}, gpu, curve).us() == Approx(129));
+  // As many bytes as can be counted, and the half sizes on top: 2^63 B at 0.8 of 1000 GB/s.
+  const auto most = base::Bytes::from_count(std::numeric_limits<std::int64_t>::max());
+  CHECK(memory_bound_time({most, 2}, gpu, curve).s() == Approx(0x1p63 / 0.8e12));
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "calibrate/transformer_layer.hpp"
 
+#include <cstdint>
+#include <limits>
+
 #include "calibrate/validate_kernels.hpp"
 #include "tests/calibrate/support.hpp"
 
@@ -42,6 +45,23 @@ TEST_CASE("a note says how the layer runs") {
   CHECK_FALSE(layer->full_recompute);
   CHECK_FALSE(parse_layer_note("transformer_layer forward: hidden 6144"));
   CHECK_FALSE(parse_layer_note("transformer_layer forward: hidden 0, tp 8"));
+}
+
+TEST_CASE("a layer beyond all sense is as large as can be counted") {
+  TransformerLayer layer;
+  layer.batch = layer.sequence = 10'000'000;
+  layer.heads = layer.hidden = 1'000'000;
+  layer.tensor = 8;
+  layer.sequence_parallel = true;
+  for (const bool backward : {false, true}) {
+    layer.backward = backward;
+    const LayerWork work = work_of(layer);
+    REQUIRE_FALSE(work.calls.empty());
+    for (const LayerWork::Call& call : work.calls)
+      CHECK(call.bytes.count() == std::numeric_limits<std::int64_t>::max());
+    for (const base::Kernel& kernel : work.kernels)
+      CHECK(base::bytes_of(kernel).count() == std::numeric_limits<std::int64_t>::max());
+  }
 }
 
 TEST_CASE("layer times of Korthikanti et al. 2022, Table 4, are met within 8 %") {
