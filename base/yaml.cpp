@@ -97,9 +97,9 @@ class Builder : public YAML::EventHandler {
     if (open == text.npos) return;  // `! word` is text, too
     bool closed = false;
     for (std::size_t i = open + 1; i < text.size() && !closed; ++i) {
-      if (text[open] == '"' && text[i] == '\\')
-        ++i;
-      else if (text[open] == '\'' && text.substr(i).starts_with("''"))
+      const bool escape = text[open] == '"' && text[i] == '\\';
+      const bool doubled = text[open] == '\'' && text.substr(i).starts_with("''");
+      if (escape || doubled)
         ++i;
       else
         closed = text[i] == text[open];

@@ -71,11 +71,12 @@ class Cutter {
       // Vocabulary-parallel cross-entropy: maximum, sum of exponentials and target logit, fp32.
       if (plan_.tensor > 1 && op.kind == OpKind::loss)
         for (const char* what : {"maximum", "sum", "target"})
-          works.push_back({fmt::format("all-reduce logits {}", what),
-                           phase,
-                           {},
-                           tensor(Collective::all_reduce,
-                                  Bytes::from_count(4 * plan_.micro_batch * plan_.sequence))});
+          works.push_back(
+              {fmt::format("all-reduce logits {}", what),
+               phase,
+               {},
+               tensor(Collective::all_reduce,
+                      Bytes::from_count(std::int64_t{4} * plan_.micro_batch * plan_.sequence))});
     }
     return works;
   }
@@ -90,8 +91,7 @@ class Cutter {
     const auto add = [&](std::string label, std::vector<Kernel> kernels,
                          std::optional<Communication> communication = std::nullopt) {
       if (!kernels.empty() || communication)
-        works.push_back(
-            {std::move(label), WorkPhase::backward, std::move(kernels), std::move(communication)});
+        works.push_back({std::move(label), WorkPhase::backward, std::move(kernels), communication});
     };
     const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_.precision.gradients);
     if (sequence_parallel()) {

@@ -34,7 +34,8 @@ std::vector<Cell> interleaved_cells(const Shape& shape, int stage) {
                                                 (shape.virtual_stages - 1) * shape.stages);
   std::vector<Cell> cells(order.begin(), order.begin() + warm_up);
   for (int i = 0; i < total; ++i) {
-    if (warm_up + i < total) cells.push_back(order[static_cast<std::size_t>(warm_up + i)]);
+    const int ahead = warm_up + i;
+    if (ahead < total) cells.push_back(order[static_cast<std::size_t>(ahead)]);
     Cell back = order[static_cast<std::size_t>(i)];
     back.forward = false;
     back.chunk = shape.virtual_stages - 1 - back.chunk;
