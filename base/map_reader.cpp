@@ -251,7 +251,9 @@ std::optional<std::size_t> MapReader::choice(std::string_view key,
 std::optional<MapReader> MapReader::map(std::string_view key) {
   const Node* value = find(key);
   if (value == nullptr) return std::nullopt;
-  return MapReader(*document_, *value, path_of(key), *problems_, origins_);
+  MapReader reader(*document_, *value, path_of(key), *problems_, origins_);
+  if (value->kind != Node::Kind::map) return std::nullopt;  // told once; its keys are not missing
+  return reader;
 }
 
 std::optional<MapReader> MapReader::required_map(std::string_view key) {

@@ -71,7 +71,7 @@ class MapReader {
     return present(key) && read_choice(key, out, names);
   }
 
-  /// Reader of the map under `key`; nothing when the key is absent.
+  /// Reader of the map under `key`; nothing when the key is absent, or holds no map and is told so.
   std::optional<MapReader> map(std::string_view key);
   /// As `map`, but an absent key is a mistake.
   std::optional<MapReader> required_map(std::string_view key);
