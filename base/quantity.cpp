@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -41,6 +42,16 @@ constexpr std::array<Unit, 6> time_units{
     {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}, {"ns", 1e-9}, {"min", 60.0}, {"h", 3600.0}}};
 constexpr std::array<Unit, 3> flop_units{{{"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}, {"GFLOP/s", 1e9}}};
 
+/// What is neither 0 nor within these, in the base unit, is a slip of the pen: it would only make
+/// durations that cannot be added to others.
+struct Limits {
+  double least = 0;
+  double most = std::numeric_limits<double>::max();
+};
+constexpr Limits rate_limits{1, 1e18};    // B/s
+constexpr Limits time_limits{0, 1e9};     // s, 30 years
+constexpr Limits flop_limits{1e6, 1e24};  // FLOP/s
+
 std::string names_of(std::span<const Unit> units) {
   std::vector<std::string_view> names;
   for (const Unit& unit : units) names.push_back(unit.first);
@@ -53,8 +64,8 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-Quantity<double> parse(std::string_view text, std::span<const Unit> units,
-                       std::string_view example) {
+Quantity<double> parse(std::string_view text, std::span<const Unit> units, std::string_view example,
+                       Limits limits = {}) {
   const std::string_view whole = trim(text);
   double number = 0;
   const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), number);
@@ -71,7 +82,8 @@ Quantity<double> parse(std::string_view text, std::span<const Unit> units,
   for (const auto& [name, factor] : units) {
     if (name != unit) continue;
     const double value = number * factor;
-    if (std::isfinite(value)) return value == 0 ? 0.0 : value;  // -0 is 0
+    if (value == 0) return 0.0;  // -0 is 0
+    if (value >= limits.least && value <= limits.most) return value;
     return tl::unexpected(QuantityError{fmt::format("is out of range: '{}'", whole), ""});
   }
   return tl::unexpected(QuantityError{fmt::format("has the unknown unit '{}'", unit),
@@ -108,15 +120,16 @@ Quantity<Bytes> parse_bytes(std::string_view text) {
 }
 
 Quantity<BytesPerSecond> parse_bytes_per_second(std::string_view text) {
-  return parse(text, rate_units, "400 Gbit/s or 450 GB/s").map(BytesPerSecond::from_byte);
+  return parse(text, rate_units, "400 Gbit/s or 450 GB/s", rate_limits)
+      .map(BytesPerSecond::from_byte);
 }
 
 Quantity<Seconds> parse_seconds(std::string_view text) {
-  return parse(text, time_units, "5 us").map(Seconds::from_s);
+  return parse(text, time_units, "5 us", time_limits).map(Seconds::from_s);
 }
 
 Quantity<FlopPerSecond> parse_flop_per_second(std::string_view text) {
-  return parse(text, flop_units, "989 TFLOP/s").map([](double v) {
+  return parse(text, flop_units, "989 TFLOP/s", flop_limits).map([](double v) {
     return FlopPerSecond::from_tflops(v * 1e-12);
   });
 }

@@ -1,5 +1,7 @@
 #include "sim/engine/solver.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <simgrid/kernel/Timer.hpp>
@@ -127,6 +129,10 @@ Solver::~Solver() { static_cast<void>(impl_.release()); }
 void Solver::start(std::uint32_t id, std::span<const std::uint32_t> links, double bytes,
                    double rate) {
   CHECK_INVARIANT(rate > 0 && !links.empty());
+  const double parts = std::max(1.0, std::ceil(bytes * parts_of_byte));
+  if (!(parts < 0x1p64))
+    throw base::EnvironmentError(
+        fmt::format("a transfer of {:.3g} bytes is more than the simulation can count", bytes));
   Impl& impl = *impl_;
   std::vector<StandardLinkImpl*>& route = impl.root->next_route;
   route.clear();
@@ -134,8 +140,7 @@ void Solver::start(std::uint32_t id, std::span<const std::uint32_t> links, doubl
   s4u::Link* cap = impl.take_cap(rate);
   route.push_back(cap->get_impl());
   s4u::CommPtr comm = s4u::Comm::sendto_init(impl.from, impl.to);
-  comm->set_payload_size(
-      static_cast<std::uint64_t>(std::max(1.0, std::ceil(bytes * parts_of_byte))));
+  comm->set_payload_size(static_cast<std::uint64_t>(parts));
   comm->start();
   impl.id_of.emplace(comm.get(), id);
   if (impl.running.size() <= id) impl.running.resize(id + 1);

@@ -60,6 +60,23 @@ TEST_CASE("a quantity that is none says what is wrong") {
   CHECK(words(read.error()) == row.want);
 }
 
+TEST_CASE("rates and times that no machine has are out of range") {
+  const auto told = [](const auto& read) {
+    return read ? std::string("fine") : words(read.error());
+  };
+  CHECK(told(parse_bytes_per_second("0 B/s")) == "fine");
+  CHECK(told(parse_bytes_per_second("1 B/s")) == "fine");
+  CHECK(told(parse_bytes_per_second("0.9 B/s")) == "is out of range: '0.9 B/s'");
+  CHECK(told(parse_bytes_per_second("1e-300 GB/s")) == "is out of range: '1e-300 GB/s'");
+  CHECK(told(parse_bytes_per_second("1e10 GB/s")) == "is out of range: '1e10 GB/s'");
+  CHECK(told(parse_seconds("1e-12 s")) == "fine");
+  CHECK(told(parse_seconds("1e9 s")) == "fine");
+  CHECK(told(parse_seconds("1e6 h")) == "is out of range: '1e6 h'");
+  CHECK(told(parse_flop_per_second("1e-300 GFLOP/s")) == "is out of range: '1e-300 GFLOP/s'");
+  CHECK(told(parse_flop_per_second("1e12 TFLOP/s")) == "fine");
+  CHECK(told(parse_flop_per_second("1e10 PFLOP/s")) == "is out of range: '1e10 PFLOP/s'");
+}
+
 TEST_CASE("bytes end at 63 bits and zero has no sign") {
   CHECK(words(parse_bytes("1e7 TiB").error()) == "is out of range: '1e7 TiB'");
   CHECK(parse_bytes("8e6 TiB")->count() > 0);

@@ -224,6 +224,17 @@ TEST_CASE("on a real cluster a lone all-reduce takes its price, for every seed a
   }
 }
 
+TEST_CASE("a transfer beyond what SimGrid can count is an error, not another size") {
+  // Two pairs share an uplink as above, with 4e16 bytes each way: more than 2^64 / 1024.
+  const Machine machine{2, 2, 50e9};
+  StepBuilder step(2, 1, 2, 1, machine);
+  step.task(0, TaskKind::collective, Stream::data_comm,
+            step.collective(Collective::all_gather, Axis::data_shard, 80'000'000'000'000'000,
+                            cost_of_time(0, 8e5)));
+  CHECK_THROWS_WITH(engine::play_in_child(step.graph(), machine.fabric(), in_order(4), {}),
+                    "a transfer of 4e+16 bytes is more than the simulation can count");
+}
+
 TEST_CASE("progress comes to the caller") {
   const Machine machine{1, 1};
   StepBuilder step(1, 1, 1, 1, machine);
