@@ -36,7 +36,7 @@ TEST_CASE("a GEMM is two operations for each multiply-add") {
   const Gemm gemm{.m = 128, .n = 64, .k = 32, .batch = 3, .output = DType::fp32};
   CHECK(flop_of(gemm).count() == 2.0 * 128 * 64 * 32 * 3);
   // A and B in bf16: (128 * 32 + 32 * 64) * 2 = 12,288 B; C in fp32: 128 * 64 * 4 = 32,768 B.
-  CHECK(bytes_of(gemm).count() == 3 * (12288 + 32768));
+  CHECK(bytes_of(gemm).count() == 3LL * (12288 + 32768));
 }
 
 TEST_CASE("four-bit operands take half a byte") {
@@ -55,13 +55,13 @@ TEST_CASE("attention counts visible pairs, twice for each of two products") {
   // 10 causal pairs, 2 * (16 + 32) each, 16 heads in all.
   CHECK(flop_of(a).count() == 2.0 * 48 * 10 * 16);
   // q 1024, k 256, v 512, o 2048 elements of 2 bytes.
-  CHECK(bytes_of(a).count() == 2 * (1024 + 256 + 512 + 2048));
+  CHECK(bytes_of(a).count() == 2LL * (1024 + 256 + 512 + 2048));
   a.flash = false;
   // scores 16 * 16 = 256 elements, four times through memory.
-  CHECK(bytes_of(a).count() == 2 * (3840 + 4 * 256));
+  CHECK(bytes_of(a).count() == 2LL * (3840 + 4 * 256));
   a.backward = true;
   CHECK(flop_of(a).count() == 2.5 * 2.0 * 48 * 10 * 16);
-  CHECK(bytes_of(a).count() == 2 * (2 * 3840 + 8 * 256));
+  CHECK(bytes_of(a).count() == 2LL * (2 * 3840 + 8 * 256));
 }
 
 TEST_CASE("any kernel has operations and bytes") {

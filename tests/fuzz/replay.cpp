@@ -8,6 +8,7 @@
 
 #include "base/document.hpp"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 /// Runs one fuzz target over all files of the folders given. A crash fails the test by itself; a

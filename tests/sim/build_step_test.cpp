@@ -122,22 +122,22 @@ TEST_CASE("what data parallelism says in one step, by ZeRO stage") {
   SECTION("ZeRO-2 scatters them for each of the two micro-batches") {
     plan.zero = 2;
     const auto bytes = collective_bytes(build(model, plan).graph, 0);
-    CHECK(bytes == std::map<std::string, std::int64_t>{{"reduce-scatter gradients", 2 * 4 * p},
+    CHECK(bytes == std::map<std::string, std::int64_t>{{"reduce-scatter gradients", 2LL * 4 * p},
                                                        {"all-gather parameters", 2 * p}});
   }
   SECTION("ZeRO-3 gathers parameters for each forward and each backward") {
     plan.zero = 3;
     const auto bytes = collective_bytes(build(model, plan).graph, 0);
-    CHECK(bytes == std::map<std::string, std::int64_t>{{"reduce-scatter gradients", 2 * 4 * p},
-                                                       {"all-gather parameters", 2 * 2 * 2 * p}});
+    CHECK(bytes == std::map<std::string, std::int64_t>{{"reduce-scatter gradients", 2LL * 4 * p},
+                                                       {"all-gather parameters", 2LL * 2 * 2 * p}});
   }
   SECTION("HSDP sums shards over two replicas") {
     plan.zero = 3;
     plan.data_replicate = 2;
     const auto bytes = collective_bytes(build(model, plan).graph, 0);
-    CHECK(bytes.at("reduce-scatter gradients") == 2 * 4 * p);
+    CHECK(bytes.at("reduce-scatter gradients") == 2LL * 4 * p);
     // Half of the gradients on each of two shards, rounded up once a unit and micro-batch.
-    CHECK(bytes.at("all-reduce gradient shards") == Approx(2 * 4 * p / 2).margin(2 * 6));
+    CHECK(bytes.at("all-reduce gradient shards") == Approx(2LL * 4 * p / 2).margin(2 * 6));
   }
   SECTION("one rank alone says nothing") {
     CHECK(collective_bytes(build(model, plan_with(1, 1, 1, 2)).graph, 0).empty());

@@ -74,7 +74,7 @@ TEST_CASE("each member sends and receives what the bus factor says") {
     for (const int members : {1, 2, 4, 8}) {
       const std::vector<int> domains = domains_of(nodes, members);
       const int ranks = nodes * members;
-      const std::int64_t bytes = 840 * 1000;
+      const std::int64_t bytes = 840'000;
       const Sums sums = sums_of(expand(op, bytes, domains), domains);
       if (ranks == 1) {
         CHECK(sums.total == 0);

@@ -121,7 +121,7 @@ TEST_CASE("a mixture in a dlcalc file") {
   // dlcalc says 116,649,699,840. It leaves out the final norm and the routers (36 x 128 x 2,880),
   // and takes the output projection to be 2,880 wide where 64 heads of 64 are 4,096 (36 x 2,880 x
   // 1,216 more).
-  CHECK(count.total() == 116'649'699'840 + 2'880 + 36 * 128 * 2'880 + 36LL * 2'880 * 1'216);
+  CHECK(count.total() == 116'649'699'840 + 2'880 + 36LL * 128 * 2'880 + 36LL * 2'880 * 1'216);
   CHECK_FALSE(input->plan.sequence_parallel);  // nothing to divide with tp 1
   CHECK(input->expert == 8);
   CHECK(input->gpus == 768);

@@ -77,27 +77,27 @@ Work whole_model(const OpGraph& graph) {
 }
 
 // SC21 (arXiv 2104.04473, section 3.2) without recompute, attention in full squares:
-//   F = 72 B s l h^2 (1 + s/(6h) + V/(12 l h)).
-// Its terms: 72 B s l h^2 layers' matrices, 12 B s^2 l h attention, 6 B s h V head.
+//   F = 72 b s l h^2 (1 + s/(6h) + v/(12 l h)).
+// Its terms: 72 b s l h^2 layers' matrices, 12 b s^2 l h attention, 6 b s h v head.
 TEST_CASE("GPT-3's operators add up to the formula of the Megatron-LM paper") {
-  const double B = 2, s = 2048, l = 96, h = 12288, V = 51200;
+  const double b = 2, s = 2048, l = 96, h = 12288, v = 51200;
   const OpGraph graph = build_ops(shipped_model("gpt3-175b.yaml"), {.batch = 2, .seq = 2048});
   const Work work = whole_model(graph);
-  const double gemm = 72 * B * s * l * h * h + 6 * B * s * h * V;
+  const double gemm = 72 * b * s * l * h * h + 6 * b * s * h * v;
   CHECK(work.forward_gemm == Approx(gemm / 3).epsilon(1e-12));
   CHECK(work.backward_gemm == Approx(2 * gemm / 3).epsilon(1e-12));
-  // A causal kernel visits s(s+1)/2 of s^2 pairs: 4 B s^2 l h forward becomes 2 B s (s+1) l h; its
+  // A causal kernel visits s(s+1)/2 of s^2 pairs: 4 b s^2 l h forward becomes 2 b s (s+1) l h; its
   // backward makes five products of two, 2.5 times the forward and not twice.
-  CHECK(work.forward_attention == Approx(2 * B * s * (s + 1) * l * h).epsilon(1e-12));
-  CHECK(work.backward_attention == Approx(5 * B * s * (s + 1) * l * h).epsilon(1e-12));
-  const double formula = 72 * B * s * l * h * h * (1 + s / (6 * h) + V / (12 * l * h));
+  CHECK(work.forward_attention == Approx(2 * b * s * (s + 1) * l * h).epsilon(1e-12));
+  CHECK(work.backward_attention == Approx(5 * b * s * (s + 1) * l * h).epsilon(1e-12));
+  const double formula = 72 * b * s * l * h * h * (1 + s / (6 * h) + v / (12 * l * h));
   const double full_square = work.forward_attention * 3 * 2 * s / (s + 1);
   CHECK(work.forward_gemm + work.backward_gemm + full_square == Approx(formula).epsilon(1e-12));
 }
 
 // Every matrix is multiplied once with each token: 2 FLOP per weight and token.
 TEST_CASE("the matrices of a layer cost two operations per weight and token") {
-  const std::int64_t tokens = 2 * 512;
+  const std::int64_t tokens = 2LL * 512;
   for (const char* name : {"llama-3.1-8b", "qwen3-8b", "gpt-neox-20b", "deepseek-v2-lite"}) {
     const ModelSpec model = shipped_model(name);
     const OpGraph graph = build_ops(model, {.batch = 2, .seq = 512});
@@ -147,8 +147,8 @@ TEST_CASE("a dense layer in order, with its shapes on one of eight ranks") {
   CHECK(kernel<base::Gemm>(op_named(layer, "mlp_down").forward) ==
         base::Gemm{.m = 4096, .n = 8192, .k = 3584});
   // A norm works on 4,096 / 8 tokens: reads and writes 512 x 8,192 elements of two bytes.
-  CHECK(traffic(op_named(layer, "mlp_norm").forward) == 2 * 512 * 8192 * 2);
-  CHECK(traffic(op_named(layer, "mlp_norm").backward_input) == 3 * 512 * 8192 * 2);
+  CHECK(traffic(op_named(layer, "mlp_norm").forward) == 2LL * 512 * 8192 * 2);
+  CHECK(traffic(op_named(layer, "mlp_norm").backward_input) == 3LL * 512 * 8192 * 2);
   // Activation: reads 2 x 3,584, writes 3,584; backward reads three and writes two of 3,584.
   CHECK(traffic(op_named(layer, "mlp_activation").forward) == 4096LL * 3 * 3584 * 2);
   CHECK(traffic(op_named(layer, "mlp_activation").backward_input) == 4096LL * 5 * 3584 * 2);
@@ -159,7 +159,7 @@ TEST_CASE("key-value heads fewer than ranks are replicated") {
   const OpGraph graph = build_ops(shipped_model("llama-3.1-70b"), {.seq = 128, .tensor = 16});
   const Block& layer = layer_of(graph, 0);
   // 64 / 16 query heads, and one key-value head although 8 / 16 is less.
-  CHECK(kernel<base::Gemm>(op_named(layer, "qkv_projection").forward).n == (4 + 2) * 128);
+  CHECK(kernel<base::Gemm>(op_named(layer, "qkv_projection").forward).n == (4LL + 2) * 128);
   CHECK(kernel<base::Attention>(op_named(layer, "attention").forward).kv_heads == 1);
 }
 
@@ -221,16 +221,16 @@ TEST_CASE("latent attention: projections down are replicated, projections up are
   CHECK(kernel<base::Gemm>(op_named(layer, "q_a_projection").forward) ==
         base::Gemm{.m = 512, .n = 1536, .k = 7168});
   CHECK(kernel<base::Gemm>(op_named(layer, "q_b_projection").forward) ==
-        base::Gemm{.m = 4096, .n = 16 * 192, .k = 1536});
+        base::Gemm{.m = 4096, .n = 16LL * 192, .k = 1536});
   CHECK(kernel<base::Gemm>(op_named(layer, "kv_a_projection").forward) ==
         base::Gemm{.m = 512, .n = 576, .k = 7168});
   CHECK(kernel<base::Gemm>(op_named(layer, "kv_b_projection").forward) ==
-        base::Gemm{.m = 4096, .n = 16 * 256, .k = 512});
+        base::Gemm{.m = 4096, .n = 16LL * 256, .k = 512});
   const base::Attention& attention = kernel<base::Attention>(op_named(layer, "attention").forward);
   CHECK((attention.q_heads == 16 && attention.kv_heads == 16));
   CHECK((attention.head_dim == 192 && attention.value_dim == 128));
-  CHECK(kernel<base::Gemm>(op_named(layer, "output_projection").forward).k == 16 * 128);
-  CHECK(op_named(layer, "q_b_projection").input_elements == 4096 * 1536);
+  CHECK(kernel<base::Gemm>(op_named(layer, "output_projection").forward).k == 16LL * 128);
+  CHECK(op_named(layer, "q_b_projection").input_elements == 4096LL * 1536);
 }
 
 TEST_CASE("layers with and without a window are different blocks") {
@@ -258,7 +258,7 @@ TEST_CASE("norms where the family has them") {
                                  "mlp_down", "mlp_residual"});
   const OpGraph qwen = build_ops(shipped_model("qwen3-8b"), {.seq = 64, .tensor = 4});
   // (32 + 8) heads of 128 over 4 ranks.
-  CHECK(op_named(layer_of(qwen, 0), "qk_norm").output_elements == 64 * 10 * 128);
+  CHECK(op_named(layer_of(qwen, 0), "qk_norm").output_elements == 64LL * 10 * 128);
 }
 
 TEST_CASE("embedding and head divide the vocabulary") {
@@ -270,11 +270,11 @@ TEST_CASE("embedding and head divide the vocabulary") {
         base::Gemm{.m = 100, .n = 6283, .k = 768});
   CHECK(op_named(head, "head").parameters == 0);  // tied
   // Loss: 2 + 7 x 4 bytes a logit forward, 2 + 3 x 4 backward; softmax kept in fp32.
-  CHECK(traffic(op_named(head, "loss").forward) == 100 * 6283 * 30);
-  CHECK(traffic(op_named(head, "loss").backward_input) == 100 * 6283 * 14);
+  CHECK(traffic(op_named(head, "loss").forward) == 100LL * 6283 * 30);
+  CHECK(traffic(op_named(head, "loss").backward_input) == 100LL * 6283 * 14);
   CHECK(op_named(head, "loss").saved_bytes == 100 * 6283 * 4 + 100 * 8);
   const Block& embedding = graph.blocks[static_cast<std::size_t>(graph.embedding_block)];
-  CHECK(embedding.ops[0].parameters == (50'257 + 1'024) * 768);
+  CHECK(embedding.ops[0].parameters == (50'257LL + 1'024) * 768);
   CHECK(embedding.ops[0].reduces_output);
 }
 
@@ -286,7 +286,7 @@ TEST_CASE("only GEMM inputs are narrower than sixteen bits") {
   CHECK(gemm.dtype == base::DType::fp8);
   CHECK(gemm.output == base::DType::bf16);
   CHECK(kernel<base::Attention>(op_named(layer, "attention").forward).dtype == base::DType::bf16);
-  CHECK(traffic(op_named(layer, "mlp_norm").forward) == 2 * 64 * 4096 * 2);
+  CHECK(traffic(op_named(layer, "mlp_norm").forward) == 2LL * 64 * 4096 * 2);
 }
 
 TEST_CASE("counts that would leave 64 bits are told beforehand") {

@@ -51,7 +51,7 @@ TEST_CASE("what a GPT layer keeps is the formula of Korthikanti et al.") {
 TEST_CASE("what a Llama layer keeps") {
   const std::int64_t s = 8192, h = 4096, a = 32, k = 8, d = 128, f = 14336;
   const std::int64_t elements = 4 * h + a * d + (a + 2 * k) * d + 3 * f;
-  const std::int64_t bytes = s * (2 * elements + 2 * 4 + 4 * a);
+  const std::int64_t bytes = s * (2 * elements + 8 + 4 * a);
   const ModelSpec model = shipped_model("llama-3.1-8b");
   CHECK(saved_by_layer(model, {.batch = 1, .seq = s}) == bytes);
   CHECK(saved_by_layer(model, {.batch = 1, .seq = s, .tensor = 4, .sequence_parallel = true}) ==
@@ -73,7 +73,7 @@ TEST_CASE("unfused attention without dropout keeps two bytes a score") {
 TEST_CASE("a tensor that two operators need is kept once") {
   const std::int64_t s = 128, h = 4544, a = 71, d = 64;
   // Norm, its output, queries, one key and value head, attention's output, 4h in and out of GELU.
-  const std::int64_t elements = h + h + (a + 2) * d + a * d + 2 * 4 * h;
+  const std::int64_t elements = h + h + (a + 2) * d + a * d + 8 * h;
   CHECK(saved_by_layer(shipped_model("falcon-7b"), {.batch = 1, .seq = s}) ==
         s * (2 * elements + 8 + 4 * a));
 }
@@ -93,10 +93,10 @@ TEST_CASE("what a mixture layer keeps beyond attention") {
 }
 
 // Section 4.3 there: dropout mask s b h of the embedding; 4 s b h of the final norm's and the
-// head's inputs and 4 s b V of fp32 logits, all over t; ours adds token ids, targets, statistics.
+// head's inputs and 4 s b v of fp32 logits, all over t; ours adds token ids, targets, statistics.
 TEST_CASE("what embedding and head keep") {
   const ModelSpec model = shipped_model("gpt-22b.yaml");
-  const std::int64_t s = 2048, b = 4, h = 6144, V = 51200, t = 8;
+  const std::int64_t s = 2048, b = 4, h = 6144, v = 51200, t = 8;
   const OpGraph graph =
       build_ops(model, {.batch = b, .seq = s, .tensor = t, .sequence_parallel = true});
   const auto saved = [&](int block) {
@@ -107,7 +107,7 @@ TEST_CASE("what embedding and head keep") {
                            });
   };
   CHECK(saved(graph.embedding_block) == s * b * h / t + 8 * s * b);
-  CHECK(saved(graph.head_block) == (4 * s * b * h + 4 * s * b * V + 8 * s * b) / t + 8 * s * b);
+  CHECK(saved(graph.head_block) == (4 * s * b * h + 4 * s * b * v + 8 * s * b) / t + 8 * s * b);
 }
 
 }  // namespace

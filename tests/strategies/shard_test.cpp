@@ -7,7 +7,7 @@ namespace {
 
 // A GPT layer of hidden 1,024 on 2 sequences of 512 tokens: the hidden states are
 // 2 x 512 x 1024 x 2 bytes = 2 MiB.
-constexpr std::int64_t hidden_bytes = 2 * 1024 * 1024;
+constexpr std::int64_t hidden_bytes = 2LL * 1024 * 1024;
 
 ModelSpec small_gpt() {
   ModelSpec model;
@@ -87,9 +87,9 @@ TEST_CASE(
 TEST_CASE("parameters of a rank: matrices divided, norms whole") {
   const ModelSpec model = small_gpt();
   // 12 h^2 in four matrices, 2 h in two norms.
-  const std::int64_t matrices = 12 * 1024 * 1024;
-  CHECK(layer(shard(model, plan_with(1, false))).parameters == matrices + 2 * 1024);
-  CHECK(layer(shard(model, plan_with(4, false))).parameters == matrices / 4 + 2 * 1024);
+  const std::int64_t matrices = 12LL * 1024 * 1024;
+  CHECK(layer(shard(model, plan_with(1, false))).parameters == matrices + 2LL * 1024);
+  CHECK(layer(shard(model, plan_with(4, false))).parameters == matrices / 4 + 2LL * 1024);
 }
 
 TEST_CASE("recompute keeps less and computes more") {
