@@ -63,7 +63,6 @@ class Bytes {
   constexpr double as_double() const { return static_cast<double>(value_); }
   constexpr double mib() const { return as_double() / 1048576.0; }
   constexpr double gib() const { return as_double() / 1073741824.0; }
-  constexpr double gb() const { return as_double() / 1e9; }
 
   constexpr auto operator<=>(const Bytes&) const = default;
   constexpr Bytes& operator+=(Bytes o) {

@@ -33,13 +33,14 @@ struct Range {
 /// Builds the program of one pipeline stage.
 class StageBuilder {
  public:
-  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer, int stage)
+  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer, int stage,
+               std::vector<Chunk> chunks)
       : plan_(input.plan),
         sharded_(input.sharded),
         graph_(graph),
         pricer_(pricer),
         stage_(stage),
-        chunks_(strategies::cut_layers(input.plan, input.model)[static_cast<std::size_t>(stage)]),
+        chunks_(std::move(chunks)),
         memory_(input.plan, program_) {
     for (const Chunk& chunk : chunks_) units_.push_back(units_of(chunk));
     last_backward_.assign(chunks_.size(), -1);
@@ -130,14 +131,11 @@ class StageBuilder {
     return ranges;
   }
 
-  static Bytes bytes_of(std::int64_t elements, base::DType type) {
-    return Bytes::from_double(static_cast<double>(elements) * base::bytes_of(type));
-  }
   Bytes gradient_bytes(std::int64_t parameters) const {
-    return bytes_of(parameters, plan_.precision.gradients);
+    return tensor_bytes(parameters, plan_.precision.gradients);
   }
   Bytes parameter_bytes(std::int64_t parameters) const {
-    return bytes_of(parameters, plan_.precision.parameters);
+    return tensor_bytes(parameters, plan_.precision.parameters);
   }
 
   // --- tasks -----------------------------------------------------------------------------------
@@ -439,8 +437,11 @@ StepGraph build_step(const StepInput& input) {
   graph.sources = input.profile.sources();
   CHECK_INVARIANT(static_cast<std::size_t>(graph.grid.size()) == input.gpu_of_rank.size());
   Pricer pricer(input, graph);
+  std::vector<std::vector<Chunk>> cut = strategies::cut_layers(input.plan, input.model);
   for (int stage = 0; stage < input.plan.pipeline; ++stage)
-    graph.programs.push_back(StageBuilder(input, graph, pricer, stage).build());
+    graph.programs.push_back(
+        StageBuilder(input, graph, pricer, stage, std::move(cut[static_cast<std::size_t>(stage)]))
+            .build());
   for (int rank = 0; rank < graph.grid.size(); ++rank)
     graph.program_of_rank.push_back(
         static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));

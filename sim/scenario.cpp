@@ -47,6 +47,7 @@ class Loader {
       : options_(options), document_(document), registry_(std::move(registry)) {}
 
   Result<Scenario> load() {
+    name_ = std::filesystem::path(options_.path).stem().string();
     strategies::looks_like_dlcalc(document_) ? read_dlcalc() : read_scenario();
     if (model_ && cluster_ && !base::has_errors(problems_)) check();
     if (base::has_errors(problems_) || !model_ || !cluster_)
@@ -80,7 +81,6 @@ class Loader {
 
   void read_scenario() {
     MapReader root(document_, document_.root, "", problems_, &origins_);
-    name_ = std::filesystem::path(options_.path).stem().string();
     root.read("name", name_);
     if (auto model = root.required_map("model")) read_model(*model);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
@@ -153,7 +153,6 @@ class Loader {
   }
 
   void read_dlcalc() {
-    name_ = std::filesystem::path(options_.path).stem().string();
     auto input = take(strategies::read_dlcalc(document_), problems_);
     if (!input) return;
     append(problems_, std::move(input->notes));

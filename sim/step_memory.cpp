@@ -20,6 +20,10 @@ base::Bytes& part_of(Program& program, MemoryPart part) {
 
 }  // namespace
 
+base::Bytes tensor_bytes(std::int64_t elements, base::DType type) {
+  return base::Bytes::from_double(static_cast<double>(elements) * base::bytes_of(type));
+}
+
 void StepMemory::change(std::uint32_t task, bool at_end, MemoryPart part,
                         std::int64_t delta_bytes) {
   if (delta_bytes != 0) program_.memory.push_back({task, at_end, part, delta_bytes});
@@ -41,21 +45,18 @@ void StepMemory::end_backward(std::uint32_t task, const SavedBytes& saved, base:
 
 void StepMemory::resident(std::int64_t parameters, int shards) {
   const strategies::Precision& p = plan_.precision;
-  const auto bytes = [](std::int64_t count, base::DType type) {
-    return base::Bytes::from_double(static_cast<double>(count) * base::bytes_of(type));
-  };
   const std::int64_t shard = (parameters + shards - 1) / shards;
   const std::int64_t optimizer = plan_.zero >= 1 ? shard : parameters;
   // FSDP holds its master weights as the parameters and casts while gathering; everyone else
   // keeps a copy in the compute format beside the master weights.
   const bool master_is_parameter = plan_.zero == 3 || p.master == p.parameters;
   part_of(program_, MemoryPart::weights) =
-      plan_.zero == 3 ? bytes(shard, p.master) : bytes(parameters, p.parameters);
+      plan_.zero == 3 ? tensor_bytes(shard, p.master) : tensor_bytes(parameters, p.parameters);
   part_of(program_, MemoryPart::gradients) =
-      bytes(plan_.zero >= 2 ? shard : parameters, p.gradients);
+      tensor_bytes(plan_.zero >= 2 ? shard : parameters, p.gradients);
   part_of(program_, MemoryPart::optimizer) =
-      bytes(2 * optimizer, p.moments) +
-      (master_is_parameter ? base::Bytes{} : bytes(optimizer, p.master));
+      tensor_bytes(2 * optimizer, p.moments) +
+      (master_is_parameter ? base::Bytes{} : tensor_bytes(optimizer, p.master));
   part_of(program_, MemoryPart::framework) = framework_bytes;
 }
 

@@ -8,6 +8,9 @@
 
 namespace sim {
 
+/// A tensor of `elements` of this format, to the nearest byte.
+base::Bytes tensor_bytes(std::int64_t elements, base::DType type);
+
 /// Bytes kept from the forward of a micro-batch to its backward.
 struct SavedBytes {
   base::Bytes activations;

@@ -19,6 +19,9 @@ Bytes stored(std::int64_t elements, const Plan& plan) {
                             std::max(base::bytes_of(plan.precision.compute), 2.0));
 }
 
+/// Only layers are recomputed; the embedding and the head are not.
+bool is_layer(const Block& block) { return block.name != "embedding" && block.name != "head"; }
+
 /// Weight gradients accumulate in the gradient format.
 std::vector<Kernel> accumulating(std::vector<Kernel> kernels, DType gradients) {
   for (Kernel& kernel : kernels)
@@ -82,8 +85,7 @@ class Cutter {
   }
 
   std::vector<Work> recomputed(const Block& source) const {
-    const bool layer = source.name != "embedding" && source.name != "head";
-    if (!layer || plan_.recompute == Recompute::none) return {};
+    if (!is_layer(source) || plan_.recompute == Recompute::none) return {};
     return forward(source, WorkPhase::recompute, plan_.recompute == Recompute::selective);
   }
 
@@ -135,8 +137,7 @@ class Cutter {
       if (op.kind == OpKind::attention) attention += saved_by(op);
     }
     block.saved = all;
-    const bool layer = source.name != "embedding" && source.name != "head";
-    if (!layer) return;
+    if (!is_layer(source)) return;
     if (plan_.recompute == Recompute::selective) {
       block.saved = all - attention;
       block.working = attention;
