@@ -193,21 +193,6 @@ Candidates candidates_for(Collective op, const GroupShape& shape) {
 
 }  // namespace
 
-double bus_factor(Collective op, int ranks) {
-  if (ranks <= 1) return 0;
-  const double others = static_cast<double>(ranks - 1) / ranks;
-  switch (op) {
-    case Collective::all_reduce: return 2 * others;
-    case Collective::all_gather:
-    case Collective::reduce_scatter:
-    case Collective::all_to_all: return others;
-    case Collective::broadcast:
-    case Collective::reduce:
-    case Collective::send_receive: return 1;
-  }
-  return 1;
-}
-
 CollectiveCost collective_cost(Collective op, base::Bytes bytes, const GroupShape& shape) {
   CHECK_INVARIANT(shape.ranks >= 1 && shape.nodes >= 1 && shape.ranks_per_node >= 1);
   CHECK_INVARIANT(bytes.count() >= 0);
@@ -226,6 +211,8 @@ CollectiveCost collective_cost(Collective op, base::Bytes bytes, const GroupShap
       best.total.time = time;
     }
   }
+  if (op == Collective::all_to_all || op == Collective::send_receive)
+    best.algorithm = CollectiveAlgorithm::direct;
   best.total.spread = shape.nodes == 1 ? 0.10 : 0.25;  // of the sweeps about this model
   return best;
 }

@@ -8,6 +8,7 @@
 #include "base/collective.hpp"
 #include "base/kernel.hpp"
 #include "base/units.hpp"
+#include "topology/hardware.hpp"
 
 /// The only source of durations: every kernel and every collective of a step is priced here.
 namespace calibrate {
@@ -25,9 +26,10 @@ struct Duration {
   int source = 0;  ///< index into Profile::sources()
 };
 
+using base::bus_factor;
 using base::Collective;
-
-std::string_view name_of(Collective op);
+using base::CollectiveAlgorithm;
+using base::Protocol;
 
 /// Where the members of a communicator sit.
 struct GroupShape {
@@ -40,16 +42,24 @@ struct GroupShape {
   /// Per node, all the NICs that the group's members there can use together when alone.
   base::BytesPerSecond network_rate;
   base::Seconds network_latency;
+  int nics = 0;  ///< per node, those that the members use
+  /// What the slowest node is made of; null where a shape is made up without a machine.
+  const topology::NodeType* node = nullptr;
+  const topology::GpuSpec* gpu = nullptr;
 
   bool operator==(const GroupShape&) const = default;
 };
 
 /// Time of a collective when it is alone: latency + wire bytes / rate. The simulator replays the
-/// wire bytes as flows capped at `rate`, so that an uncontended replay takes exactly `total.time`.
+/// bytes of `algorithm` as flows that end together after total.time - latency, so that an
+/// uncontended replay takes exactly `total.time`.
 struct CollectiveCost {
   base::Seconds latency;
   base::BytesPerSecond bus_rate;  ///< bus bandwidth of the wire part, nccl-tests definition
   Duration total;
+  CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring;
+  Protocol protocol = Protocol::none;
+  int channels = 0;  ///< SMs that serve it; 0 when unknown
 };
 
 /// Prices kernels on one GPU model and collectives on its links.
@@ -66,9 +76,5 @@ class Profile {
   /// Names for people, for example "H100-SXM5-80GB GEMM curve (1,026 points, 2026-11)".
   virtual const std::vector<std::string>& sources() const = 0;
 };
-
-/// Bytes that the busiest link of a ring carries, over `bytes`: 2(n-1)/n for all_reduce, (n-1)/n
-/// for all_gather, reduce_scatter and all_to_all, 1 for the others (nccl-tests, PERFORMANCE.md).
-double bus_factor(Collective op, int ranks);
 
 }  // namespace calibrate

@@ -14,6 +14,7 @@ calibrate::GroupShape shape_of(const std::vector<topology::GpuId>& members,
     int ranks = 0;
     std::set<std::pair<int, int>> nics;  // (node, NIC)
     const topology::NodeType* type = nullptr;
+    topology::GpuId gpu = 0;
   };
   std::map<int, Site> sites;  // by scale-up domain
   for (const topology::GpuId gpu : members) {
@@ -22,9 +23,8 @@ calibrate::GroupShape shape_of(const std::vector<topology::GpuId>& members,
     Site& site = sites[info.accelerator_domain];
     site.ranks += 1;
     site.type = info.type;
-    const int local = static_cast<int>(gpu - info.first_gpu);
-    if (info.type->nics > 0)
-      site.nics.insert({node, local * info.type->nics / std::max(info.type->gpus, 1)});
+    site.gpu = gpu;
+    if (info.type->nics > 0) site.nics.insert({node, cluster.rail_of(gpu)});
   }
   calibrate::GroupShape shape;
   shape.ranks = static_cast<int>(members.size());
@@ -45,6 +45,13 @@ calibrate::GroupShape shape_of(const std::vector<topology::GpuId>& members,
     shape.network_rate = first ? outside : std::min(shape.network_rate, outside);
     shape.scale_up_latency = std::max(shape.scale_up_latency, type.scale_up_latency);
     shape.network_latency = std::max(shape.network_latency, type.nic_latency);
+    const int nics = static_cast<int>(site.nics.size());
+    shape.nics = first ? nics : std::min(shape.nics, nics);
+    // The node with the slowest links stands for all.
+    if (first || type.scale_up_rate < shape.node->scale_up_rate) {
+      shape.node = &type;
+      shape.gpu = &cluster.gpu_spec(site.gpu);
+    }
     first = false;
   }
   return shape;

@@ -34,8 +34,9 @@ struct CollectiveUse {
   std::string name;  ///< "all-gather qkv", "reduce-scatter bucket 3"
   calibrate::Collective op = calibrate::Collective::all_reduce;
   CommKind kind = CommKind::tensor;
-  strategies::AxisSet axes;  ///< the group: ranks that differ along these axes
-  base::Bytes bytes;         ///< nccl-tests convention, see Profile::collective
+  strategies::AxisSet axes;    ///< the group: ranks that differ along these axes
+  base::Bytes bytes;           ///< nccl-tests convention, see Profile::collective
+  std::vector<double> shares;  ///< unequal counts, see collectives::Demand; empty: equal
   /// Cost when alone, by group shape; indexed by StepGraph::group_shape of (axes, group).
   std::vector<calibrate::CollectiveCost> cost;
 };

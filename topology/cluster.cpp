@@ -142,6 +142,12 @@ const Link& Cluster::link(LinkId id) const { return *graph_->links[id]; }
 
 const std::string& Cluster::fabric() const { return graph_->fabric; }
 
+int Cluster::rail_of(GpuId id) const {
+  const NodeInfo& node = nodes_[static_cast<std::size_t>(node_of(id))];
+  const int local = static_cast<int>(id - node.first_gpu);
+  return local * node.type->nics / std::max(node.type->gpus, 1);
+}
+
 bool Cluster::same_scale_up_domain(GpuId a, GpuId b) const {
   return nodes_[static_cast<std::size_t>(node_of(a))].accelerator_domain ==
          nodes_[static_cast<std::size_t>(node_of(b))].accelerator_domain;

@@ -99,9 +99,7 @@ struct Router::Impl {
 
   Ports ports_of(GpuId gpu) const {
     const DeviceId device = cluster.gpu(gpu);
-    const NodeInfo& node = cluster.nodes()[static_cast<std::size_t>(cluster.node_of(gpu))];
-    const int local = static_cast<int>(gpu - node.first_gpu);
-    const int rail = local * node.type->nics / node.type->gpus;
+    const int rail = cluster.rail_of(gpu);
     const auto is_hub = [](const Device& d) {
       return d.kind == DeviceKind::nvswitch || d.kind == DeviceKind::pcie_switch;
     };

@@ -3,13 +3,16 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "sim/collectives/table.hpp"
 
 namespace sim::collectives {
 
-const Algorithm& algorithm_for(calibrate::Collective op) {
-  const auto found = std::find_if(algorithms.begin(), algorithms.end(),
-                                  [&](const Algorithm& a) { return a.supports(op); });
-  CHECK_INVARIANT(found != algorithms.end());
+std::span<const Algorithm> algorithms() { return table; }
+
+const Algorithm& algorithm(CollectiveAlgorithm id) {
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Algorithm& a) { return a.id == id; });
+  CHECK_INVARIANT(found != table.end());
   return *found;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -9,11 +8,32 @@
 #include "base/units.hpp"
 #include "calibrate/profile.hpp"
 
-/// Collective algorithms as sets of concurrent flows. Each is one file and one row here.
+/// Collective algorithms as data: what bytes go from whom to whom. Each is one file and one row of
+/// `algorithms()`. How long they take is somebody else's business: alone, the price of the backend;
+/// on shared links, what SimGrid leaves them.
 namespace sim::collectives {
 
-/// Bytes from one member to another, by position in the group. All flows of a collective run
-/// concurrently: a pipelined ring keeps every hop busy all the time.
+using base::CollectiveAlgorithm;
+
+/// Where a member of a group sits, in order of rank.
+struct Member {
+  int domain = 0;  ///< scale-up domain (node)
+  int rail = 0;    ///< NIC that its GPU uses, counted in its node
+
+  bool operator==(const Member&) const = default;
+};
+
+/// What is asked for. Rooted operations have member 0 as root.
+struct Demand {
+  base::Collective op = base::Collective::all_reduce;
+  base::Bytes bytes;  ///< nccl-tests convention, see base::Collective
+  /// Unequal counts (all-gather-v and the like): share of each member in the whole buffer, n of
+  /// them; of all_to_all: share of each (from, to) in all that is sent, n x n, row by row, the
+  /// diagonal included. They add up to 1. Empty: equal counts.
+  std::span<const double> shares;
+};
+
+/// Bytes from one member to another, by position in the group.
 struct Flow {
   int from = 0;
   int to = 0;
@@ -22,29 +42,22 @@ struct Flow {
   bool operator==(const Flow&) const = default;
 };
 
+/// All flows run concurrently, for a pipelined algorithm keeps every hop busy all the time; the
+/// rounds are hops that a first byte has to make one after the other.
+struct Expansion {
+  std::vector<Flow> flows;
+  int rounds_inside = 0;  ///< over NVLink
+  int rounds_across = 0;  ///< over the network
+};
+
 struct Algorithm {
-  std::string_view name;
-  /// Whether it can do `op`.
-  bool (*supports)(calibrate::Collective op);
-  /// Flows of `op` over the members of a group; `bytes` in the nccl-tests convention.
-  /// `domain_of_member[i]` says in which scale-up domain (node) member i sits.
-  std::vector<Flow> (*expand)(calibrate::Collective op, base::Bytes bytes,
-                              std::span<const int> domain_of_member);
+  CollectiveAlgorithm id = CollectiveAlgorithm::ring;
+  bool (*supports)(base::Collective op);
+  Expansion (*expand)(const Demand& demand, std::span<const Member> members);
 };
 
-bool ring_supports(calibrate::Collective op);
-std::vector<Flow> expand_ring(calibrate::Collective op, base::Bytes bytes,
-                              std::span<const int> domain_of_member);
-bool direct_supports(calibrate::Collective op);
-std::vector<Flow> expand_direct(calibrate::Collective op, base::Bytes bytes,
-                                std::span<const int> domain_of_member);
+std::span<const Algorithm> algorithms();
 
-inline constexpr std::array algorithms{
-    Algorithm{"ring", ring_supports, expand_ring},
-    Algorithm{"direct", direct_supports, expand_direct},
-};
-
-/// The first algorithm of the table that can do `op`.
-const Algorithm& algorithm_for(calibrate::Collective op);
+const Algorithm& algorithm(CollectiveAlgorithm id);
 
 }  // namespace sim::collectives

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "sim/collectives/collectives.hpp"
+#include "sim/collectives/table.hpp"
 
 /// Pipelined rings. With n members every hop carries W = bus_factor(op, n) x bytes.
 ///
@@ -14,14 +14,14 @@ namespace sim::collectives {
 
 namespace {
 
-using calibrate::Collective;
+using base::Collective;
 
 /// Positions of the members of each domain; domains in order of their first member.
-std::vector<std::vector<int>> members_by_domain(std::span<const int> domain_of_member) {
+std::vector<std::vector<int>> members_by_domain(std::span<const Member> all) {
   std::vector<int> domains;
   std::vector<std::vector<int>> members;
-  for (int i = 0; i < static_cast<int>(domain_of_member.size()); ++i) {
-    const int domain = domain_of_member[static_cast<std::size_t>(i)];
+  for (int i = 0; i < static_cast<int>(all.size()); ++i) {
+    const int domain = all[static_cast<std::size_t>(i)].domain;
     const auto found = std::find(domains.rbegin(), domains.rend(), domain);
     if (found == domains.rend()) {
       domains.push_back(domain);
@@ -90,20 +90,19 @@ bool ring_supports(Collective op) {
          op == Collective::reduce;
 }
 
-std::vector<Flow> expand_ring(Collective op, base::Bytes bytes,
-                              std::span<const int> domain_of_member) {
-  CHECK_INVARIANT(ring_supports(op));
-  const auto nodes = members_by_domain(domain_of_member);
+Expansion expand_ring(const Demand& demand, std::span<const Member> members) {
+  CHECK_INVARIANT(ring_supports(demand.op));
+  const int ranks = static_cast<int>(members.size());
+  if (ranks < 2) return {};
+  const auto nodes = members_by_domain(members);
   Flows flows;
-  if (domain_of_member.size() < 2) return {};
-  const double wire =
-      bytes.as_double() * calibrate::bus_factor(op, static_cast<int>(domain_of_member.size()));
-  if (op == Collective::broadcast || op == Collective::reduce)
+  const double wire = demand.bytes.as_double() * base::bus_factor(demand.op, ranks);
+  if (demand.op == Collective::broadcast || demand.op == Collective::reduce)
     add_chain(nodes, wire, flows);
   else
     add_ring(nodes, wire, flows);
-  if (op == Collective::reduce) flows.reverse();
-  return flows.take();
+  if (demand.op == Collective::reduce) flows.reverse();
+  return {flows.take(), 0, 0};
 }
 
 }  // namespace sim::collectives

@@ -19,6 +19,8 @@ Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions opti
   for (topology::LinkId link = 0; link < cluster.link_count(); ++link)
     fabric.link_rate.push_back(cluster.link(link).rate.byte());
   fabric.domain_of_gpu = domains_of(cluster);
+  for (topology::GpuId gpu = 0; gpu < static_cast<topology::GpuId>(cluster.gpu_count()); ++gpu)
+    fabric.rail_of_gpu.push_back(cluster.rail_of(gpu));
   const auto router = std::make_shared<const topology::Router>(cluster, options);
   fabric.route = [router](topology::GpuId from, topology::GpuId to,
                           std::vector<topology::LinkId>& links) {

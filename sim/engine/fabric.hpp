@@ -13,6 +13,7 @@ namespace sim::engine {
 struct Fabric {
   std::vector<double> link_rate;   ///< bytes a second, by LinkId
   std::vector<int> domain_of_gpu;  ///< scale-up domain
+  std::vector<int> rail_of_gpu;    ///< NIC that it uses, counted in its node
   /// Appends the links of the path; false when there is none.
   std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::LinkId>&)> route;
 };

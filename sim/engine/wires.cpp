@@ -34,13 +34,18 @@ std::span<const Wires::Flow> Wires::of_collective(std::uint32_t use, std::uint32
 Wires::Range Wires::expand(std::uint32_t use, std::uint32_t group) {
   const std::span<const int> members =
       script_.communicators()[at(script_.of_collective(use))].members_of(group);
-  std::vector<int> domains;
-  for (const int rank : members) domains.push_back(fabric_.domain_of_gpu[gpu_of_rank_[at(rank)]]);
+  std::vector<collectives::Member> places;
+  for (const int rank : members) {
+    const topology::GpuId gpu = gpu_of_rank_[at(rank)];
+    places.push_back({fabric_.domain_of_gpu[gpu], fabric_.rail_of_gpu[gpu]});
+  }
   const CollectiveUse& what = graph_.collectives[use];
   const std::size_t first = flows_.size();
+  const collectives::Algorithm& algorithm =
+      collectives::algorithm(script_.cost(use, group).algorithm);
   for (const collectives::Flow& flow :
-       collectives::algorithm_for(what.op).expand(what.op, what.bytes, domains))
-    if (inside_domains_ || domains[at(flow.from)] != domains[at(flow.to)])
+       algorithm.expand({what.op, what.bytes, what.shares}, places).flows)
+    if (inside_domains_ || places[at(flow.from)].domain != places[at(flow.to)].domain)
       flows_.push_back(
           {between(members[at(flow.from)], members[at(flow.to)]), flow.bytes.as_double()});
   return {first, flows_.size() - first, true};

@@ -14,20 +14,22 @@ using calibrate::Collective;
 
 /// Flows of an all-reduce over nodes of eight.
 void expand_ring(::benchmark::State& state) {
-  std::vector<int> domains;
-  for (int i = 0; i < state.range(0); ++i) domains.push_back(i / 8);
+  std::vector<collectives::Member> members;
+  for (int i = 0; i < state.range(0); ++i) members.push_back({i / 8, i % 8});
   for (auto _ : state)
     ::benchmark::DoNotOptimize(
-        collectives::expand_ring(Collective::all_reduce, base::Bytes::from_mib(256), domains));
+        collectives::algorithm(base::CollectiveAlgorithm::ring)
+            .expand({Collective::all_reduce, base::Bytes::from_mib(256), {}}, members));
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(expand_ring)->Arg(16)->Arg(512)->Arg(4096);
 
 void expand_all_to_all(::benchmark::State& state) {
-  const std::vector<int> domains(static_cast<std::size_t>(state.range(0)), 0);
+  const std::vector<collectives::Member> members(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state)
     ::benchmark::DoNotOptimize(
-        collectives::expand_direct(Collective::all_to_all, base::Bytes::from_mib(256), domains));
+        collectives::algorithm(base::CollectiveAlgorithm::direct)
+            .expand({Collective::all_to_all, base::Bytes::from_mib(256), {}}, members));
 }
 BENCHMARK(expand_all_to_all)->Arg(8)->Arg(64);
 

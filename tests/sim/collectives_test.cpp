@@ -34,7 +34,12 @@ Sums sums_of(const std::vector<Flow>& flows, const std::vector<int>& domains) {
 }
 
 std::vector<Flow> expand(Collective op, std::int64_t bytes, const std::vector<int>& domains) {
-  return algorithm_for(op).expand(op, base::Bytes::from_count(bytes), domains);
+  std::vector<Member> members;
+  for (const int domain : domains) members.push_back({domain, 0});
+  const bool straight = op == Collective::all_to_all || op == Collective::send_receive;
+  return algorithm(straight ? CollectiveAlgorithm::direct : CollectiveAlgorithm::ring)
+      .expand({op, base::Bytes::from_count(bytes), {}}, members)
+      .flows;
 }
 
 /// `nodes` nodes of `members` members, in order.

@@ -37,6 +37,7 @@ struct Machine {
     for (int gpu = 0; gpu < nodes * gpus; ++gpu) {
       made.link_rate.insert(made.link_rate.end(), {nvlink_rate, nvlink_rate, nic_rate, nic_rate});
       made.domain_of_gpu.push_back(gpu / gpus);
+      made.rail_of_gpu.push_back(gpu % gpus);
     }
     for (int node = 0; node < nodes; ++node)
       made.link_rate.insert(made.link_rate.end(), 2, uplink > 0 ? uplink : 1e15);
@@ -101,6 +102,9 @@ class StepBuilder {
     use.axes = axes;
     use.bytes = base::Bytes::from_count(bytes);
     use.cost.assign(graph_.groups_of(axes).shapes.size(), cost);
+    if (op == calibrate::Collective::all_to_all || op == calibrate::Collective::send_receive)
+      for (calibrate::CollectiveCost& one : use.cost)
+        one.algorithm = base::CollectiveAlgorithm::direct;
     graph_.collectives.push_back(std::move(use));
     return static_cast<int>(graph_.collectives.size() - 1);
   }
