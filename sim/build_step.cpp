@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "sim/pricer.hpp"
 #include "sim/schedule/schedule.hpp"
+#include "sim/stage.hpp"
 #include "sim/step_memory.hpp"
 
 namespace sim {
@@ -15,36 +16,25 @@ namespace sim {
 namespace {
 
 using base::Bytes;
-using base::Collective;
 using schedule::Cell;
 using strategies::Axis;
 using strategies::Chunk;
-using strategies::Communication;
 using strategies::ShardedBlock;
-
-/// Units [first, end) of a chunk, in forward order.
-struct Range {
-  int first = 0;
-  int end = 0;
-
-  auto operator<=>(const Range&) const = default;
-};
 
 /// Builds the program of one pipeline stage.
 class StageBuilder {
  public:
   StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer, int stage,
-               std::vector<Chunk> chunks)
+               const std::vector<Chunk>& chunks)
       : plan_(input.plan),
         sharded_(input.sharded),
         graph_(graph),
         pricer_(pricer),
         stage_(stage),
-        chunks_(std::move(chunks)),
+        holds_(input.plan, input.sharded, chunks),
         memory_(input.plan, program_) {
-    for (const Chunk& chunk : chunks_) units_.push_back(units_of(chunk));
-    last_backward_.assign(chunks_.size(), -1);
-    gathered_.assign(chunks_.size(), {});
+    last_backward_.assign(chunks.size(), -1);
+    gathered_.assign(chunks.size(), {});
   }
 
   Program build() {
@@ -52,14 +42,13 @@ class StageBuilder {
     cells_ = schedule::schedule_for(plan_.schedule)
                  .cells({plan_.pipeline, plan_.virtual_stages, plan_.micro_batches()}, stage_);
     find_last_backwards();
-    if (fully_sharded()) plan_gathers();
-    if (gathers_ahead()) gather_parameters_ahead();
+    if (holds_.fully_sharded()) plan_gathers();
+    if (holds_.gathers_ahead()) gather_parameters_ahead();
     for (std::size_t i = 0; i < cells_.size(); ++i)
       cells_[i].forward ? forward_cell(i) : backward_cell(i);
     finish_gradients();
     optimizer();
-    if (sharded_state() && plan_.zero < 3 && !plan_.overlap.parameter_gather)
-      gather_parameters_after();
+    if (holds_.gathers_shards() && !holds_.gathers_ahead()) gather_parameters_after();
     resident_memory();
     memory_.finish();
     return std::move(program_);
@@ -68,39 +57,6 @@ class StageBuilder {
  private:
   // --- what there is ---------------------------------------------------------------------------
 
-  std::vector<int> units_of(const Chunk& chunk) const {
-    std::vector<int> units;
-    if (chunk.embedding) units.push_back(sharded_.embedding_block);
-    for (int layer = chunk.first_layer; layer < chunk.end_layer; ++layer)
-      units.push_back(sharded_.layer_block[static_cast<std::size_t>(layer)]);
-    if (chunk.head) units.push_back(sharded_.head_block);
-    return units;
-  }
-
-  const ShardedBlock& block(int chunk, int unit) const {
-    const int index = units_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(unit)];
-    return sharded_.blocks[static_cast<std::size_t>(index)];
-  }
-  Range whole(int chunk) const {
-    return {0, static_cast<int>(units_[static_cast<std::size_t>(chunk)].size())};
-  }
-  std::int64_t parameters(int chunk, Range range) const {
-    std::int64_t sum = 0;
-    for (int unit = range.first; unit < range.end; ++unit) sum += block(chunk, unit).parameters;
-    return sum;
-  }
-
-  int shards() const { return plan_.data / plan_.data_replicate; }
-  bool sharded_state() const { return plan_.zero >= 1 && shards() > 1; }
-  bool gathers_ahead() const {
-    return sharded_state() && plan_.zero < 3 && plan_.overlap.parameter_gather;
-  }
-  bool fully_sharded() const { return plan_.zero == 3 && shards() > 1; }
-  /// ZeRO-2 and -3 keep gradients in shards, so each micro-batch is reduced at once.
-  bool reduces(std::size_t cell) const {
-    if (plan_.data == 1) return false;
-    return plan_.zero >= 2 || is_last_backward(cell);
-  }
   bool is_last_backward(std::size_t cell) const {
     return last_backward_[static_cast<std::size_t>(cells_[cell].chunk)] == static_cast<int>(cell);
   }
@@ -109,34 +65,6 @@ class StageBuilder {
     for (std::size_t i = 0; i < cells_.size(); ++i)
       if (!cells_[i].forward)
         last_backward_[static_cast<std::size_t>(cells_[i].chunk)] = static_cast<int>(i);
-  }
-
-  /// Runs of units whose gradients (or parameters) fill a bucket; FSDP: a unit each.
-  std::vector<Range> buckets(int chunk, bool backward) const {
-    const Range all = whole(chunk);
-    std::vector<Range> ranges;
-    int count = 0;
-    const int units = all.end;
-    while (count < units) {
-      Bytes size;
-      int length = 0;
-      do {
-        const int unit = backward ? units - 1 - count - length : count + length;
-        size += gradient_bytes(block(chunk, unit).parameters);
-        ++length;
-      } while (!fully_sharded() && size < plan_.bucket && count + length < units);
-      ranges.push_back(backward ? Range{units - count - length, units - count}
-                                : Range{count, count + length});
-      count += length;
-    }
-    return ranges;
-  }
-
-  Bytes gradient_bytes(std::int64_t parameters) const {
-    return tensor_bytes(parameters, plan_.precision.gradients);
-  }
-  Bytes parameter_bytes(std::int64_t parameters) const {
-    return tensor_bytes(parameters, plan_.precision.parameters);
   }
 
   // --- tasks -----------------------------------------------------------------------------------
@@ -163,14 +91,13 @@ class StageBuilder {
                all);
   }
 
-  std::uint32_t communicate(Stream stream, CommKind kind, const std::string& name,
-                            const Communication& communication, const Cell& cell,
+  std::uint32_t communicate(CommKind kind, const DataCollective& what, const Cell& cell,
                             const std::vector<std::uint32_t>& dependencies) {
     return add({.kind = TaskKind::collective,
-                .stream = stream,
+                .stream = what.stream,
                 .chunk = static_cast<std::int16_t>(cell.chunk),
                 .micro_batch = cell.micro_batch,
-                .index = pricer_.collective(name, kind, communication)},
+                .index = pricer_.collective(what.name, kind, what.communication)},
                dependencies);
   }
 
@@ -180,10 +107,11 @@ class StageBuilder {
     Segment made;
     made.phase = forward ? Phase::forward : Phase::backward;
     made.name = fmt::format("{} chunk {}", forward ? "forward" : "backward", chunk);
-    if (range != whole(chunk)) made.name += fmt::format(" units {}-{}", range.first, range.end - 1);
+    if (range != holds_.whole(chunk))
+      made.name += fmt::format(" units {}-{}", range.first, range.end - 1);
     for (int i = range.first; i < range.end; ++i) {
       const int unit = forward ? i : range.end - 1 - (i - range.first);
-      const ShardedBlock& source = block(chunk, unit);
+      const ShardedBlock& source = holds_.block(chunk, unit);
       for (const strategies::Work& work : forward ? source.forward : source.backward)
         pricer_.append(made, work);
     }
@@ -231,14 +159,15 @@ class StageBuilder {
     const Cell& cell = cells_[index];
     std::vector<std::uint32_t> waits = receive(cell);
     std::vector<Range>& ahead = gathered_[static_cast<std::size_t>(cell.chunk)];
-    std::vector<Range> parts{whole(cell.chunk)};
-    if (fully_sharded() || !ahead.empty()) parts = buckets(cell.chunk, /*backward=*/false);
+    std::vector<Range> parts{holds_.whole(cell.chunk)};
+    if (holds_.fully_sharded() || !ahead.empty())
+      parts = holds_.buckets(cell.chunk, /*backward=*/false);
     for (std::size_t part = 0; part < parts.size(); ++part) {
-      if (fully_sharded()) waits.push_back(gather_unit());
+      if (holds_.fully_sharded()) waits.push_back(gather_unit());
       if (!ahead.empty()) waits.push_back(gather_tasks_.at({cell.chunk, parts[part]}));
       const std::uint32_t task = run(segment(true, cell.chunk, parts[part]), cell, waits);
       if (part == 0) memory_.begin_forward(task, saved(cell.chunk));
-      if (fully_sharded()) release_unit(task, cell, parts[part]);
+      if (holds_.fully_sharded()) release_unit(task, cell, parts[part]);
       waits.clear();
       if (part + 1 == parts.size()) send(cell, task);
     }
@@ -248,17 +177,17 @@ class StageBuilder {
   void backward_cell(std::size_t index) {
     const Cell& cell = cells_[index];
     std::vector<std::uint32_t> waits = receive(cell);
-    const bool reduce = reduces(index);
-    const bool split = fully_sharded() || (reduce && plan_.overlap.gradient_reduce);
-    const std::vector<Range> parts =
-        split ? buckets(cell.chunk, /*backward=*/true) : std::vector<Range>{whole(cell.chunk)};
+    const bool reduce = holds_.reduces(is_last_backward(index));
+    const bool split = holds_.splits_backward(reduce);
+    const std::vector<Range> parts = split ? holds_.buckets(cell.chunk, /*backward=*/true)
+                                           : std::vector<Range>{holds_.whole(cell.chunk)};
     for (std::size_t part = 0; part < parts.size(); ++part) {
-      if (fully_sharded()) waits.push_back(gather_unit());
+      if (holds_.fully_sharded()) waits.push_back(gather_unit());
       const std::uint32_t task = run(segment(false, cell.chunk, parts[part]), cell, waits);
       if (part == 0) memory_.begin_backward(task, working(cell.chunk));
       if (part + 1 == parts.size())
         memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
-      if (fully_sharded()) release_unit(task, cell, parts[part]);
+      if (holds_.fully_sharded()) release_unit(task, cell, parts[part]);
       waits.clear();
       if (reduce && split) reduce_gradients(cell, parts[part], task, is_last_backward(index));
       if (part + 1 == parts.size()) {
@@ -271,41 +200,27 @@ class StageBuilder {
 
   SavedBytes saved(int chunk) const {
     SavedBytes sum;
-    for (int unit = 0; unit < whole(chunk).end; ++unit) {
-      const bool head = units_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(unit)] ==
-                        sharded_.head_block;
-      (head ? sum.logits : sum.activations) += block(chunk, unit).saved;
+    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit) {
+      const bool head = holds_.block_index(chunk, unit) == sharded_.head_block;
+      (head ? sum.logits : sum.activations) += holds_.block(chunk, unit).saved;
     }
     return sum;
   }
   Bytes working(int chunk) const {
     Bytes most;
-    for (int unit = 0; unit < whole(chunk).end; ++unit)
-      most = std::max(most, block(chunk, unit).working);
+    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit)
+      most = std::max(most, holds_.block(chunk, unit).working);
     return most;
   }
 
   // --- data parallel ---------------------------------------------------------------------------
 
-  /// Reduces the gradients of a bucket after `after`; ZeRO shards them, HSDP then sums the shards
-  /// over the replicas.
+  /// Reduces the gradients of a bucket after `after`.
   void reduce_gradients(const Cell& cell, Range range, std::uint32_t after, bool last) {
-    const Bytes bytes = gradient_bytes(parameters(cell.chunk, range));
-    if (bytes.count() == 0) return;
-    std::uint32_t done = after;
-    if (plan_.zero == 0 || shards() == 1) {
-      done = communicate(Stream::data_comm, CommKind::data, "all-reduce gradients",
-                         {Collective::all_reduce, strategies::data_parallel, bytes}, cell, {after});
-    } else {
-      done = communicate(Stream::data_comm, CommKind::data, "reduce-scatter gradients",
-                         {Collective::reduce_scatter, Axis::data_shard, bytes}, cell, {after});
-      if (plan_.data_replicate > 1)
-        done =
-            communicate(Stream::replica_comm, CommKind::data, "all-reduce gradient shards",
-                        {Collective::all_reduce, Axis::data_replicate, ceil_div(bytes, shards())},
-                        cell, {done});
-    }
-    if (last) before_optimizer_.push_back(done);
+    const std::vector<DataCollective> reduction = holds_.reduction(cell.chunk, range);
+    for (const DataCollective& one : reduction)
+      after = communicate(CommKind::data, one, cell, {after});
+    if (last && !reduction.empty()) before_optimizer_.push_back(after);
   }
 
   struct Pending {
@@ -316,7 +231,7 @@ class StageBuilder {
 
   void flush_pending() {
     for (const Pending& pending : pending_)
-      for (const Range& range : buckets(pending.cell.chunk, /*backward=*/true))
+      for (const Range& range : holds_.buckets(pending.cell.chunk, /*backward=*/true))
         reduce_gradients(pending.cell, range, pending.task, pending.last);
     pending_.clear();
   }
@@ -337,7 +252,7 @@ class StageBuilder {
   /// FSDP: what is gathered in the course of the step, one unit after the other.
   void plan_gathers() {
     for (const Cell& cell : cells_)
-      for (const Range& range : buckets(cell.chunk, /*backward=*/!cell.forward))
+      for (const Range& range : holds_.buckets(cell.chunk, /*backward=*/!cell.forward))
         unit_uses_.emplace_back(cell, range);
   }
 
@@ -349,13 +264,12 @@ class StageBuilder {
     const std::size_t ahead = plan_.overlap.parameter_gather ? 2 : 1;
     while (unit_gathers_.size() < std::min(unit + ahead, unit_uses_.size())) {
       const auto& [cell, range] = unit_uses_[unit_gathers_.size()];
-      const Bytes bytes = parameter_bytes(parameters(cell.chunk, range));
+      const DataCollective gathering = holds_.gathering(cell.chunk, range);
       std::vector<std::uint32_t> waits;
       if (unit_gathers_.size() >= ahead) waits.push_back(unit_runs_[unit_gathers_.size() - ahead]);
-      const std::uint32_t task =
-          communicate(Stream::data_comm, CommKind::parameter, "all-gather parameters",
-                      {Collective::all_gather, Axis::data_shard, bytes}, cell, waits);
-      memory_.change(task, /*at_end=*/false, MemoryPart::buffers, bytes.count());
+      const std::uint32_t task = communicate(CommKind::parameter, gathering, cell, waits);
+      memory_.change(task, /*at_end=*/false, MemoryPart::buffers,
+                     gathering.communication.bytes.count());
       unit_gathers_.push_back(task);
     }
     return unit_gathers_[unit];
@@ -363,63 +277,47 @@ class StageBuilder {
   void release_unit(std::uint32_t task, const Cell& cell, Range range) {
     unit_runs_.push_back(task);
     memory_.change(task, /*at_end=*/true, MemoryPart::buffers,
-                   -parameter_bytes(parameters(cell.chunk, range)).count());
+                   -holds_.parameter_bytes(holds_.parameters(cell.chunk, range)).count());
   }
 
   /// ZeRO-1 and -2: the parameters that the optimizer of the step before has updated in shards.
   void gather_parameters_ahead() {
-    for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
-      for (const Range& range : buckets(chunk, /*backward=*/false)) {
+    for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
+      for (const Range& range : holds_.buckets(chunk, /*backward=*/false)) {
         gathered_[static_cast<std::size_t>(chunk)].push_back(range);
         gather_tasks_[{chunk, range}] = gather_shards(chunk, range, {});
       }
   }
   void gather_parameters_after() {
     const auto optimizer = static_cast<std::uint32_t>(last_task(Stream::compute));
-    for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
-      for (const Range& range : buckets(chunk, /*backward=*/false))
+    for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
+      for (const Range& range : holds_.buckets(chunk, /*backward=*/false))
         gather_shards(chunk, range, {optimizer});
   }
   std::uint32_t gather_shards(int chunk, Range range, const std::vector<std::uint32_t>& waits) {
-    return communicate(
-        Stream::data_comm, CommKind::parameter, "all-gather parameters",
-        {Collective::all_gather, Axis::data_shard, parameter_bytes(parameters(chunk, range))},
-        {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
+    return communicate(CommKind::parameter, holds_.gathering(chunk, range),
+                       {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
   }
 
-  std::int64_t all_parameters() const {
-    std::int64_t sum = 0;
-    for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
-      sum += parameters(chunk, whole(chunk));
-    return sum;
-  }
-
-  /// Adam: reads gradients, reads and writes master weights and both moments, writes parameters.
   void optimizer() {
-    const std::int64_t count =
-        sharded_state() ? (all_parameters() + shards() - 1) / shards() : all_parameters();
-    const strategies::Precision& p = plan_.precision;
-    const double bytes = base::bytes_of(p.gradients) + 2 * base::bytes_of(p.master) +
-                         4 * base::bytes_of(p.moments) +
-                         (p.master == p.parameters ? 0 : base::bytes_of(p.parameters));
     Segment made;
     made.name = "optimizer";
     made.phase = Phase::optimizer;
     pricer_.append(made, "adam", Phase::optimizer,
-                   base::MemoryBound{Bytes::from_double(static_cast<double>(count) * bytes), 1});
+                   base::MemoryBound{holds_.optimizer_traffic(), 1});
     graph_.segments.push_back(std::move(made));
     run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
         {.forward = false, .micro_batch = -1, .chunk = 0}, before_optimizer_);
   }
 
   void resident_memory() {
-    memory_.resident(all_parameters(), shards());
+    memory_.resident(holds_.all_parameters(), holds_.shards());
     if (plan_.data > 1 && plan_.zero >= 2) {
       std::int64_t largest = 0;
-      for (int chunk = 0; chunk < static_cast<int>(chunks_.size()); ++chunk)
-        for (const Range& range : buckets(chunk, /*backward=*/true))
-          largest = std::max(largest, parameters(chunk, range));
-      memory_.resident_buffer(gradient_bytes(largest));
+      for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
+        for (const Range& range : holds_.buckets(chunk, /*backward=*/true))
+          largest = std::max(largest, holds_.parameters(chunk, range));
+      memory_.resident_buffer(holds_.gradient_bytes(largest));
     }
   }
 
@@ -428,10 +326,9 @@ class StageBuilder {
   StepGraph& graph_;
   Pricer& pricer_;
   int stage_;
-  std::vector<Chunk> chunks_;
+  Stage holds_;
   Program program_;
   StepMemory memory_;
-  std::vector<std::vector<int>> units_;  // per chunk: block of each unit
   std::vector<Cell> cells_;
   std::vector<int> last_backward_;  // per chunk: its last backward cell
   std::map<std::tuple<bool, int, Range>, std::uint32_t> segments_;
@@ -453,11 +350,10 @@ StepGraph build_step(const StepInput& input) {
   graph.sources = input.profile.sources();
   CHECK_INVARIANT(static_cast<std::size_t>(graph.grid.size()) == input.gpu_of_rank.size());
   Pricer pricer(input, graph);
-  std::vector<std::vector<Chunk>> cut = strategies::cut_layers(input.plan, input.model);
+  const std::vector<std::vector<Chunk>> cut = strategies::cut_layers(input.plan, input.model);
   for (int stage = 0; stage < input.plan.pipeline; ++stage)
     graph.programs.push_back(
-        StageBuilder(input, graph, pricer, stage, std::move(cut[static_cast<std::size_t>(stage)]))
-            .build());
+        StageBuilder(input, graph, pricer, stage, cut[static_cast<std::size_t>(stage)]).build());
   for (int rank = 0; rank < graph.grid.size(); ++rank)
     graph.program_of_rank.push_back(
         static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));

@@ -91,8 +91,8 @@ class Synthetic {
     Segment made;
     made.name = "segment";
     for (int i = 0; i < layers * 4; ++i) {
-      made.pieces.push_back({0, Phase::forward, Seconds::from_ms(layer_ms / 4), -1, 0, 0});
-      made.pieces.push_back({0, Phase::communication, Seconds{}, collective, 0, 0});
+      made.pieces.push_back({.phase = Phase::forward, .compute = Seconds::from_ms(layer_ms / 4)});
+      made.pieces.push_back({.phase = Phase::communication, .collective = collective});
     }
     graph_.segments.push_back(std::move(made));
     return static_cast<std::uint32_t>(graph_.segments.size() - 1);
