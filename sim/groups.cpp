@@ -57,6 +57,15 @@ calibrate::GroupShape shape_of(const std::vector<topology::GpuId>& members,
   return shape;
 }
 
+calibrate::GroupShape pair_shape(const topology::Cluster& cluster, topology::GpuId gpu,
+                                 bool across) {
+  calibrate::GroupShape pair = shape_of({gpu}, cluster);
+  pair.ranks = 2;
+  pair.ranks_per_node = across ? 1 : 2;
+  pair.nodes = across ? 2 : 1;
+  return pair;
+}
+
 StepGraph::Groups group_shapes(const strategies::RankGrid& grid, strategies::AxisSet axes,
                                const topology::Cluster& cluster,
                                const std::vector<topology::GpuId>& gpu_of_rank) {

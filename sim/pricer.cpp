@@ -135,16 +135,10 @@ std::uint32_t Pricer::message(const std::string& name, int peer_stage, int sende
   if (!fresh) return entry->second;
   Message message{name, peer_stage, sender_chunk, bytes, {}};
   // Between a GPU and its neighbour inside a domain, and across the network.
-  const calibrate::GroupShape one = shape_of({input_.gpu_of_rank[0]}, input_.cluster);
-  calibrate::GroupShape pair = one;
-  pair.ranks = 2;
-  pair.ranks_per_node = 2;
-  message.cost.push_back(
-      input_.profile.collective(calibrate::Collective::send_receive, bytes, pair));
-  pair.ranks_per_node = 1;
-  pair.nodes = 2;
-  message.cost.push_back(
-      input_.profile.collective(calibrate::Collective::send_receive, bytes, pair));
+  for (const bool across : {false, true})
+    message.cost.push_back(
+        input_.profile.collective(calibrate::Collective::send_receive, bytes,
+                                  pair_shape(input_.cluster, input_.gpu_of_rank[0], across)));
   graph_.messages.push_back(std::move(message));
   return entry->second;
 }

@@ -8,10 +8,8 @@
 #include "base/check.hpp"
 #include "base/document.hpp"
 #include "calibrate/hardware_profile.hpp"
-#include "sim/analytic.hpp"
-#include "sim/build_step.hpp"
+#include "sim/estimate.hpp"
 #include "strategies/model.hpp"
-#include "strategies/shard.hpp"
 #include "tests/benchmark/synthetic.hpp"
 
 /// How many plans a second the analytic engine forecasts on one core: for a model on a cluster, all
@@ -27,8 +25,9 @@ std::vector<strategies::Plan> plans_for(const strategies::ModelSpec& model, int 
     for (const int pipeline : {1, 2, 4, 8, 16})
       for (const int zero : {0, 1, 3})
         for (const int micro_batch : {1, 2, 4})
-          for (const auto recompute : {strategies::Recompute::none, strategies::Recompute::selective,
-                                       strategies::Recompute::full})
+          for (const auto recompute :
+               {strategies::Recompute::none, strategies::Recompute::selective,
+                strategies::Recompute::full})
             for (const int chunks : {1, 2}) {
               strategies::Plan plan;
               plan.tensor = tensor;
@@ -55,26 +54,15 @@ void print_row(const std::string& name, int gpus, std::int64_t batch) {
   const auto model = strategies::read_hf_config(*text, file, nullptr);
   CHECK_INVARIANT(model.has_value());
   const auto cluster = cluster_for(gpus);
-  const auto profile =
-      calibrate::make_hardware_profile(cluster->gpu_spec(0), folder + "hardware", {.in_step = true});
+  const auto profile = calibrate::make_hardware_profile(cluster->gpu_spec(0), folder + "hardware",
+                                                        {.in_step = true});
   CHECK_INVARIANT(profile.has_value());
-  const std::vector<topology::GpuId> places = in_order(gpus);
   const std::vector<strategies::Plan> plans = plans_for(*model, gpus, batch);
 
   double best = 1e300;
   const std::clock_t start = std::clock();
-  std::clock_t t1=0,t2=0,t3=0; size_t tasks=0;
-  for (const strategies::Plan& plan : plans) {
-    auto a=std::clock();
-    const strategies::ShardedGraph sharded = strategies::shard(*model, plan);
-    auto b=std::clock();
-    const StepGraph graph = build_step({*model, plan, sharded, *cluster, places, **profile});
-    auto c=std::clock();
-    best = std::min(best, analyse(graph, *cluster, places).step.s());
-    auto d=std::clock();
-    t1+=b-a; t2+=c-b; t3+=d-c; for (auto&p:graph.programs) tasks+=p.tasks.size();
-  }
-  fmt::print("shard {} build {} analyse {} us a plan, {} tasks\n", t1/plans.size(), t2/plans.size(), t3/plans.size(), tasks/plans.size());
+  Estimator estimator(*model, *cluster, **profile);
+  for (const strategies::Plan& plan : plans) best = std::min(best, estimator.step(plan).s());
   const double cpu = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   fmt::print("{:<16} {:>6} {:>6} {:>8} {:>8.3f} {:>10.0f} {:>10.3f}\n", name, gpus, batch,
              plans.size(), cpu, static_cast<double>(plans.size()) / cpu, best);

@@ -1,0 +1,456 @@
+#include "sim/estimate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <tuple>
+
+#include "base/check.hpp"
+#include "sim/groups.hpp"
+#include "sim/schedule/schedule.hpp"
+#include "sim/stage.hpp"
+#include "strategies/shard.hpp"
+
+namespace sim {
+
+namespace {
+
+using calibrate::Collective;
+using schedule::Cell;
+using strategies::Axis;
+using strategies::AxisSet;
+using strategies::Plan;
+
+std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
+/// One block, one micro-batch, forward or backward.
+struct WorkCost {
+  double time = 0;  ///< kernels and what of their collectives they do not hide
+  double busy = 0;  ///< the same by the first group's prices, which the host is compared with
+  int operators = 0;
+};
+
+struct BlockCost {
+  WorkCost forward;
+  WorkCost backward;
+};
+
+/// A model cut in one way, priced.
+struct Cut {
+  strategies::ShardedGraph sharded;
+  std::vector<BlockCost> blocks;
+};
+
+/// Where groups of ranks sit, for one grid of ranks.
+struct Places {
+  std::map<AxisSet, StepGraph::Groups> groups;
+  std::map<std::pair<int, int>, int> near;  ///< of stages: 0 all in one domain, 1 none, 2 some
+};
+
+/// Prices of a collective: the least and the first over the shapes of its groups.
+struct Price {
+  double least = 0;
+  double first = 0;
+};
+
+}  // namespace
+
+struct Estimator::Impl {
+  const strategies::ModelSpec& model;
+  const topology::Cluster& cluster;
+  const calibrate::Profile& profile;
+  std::vector<topology::GpuId> gpus;
+  std::vector<std::pair<base::Kernel, double>> kernels;
+  std::map<std::vector<std::int64_t>, Cut> cuts;
+  std::map<std::vector<int>, Places> places;
+  std::map<std::tuple<const StepGraph::Groups*, Collective, std::int64_t>, Price> prices;
+  std::map<std::pair<std::int64_t, int>, double> messages;
+  std::map<std::tuple<strategies::ScheduleKind, int, int, int>, std::vector<std::vector<Cell>>>
+      cells;
+
+  double kernel(const base::Kernel& wanted) {
+    const auto known = std::find_if(kernels.begin(), kernels.end(),
+                                    [&](const auto& entry) { return entry.first == wanted; });
+    if (known != kernels.end()) return known->second;
+    kernels.emplace_back(wanted, profile.kernel(wanted).time.s());
+    return kernels.back().second;
+  }
+
+  static std::vector<int> grid_key(const Plan& plan) {
+    std::vector<int> key{plan.tensor, plan.pipeline, plan.data, plan.data_replicate};
+    for (const Axis axis : plan.order) key.push_back(static_cast<int>(axis));
+    return key;
+  }
+
+  const StepGraph::Groups& groups(const Plan& plan, Places& of, AxisSet axes) {
+    const auto known = of.groups.find(axes);
+    if (known != of.groups.end()) return known->second;
+    return of.groups.emplace(axes, group_shapes(plan.grid(), axes, cluster, gpus)).first->second;
+  }
+
+  Price collective(const Plan& plan, Places& of, const strategies::Communication& what) {
+    const StepGraph::Groups& there = groups(plan, of, what.axes);
+    const auto [known, fresh] = prices.try_emplace({&there, what.op, what.bytes.count()});
+    if (!fresh || there.shapes.front().ranks == 1) return known->second;
+    double least = std::numeric_limits<double>::infinity();
+    for (const calibrate::GroupShape& shape : there.shapes) {
+      const double time = profile.collective(what.op, what.bytes, shape).total.time.s();
+      if (&shape == &there.shapes.front()) known->second.first = time;
+      least = std::min(least, time);
+    }
+    known->second.least = least;
+    return known->second;
+  }
+
+  WorkCost cost_of(const Plan& plan, Places& of, const std::vector<strategies::Work>& works) {
+    WorkCost sum;
+    for (const strategies::Work& work : works) {
+      double time = 0;
+      for (const base::Kernel& one : work.kernels) time += kernel(one);
+      Price beside;
+      if (work.communication) beside = collective(plan, of, *work.communication);
+      sum.time += std::max(time, beside.least);
+      sum.busy += std::max(time, beside.first);
+      sum.operators += (work.kernels.empty() ? 0 : 1) + (work.communication ? 1 : 0);
+    }
+    return sum;
+  }
+
+  /// Plans that differ in other ways only share a cut.
+  Cut& cut(const Plan& plan, Places& of) {
+    const strategies::Precision& p = plan.precision;
+    std::vector<std::int64_t> key{plan.sequence_parallel,
+                                  plan.micro_batch,
+                                  plan.sequence,
+                                  static_cast<std::int64_t>(plan.recompute),
+                                  plan.flash_attention,
+                                  static_cast<std::int64_t>(p.compute),
+                                  static_cast<std::int64_t>(p.parameters),
+                                  static_cast<std::int64_t>(p.gradients)};
+    // Where tensor-parallel groups sit decides their prices.
+    for (const int extent : grid_key(plan)) key.push_back(extent);
+    const auto [known, fresh] = cuts.try_emplace(std::move(key));
+    Cut& made = known->second;
+    if (!fresh) return made;
+    made.sharded = strategies::shard(model, plan);
+    for (const strategies::ShardedBlock& block : made.sharded.blocks)
+      made.blocks.push_back({cost_of(plan, of, block.forward), cost_of(plan, of, block.backward)});
+    return made;
+  }
+
+  const std::vector<std::vector<Cell>>& cells_of(const Plan& plan) {
+    const schedule::Shape shape{plan.pipeline, plan.virtual_stages, plan.micro_batches()};
+    const auto [known, fresh] =
+        cells.try_emplace({plan.schedule, shape.stages, shape.virtual_stages, shape.micro_batches});
+    if (fresh)
+      for (int stage = 0; stage < plan.pipeline; ++stage)
+        known->second.push_back(schedule::schedule_for(plan.schedule).cells(shape, stage));
+    return known->second;
+  }
+
+  double message(const Plan& plan, Places& of, base::Bytes bytes, int from, int to) {
+    const auto [near, unknown] = of.near.try_emplace({from, to}, 0);
+    if (unknown) near->second = near_of(plan, from, to);
+    const auto price = [&](int across) {
+      const auto [known, fresh] = messages.try_emplace({bytes.count(), across});
+      if (fresh)
+        known->second = profile
+                            .collective(Collective::send_receive, bytes,
+                                        pair_shape(cluster, gpus.front(), across != 0))
+                            .total.time.s();
+      return known->second;
+    };
+    if (near->second == 2) return std::min(price(0), price(1));
+    return price(near->second);
+  }
+
+  int near_of(const Plan& plan, int from, int to) const {
+    const strategies::RankGrid grid = plan.grid();
+    bool inside = false;
+    bool across = false;
+    for (int rank = 0; rank < grid.size(); ++rank) {
+      if (grid.coordinate(rank, Axis::pipeline) != from) continue;
+      const int peer = grid.moved(rank, Axis::pipeline, to);
+      (cluster.same_scale_up_domain(gpus[at(rank)], gpus[at(peer)]) ? inside : across) = true;
+    }
+    return inside && across ? 2 : across ? 1 : 0;
+  }
+};
+
+namespace {
+
+/// When a message between two virtual stages was sent and has arrived.
+struct Arrival {
+  double sent = -1;
+  double arrived = -1;
+};
+
+/// Goes through the cells of one stage as far as messages allow.
+class StageClock {
+ public:
+  /// What a stage asks of the prices.
+  struct Prices {
+    std::function<double(const strategies::Communication&)> collective;
+    std::function<double(int to)> message;  ///< to a stage
+  };
+
+  StageClock(const Plan& plan, const Cut& cut, const std::vector<strategies::Chunk>& chunks,
+             int index, const std::vector<Cell>& cells, Prices prices, double optimizer)
+      : plan_(plan),
+        cut_(cut),
+        stage_(plan, cut.sharded, chunks),
+        index_(index),
+        cells_(cells),
+        prices_(std::move(prices)),
+        optimizer_(optimizer),
+        last_backward_(chunks.size(), -1),
+        seen_forward_(chunks.size(), false) {
+    for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
+      for (const bool forward : {true, false}) {
+        whole_[forward ? 1 : 0].push_back(time_of(chunk, stage_.whole(chunk), forward));
+        buckets_[forward ? 1 : 0].push_back(price_buckets(chunk, forward));
+      }
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      if (!cells[i].forward) last_backward_[at(cells[i].chunk)] = static_cast<int>(i);
+    if (stage_.fully_sharded()) plan_gathers();
+    if (stage_.gathers_ahead()) gather_ahead();
+  }
+
+  bool done() const { return next_ == cells_.size(); }
+  /// Whether it got on. `arrivals` by [forward][virtual stage of the receiver][micro-batch].
+  bool advance(std::array<std::vector<std::vector<Arrival>>, 2>& arrivals) {
+    const std::size_t before = next_;
+    for (; next_ < cells_.size(); ++next_) {
+      const Cell& cell = cells_[next_];
+      const int here = cell.chunk * plan_.pipeline + index_;
+      const int last = plan_.pipeline * plan_.virtual_stages - 1;
+      double ready = 0;
+      if (cell.forward ? here > 0 : here < last) {
+        const Arrival& arrival = arrivals[cell.forward ? 1 : 0][at(here)][at(cell.micro_batch)];
+        if (arrival.arrived < 0) return next_ > before;
+        // The receive is posted when the one before is over.
+        received_ = std::max(received_, arrival.arrived);
+        ready = received_;
+      }
+      cell.forward ? forward(cell, ready) : backward(cell, ready);
+      const int to = here + (cell.forward ? 1 : -1);
+      if (to < 0 || to > last) continue;
+      Arrival& arrival = arrivals[cell.forward ? 1 : 0][at(to)][at(cell.micro_batch)];
+      arrival.sent = std::max(compute_, send_);
+      arrival.arrived = arrival.sent + prices_.message(to % plan_.pipeline);
+      send_ = arrival.arrived;
+      if (!plan_.overlap.point_to_point) blocked_ = send_;
+    }
+    return next_ > before;
+  }
+
+  double finish() {
+    for (const Pending& pending : pending_) reduce_all(pending.chunk, compute_, pending.last);
+    compute_ = std::max({compute_, blocked_, before_optimizer_}) + optimizer_;
+    if (stage_.gathers_shards() && !stage_.gathers_ahead()) {
+      data_ = std::max(data_, compute_);
+      for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
+        for (const Bucket& bucket : buckets_[1][at(chunk)]) data_ += bucket.gathering;
+    }
+    return std::max({compute_, data_, replica_, send_, received_});
+  }
+
+ private:
+  struct Pending {
+    int chunk = 0;
+    bool last = false;
+  };
+  /// A bucket of units: their computation, and the collectives that carry it.
+  struct Bucket {
+    double time = 0;
+    double gathering = 0;
+    double reduction = 0;          ///< on the communicator of the shards
+    double replica_reduction = 0;  ///< on that of the replicas
+    bool empty = false;            ///< nothing to reduce
+  };
+
+  std::vector<Bucket> price_buckets(int chunk, bool forward) const {
+    std::vector<Bucket> buckets;
+    if (plan_.data == 1) return buckets;
+    for (const Range& range : stage_.buckets(chunk, !forward)) {
+      Bucket& bucket = buckets.emplace_back();
+      bucket.time = time_of(chunk, range, forward);
+      if (stage_.sharded_state())
+        bucket.gathering = prices_.collective(stage_.gathering(chunk, range).communication);
+      if (forward) continue;
+      const std::vector<DataCollective> reduction = stage_.reduction(chunk, range);
+      bucket.empty = reduction.empty();
+      for (const DataCollective& one : reduction)
+        (one.stream == Stream::data_comm ? bucket.reduction : bucket.replica_reduction) =
+            prices_.collective(one.communication);
+    }
+    return buckets;
+  }
+
+  double time_of(int chunk, Range range, bool forward) const {
+    WorkCost sum;
+    for (int unit = range.first; unit < range.end; ++unit) {
+      const BlockCost& block = cut_.blocks[at(stage_.block_index(chunk, unit))];
+      const WorkCost& one = forward ? block.forward : block.backward;
+      sum.time += one.time;
+      sum.busy += one.busy;
+      sum.operators += one.operators;
+    }
+    return sum.time + std::max(0.0, plan_.operator_dispatch.s() * sum.operators - sum.busy);
+  }
+
+  void run(double time, double ready) {
+    compute_ = std::max({compute_, ready, blocked_}) + time;
+    blocked_ = 0;
+  }
+
+  void forward(const Cell& cell, double ready) {
+    const bool first = !seen_forward_[at(cell.chunk)];
+    seen_forward_[at(cell.chunk)] = true;
+    if (!stage_.fully_sharded() && (!first || gathered_.empty())) {
+      run(whole_[1][at(cell.chunk)], ready);
+      return;
+    }
+    const std::vector<Bucket>& buckets = buckets_[1][at(cell.chunk)];
+    for (std::size_t i = 0; i < buckets.size(); ++i) {
+      const double parameters =
+          stage_.fully_sharded() ? gather_unit() : gathered_[at(cell.chunk)][i];
+      run(buckets[i].time, std::max(ready, parameters));
+      if (stage_.fully_sharded()) unit_runs_.push_back(compute_);
+      ready = 0;
+    }
+  }
+
+  void backward(const Cell& cell, double ready) {
+    const bool last = last_backward_[at(cell.chunk)] == static_cast<int>(next_);
+    const bool reduces = stage_.reduces(last);
+    if (!stage_.splits_backward(reduces)) {
+      run(whole_[0][at(cell.chunk)], ready);
+      if (reduces && plan_.zero >= 2)
+        reduce_all(cell.chunk, compute_, last);
+      else if (reduces)
+        pending_.push_back({cell.chunk, last});
+      return;
+    }
+    for (const Bucket& bucket : buckets_[0][at(cell.chunk)]) {
+      const double gathered = stage_.fully_sharded() ? gather_unit() : 0;
+      run(bucket.time, std::max(ready, gathered));
+      if (stage_.fully_sharded()) unit_runs_.push_back(compute_);
+      ready = 0;
+      if (reduces) reduce(bucket, compute_, last);
+    }
+  }
+
+  void reduce_all(int chunk, double after, bool last) {
+    for (const Bucket& bucket : buckets_[0][at(chunk)]) reduce(bucket, after, last);
+  }
+  void reduce(const Bucket& bucket, double after, bool last) {
+    if (bucket.empty) return;
+    after = data_ = std::max(data_, after) + bucket.reduction;
+    if (bucket.replica_reduction > 0)
+      after = replica_ = std::max(replica_, after) + bucket.replica_reduction;
+    if (last) before_optimizer_ = std::max(before_optimizer_, after);
+  }
+
+  void gather_ahead() {
+    for (const std::vector<Bucket>& buckets : buckets_[1]) {
+      gathered_.emplace_back();
+      for (const Bucket& bucket : buckets) gathered_.back().push_back(data_ += bucket.gathering);
+    }
+  }
+
+  /// FSDP, as the program of a stage has it: see StageBuilder::gather_unit.
+  void plan_gathers() {
+    for (const Cell& cell : cells_)
+      for (const Bucket& bucket : buckets_[cell.forward ? 1 : 0][at(cell.chunk)])
+        unit_uses_.push_back(bucket.gathering);
+  }
+  double gather_unit() {
+    const std::size_t unit = unit_runs_.size();
+    const std::size_t ahead = plan_.overlap.parameter_gather ? 2 : 1;
+    while (unit_gathers_.size() < std::min(unit + ahead, unit_uses_.size())) {
+      const std::size_t gather = unit_gathers_.size();
+      if (gather >= ahead) data_ = std::max(data_, unit_runs_[gather - ahead]);
+      data_ += unit_uses_[gather];
+      unit_gathers_.push_back(data_);
+    }
+    return unit_gathers_[unit];
+  }
+
+  const Plan& plan_;
+  const Cut& cut_;
+  Stage stage_;
+  int index_;
+  const std::vector<Cell>& cells_;
+  Prices prices_;
+  double optimizer_;
+  std::array<std::vector<double>, 2> whole_;  // by forward, chunk
+  std::vector<int> last_backward_;
+  std::vector<bool> seen_forward_;
+  std::array<std::vector<std::vector<Bucket>>, 2> buckets_;  // by forward, chunk
+  std::vector<std::vector<double>> gathered_;                // by chunk, bucket: when it is there
+  std::vector<double> unit_uses_;
+  std::vector<double> unit_gathers_;
+  std::vector<double> unit_runs_;
+  std::vector<Pending> pending_;
+  std::size_t next_ = 0;
+  // When each stream is free.
+  double compute_ = 0;
+  double data_ = 0;
+  double replica_ = 0;
+  double send_ = 0;
+  double received_ = 0;
+  double blocked_ = 0;           // a send that the next computation waits for
+  double before_optimizer_ = 0;  // gradients that it waits for
+};
+
+}  // namespace
+
+Estimator::Estimator(const strategies::ModelSpec& model, const topology::Cluster& cluster,
+                     const calibrate::Profile& profile)
+    : impl_(std::make_unique<Impl>(Impl{model, cluster, profile, {}, {}, {}, {}, {}, {}, {}})) {
+  impl_->gpus.resize(at(cluster.gpu_count()));
+  std::iota(impl_->gpus.begin(), impl_->gpus.end(), topology::GpuId{0});
+}
+
+Estimator::~Estimator() = default;
+
+base::Seconds Estimator::step(const Plan& plan) {
+  Places& places = impl_->places[Impl::grid_key(plan)];
+  const Cut& cut = impl_->cut(plan, places);
+  const std::vector<std::vector<Cell>>& cells = impl_->cells_of(plan);
+  const std::vector<std::vector<strategies::Chunk>> chunks =
+      strategies::cut_layers(plan, impl_->model);
+  std::array<std::vector<std::vector<Arrival>>, 2> arrivals;
+  for (auto& direction : arrivals)
+    direction.assign(at(plan.pipeline * plan.virtual_stages),
+                     std::vector<Arrival>(at(plan.micro_batches())));
+  std::vector<StageClock> stages;
+  stages.reserve(at(plan.pipeline));
+  for (int s = 0; s < plan.pipeline; ++s) {
+    const base::Bytes traffic = Stage(plan, cut.sharded, chunks[at(s)]).optimizer_traffic();
+    stages.emplace_back(
+        plan, cut, chunks[at(s)], s, cells[at(s)],
+        StageClock::Prices{
+            [&](const strategies::Communication& what) {
+              return impl_->collective(plan, places, what).least;
+            },
+            [&, s](int to) { return impl_->message(plan, places, cut.sharded.boundary, s, to); }},
+        impl_->kernel(base::MemoryBound{traffic, 1}));
+  }
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (StageClock& stage : stages) moved = stage.advance(arrivals) || moved;
+  }
+  double step = 0;
+  for (StageClock& stage : stages) {
+    CHECK_INVARIANT(stage.done());
+    step = std::max(step, stage.finish());
+  }
+  return base::Seconds::from_s(step);
+}
+
+}  // namespace sim

@@ -1,0 +1,80 @@
+#include "sim/estimate.hpp"
+
+#include "base/document.hpp"
+#include "calibrate/hardware_profile.hpp"
+#include "sim/analytic.hpp"
+#include "sim/build_step.hpp"
+#include "sim/scenario.hpp"
+#include "strategies/model.hpp"
+#include "strategies/shard.hpp"
+#include "tests/sim/random_step.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/topology/support.hpp"
+
+namespace sim {
+namespace {
+
+const std::string scenarios = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/";
+
+strategies::Plan random_plan(Dice& pick) {
+  const auto one_of = [&](std::initializer_list<int> values) {
+    return *(values.begin() + pick(static_cast<int>(values.size())));
+  };
+  strategies::Plan plan;
+  plan.tensor = one_of({1, 2, 4, 8});
+  plan.pipeline = one_of({1, 1, 2, 4});
+  plan.data_replicate = one_of({1, 1, 1, 2});
+  plan.zero = one_of({0, 1, 2, 3});
+  plan.sequence_parallel = pick(2) == 0 && plan.tensor > 1;
+  plan.schedule = static_cast<strategies::ScheduleKind>(pick(3));
+  plan.virtual_stages =
+      plan.schedule == strategies::ScheduleKind::interleaved ? one_of({1, 2, 4}) : 1;
+  plan.micro_batch = one_of({1, 2});
+  plan.global_batch = one_of({32, 64});
+  plan.sequence = one_of({512, 4096});
+  plan.recompute = static_cast<strategies::Recompute>(pick(3));
+  plan.overlap.gradient_reduce = pick(3) > 0;
+  plan.overlap.parameter_gather = pick(3) > 0;
+  plan.overlap.point_to_point = pick(2) == 0;
+  plan.operator_dispatch = base::Seconds::from_us(one_of({0, 80, 500}));
+  if (pick(4) == 0) plan.bucket = base::Bytes::from_mib(one_of({1, 100}));
+  return plan;
+}
+
+TEST_CASE("the estimate of a plan is the analytic time of its step") {
+  const std::string file = scenarios + "models/llama-3.1-8b/config.json";
+  const auto text = base::read_file(file);
+  REQUIRE(text);
+  const auto model = strategies::read_hf_config(*text, file, nullptr);
+  REQUIRE(model);
+  // Four nodes of eight, and nodes of two kinds, of which groups have other shapes.
+  const auto cluster = topology::cluster_from(
+      GENERATE("nodes: {type: dgx-h100, count: 4}\nfabric: {kind: rail_optimized}\n",
+               "nodes: [{type: dgx-h100, count: 3}, {node: {base: dgx-h100, nics: 2}, count: 2, "
+               "usable_gpus: 4}]\nfabric: {kind: fat_tree}\n"));
+  REQUIRE(cluster);
+  const auto profile = calibrate::make_hardware_profile(cluster->gpu_spec(0),
+                                                        scenarios + "hardware", {.in_step = true});
+  REQUIRE(profile);
+  const std::vector<topology::GpuId> gpus = in_order(cluster->gpu_count());
+  Estimator estimator(*model, *cluster, **profile);
+  Dice pick(1);
+  int compared = 0;
+  for (int i = 0; i < 3000 && compared < 400; ++i) {
+    strategies::Plan plan = random_plan(pick);
+    if (base::has_errors(strategies::check_plan(plan, *model, cluster->gpu_count(), {}))) continue;
+    const auto ranks = static_cast<std::size_t>(plan.grid().size());
+    const std::vector<topology::GpuId> used(gpus.begin(),
+                                            gpus.begin() + static_cast<std::ptrdiff_t>(ranks));
+    const strategies::ShardedGraph sharded = strategies::shard(*model, plan);
+    const StepGraph graph = build_step({*model, plan, sharded, *cluster, used, **profile});
+    INFO(strategies::describe(plan));
+    CHECK(estimator.step(plan).s() ==
+          Approx(analyse(graph, *cluster, used).step.s()).epsilon(1e-9));
+    ++compared;
+  }
+  CHECK(compared == 400);
+}
+
+}  // namespace
+}  // namespace sim
