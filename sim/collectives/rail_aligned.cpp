@@ -1,3 +1,5 @@
+#include <map>
+
 #include "base/check.hpp"
 #include "sim/collectives/layout.hpp"
 #include "sim/collectives/table.hpp"
@@ -11,24 +13,14 @@ namespace sim::collectives {
 
 namespace {
 
-/// Members of a node on one rail.
-std::vector<int> on_rail(const std::vector<int>& node, std::span<const Member> members, int rail) {
-  std::vector<int> found;
-  for (const int member : node)
-    if (members[static_cast<std::size_t>(member)].rail == rail) found.push_back(member);
-  return found;
-}
+using Rails = std::map<int, std::vector<int>>;
 
-/// For each member its place among those of its node on its rail.
-std::vector<std::size_t> places_on_rails(const Nodes& nodes, std::span<const Member> members) {
-  std::vector<std::size_t> places(members.size());
-  for (const std::vector<int>& node : nodes)
-    for (std::size_t i = 0; i < node.size(); ++i)
-      for (std::size_t j = 0; j < i; ++j)
-        if (members[static_cast<std::size_t>(node[i])].rail ==
-            members[static_cast<std::size_t>(node[j])].rail)
-          ++places[static_cast<std::size_t>(node[i])];
-  return places;
+/// Members of a node by rail.
+Rails rails_of(const std::vector<int>& node, std::span<const Member> members) {
+  Rails rails;
+  for (const int member : node)
+    rails[members[static_cast<std::size_t>(member)].rail].push_back(member);
+  return rails;
 }
 
 }  // namespace
@@ -40,26 +32,32 @@ Expansion expand_rail_aligned(const Demand& demand, std::span<const Member> memb
   const int ranks = static_cast<int>(members.size());
   if (ranks < 2) return {};
   const Nodes nodes = nodes_of(members);
-  const std::vector<std::size_t> places = places_on_rails(nodes, members);
+  std::vector<Rails> rails;
+  rails.reserve(nodes.size());
+  for (const std::vector<int>& node : nodes) rails.push_back(rails_of(node, members));
   Expansion out;
   bool relayed = nodes.size() == 1;
-  for (const std::vector<int>& node : nodes) {
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
     Flows flows;  // of this node's members: no other node adds to them
-    for (int to = 0; to < ranks; ++to) {
-      const Member& receiver = members[static_cast<std::size_t>(to)];
-      const bool own = receiver.domain == members[static_cast<std::size_t>(node.front())].domain;
-      const std::vector<int> helpers =
-          own ? std::vector<int>{} : on_rail(node, members, receiver.rail);
-      for (const int from : node) {
-        const double bytes = sent(demand, ranks, from, to);
-        if (helpers.empty() || members[static_cast<std::size_t>(from)].rail == receiver.rail) {
-          flows.add(from, to, bytes);
-          continue;
-        }
-        const int helper = helpers[places[static_cast<std::size_t>(to)] % helpers.size()];
-        flows.add(from, helper, bytes);
-        flows.add(helper, to, bytes);
-        relayed = true;
+    for (const int from : nodes[n])
+      for (const int to : nodes[n]) flows.add(from, to, sent(demand, ranks, from, to));
+    for (std::size_t target = 0; target < nodes.size(); ++target) {
+      if (target == n) continue;
+      for (const auto& [rail, receivers] : rails[target]) {
+        const auto own = rails[n].find(rail);
+        for (std::size_t place = 0; place < receivers.size(); ++place)
+          for (const int from : nodes[n]) {
+            const int to = receivers[place];
+            const double bytes = sent(demand, ranks, from, to);
+            if (own == rails[n].end() || members[static_cast<std::size_t>(from)].rail == rail) {
+              flows.add(from, to, bytes);
+              continue;
+            }
+            const int helper = own->second[place % own->second.size()];
+            flows.add(from, helper, bytes);
+            flows.add(helper, to, bytes);
+            relayed = true;
+          }
       }
     }
     const std::vector<Flow> whole = flows.take();
