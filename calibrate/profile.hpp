@@ -60,6 +60,12 @@ struct CollectiveCost {
   CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring;
   Protocol protocol = Protocol::none;
   int channels = 0;  ///< SMs that serve it; 0 when unknown
+  /// Share of a GPU that it takes from kernels which run beside it: of the SMs, or of the memory
+  /// bandwidth if that is more.
+  double gpu_share = 0;
+
+  /// Seconds in which bytes move.
+  double wire_time() const { return total.time > latency ? (total.time - latency).s() : 0.0; }
 };
 
 /// Prices kernels on one GPU model and collectives on its links.

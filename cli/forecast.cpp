@@ -66,12 +66,13 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                   .gpu_of_rank = gpu_of_rank,
                                   .profile = **profile});
   const sim::Timeline bound = sim::analyse(result.graph, scenario.cluster, gpu_of_rank);
-  result.timeline =
-      fidelity == sim::Fidelity::analytic
-          ? bound
-          : sim::simulate(
-                result.graph, scenario.cluster, gpu_of_rank,
-                {.fidelity = fidelity, .ecmp_seed = scenario.ecmp_seed, .progress = progress});
+  result.timeline = fidelity == sim::Fidelity::analytic
+                        ? bound
+                        : sim::simulate(result.graph, scenario.cluster, gpu_of_rank,
+                                        {.fidelity = fidelity,
+                                         .ecmp_seed = scenario.ecmp_seed,
+                                         .fold = scenario.fold,
+                                         .progress = progress});
   const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
   result.report = sim::summarise({.scenario = scenario.name,
                                   .model = model_text(scenario.model),

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "base/check.hpp"
 #include "sim/report.hpp"
@@ -116,11 +118,22 @@ class RankBreakdown {
 }  // namespace
 
 Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
-  Breakdown mean;
+  // Ranks that share their spans are measured once.
+  struct Alike {
+    int rank = 0;
+    int count = 0;
+  };
+  std::map<std::pair<std::uint32_t, std::uint16_t>, Alike> classes;  // by first span and program
   const int ranks = graph.grid.size();
-  const double share = 1.0 / ranks;
   for (int rank = 0; rank < ranks; ++rank) {
-    const Breakdown one = RankBreakdown(graph, timeline, rank).measure();
+    const auto i = static_cast<std::size_t>(rank);
+    const auto key = std::pair(timeline.first_span[i], graph.program_of_rank[i]);
+    ++classes.try_emplace(key, Alike{rank, 0}).first->second.count;
+  }
+  Breakdown mean;
+  for (const auto& [key, alike] : classes) {
+    const Breakdown one = RankBreakdown(graph, timeline, alike.rank).measure();
+    const double share = static_cast<double>(alike.count) / ranks;
     for (Seconds Breakdown::*part :
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
           &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,

@@ -52,6 +52,7 @@ class StageBuilder {
     cells_ = schedule::schedule_for(plan_.schedule)
                  .cells({plan_.pipeline, plan_.virtual_stages, plan_.micro_batches()}, stage_);
     find_last_backwards();
+    if (fully_sharded()) plan_gathers();
     if (gathers_ahead()) gather_parameters_ahead();
     for (std::size_t i = 0; i < cells_.size(); ++i)
       cells_[i].forward ? forward_cell(i) : backward_cell(i);
@@ -233,7 +234,7 @@ class StageBuilder {
     std::vector<Range> parts{whole(cell.chunk)};
     if (fully_sharded() || !ahead.empty()) parts = buckets(cell.chunk, /*backward=*/false);
     for (std::size_t part = 0; part < parts.size(); ++part) {
-      if (fully_sharded()) waits.push_back(gather_unit(cell, parts[part]));
+      if (fully_sharded()) waits.push_back(gather_unit());
       if (!ahead.empty()) waits.push_back(gather_tasks_.at({cell.chunk, parts[part]}));
       const std::uint32_t task = run(segment(true, cell.chunk, parts[part]), cell, waits);
       if (part == 0) memory_.begin_forward(task, saved(cell.chunk));
@@ -252,7 +253,7 @@ class StageBuilder {
     const std::vector<Range> parts =
         split ? buckets(cell.chunk, /*backward=*/true) : std::vector<Range>{whole(cell.chunk)};
     for (std::size_t part = 0; part < parts.size(); ++part) {
-      if (fully_sharded()) waits.push_back(gather_unit(cell, parts[part]));
+      if (fully_sharded()) waits.push_back(gather_unit());
       const std::uint32_t task = run(segment(false, cell.chunk, parts[part]), cell, waits);
       if (part == 0) memory_.begin_backward(task, working(cell.chunk));
       if (part + 1 == parts.size())
@@ -300,7 +301,7 @@ class StageBuilder {
                          {Collective::reduce_scatter, Axis::data_shard, bytes}, cell, {after});
       if (plan_.data_replicate > 1)
         done =
-            communicate(Stream::data_comm, CommKind::data, "all-reduce gradient shards",
+            communicate(Stream::replica_comm, CommKind::data, "all-reduce gradient shards",
                         {Collective::all_reduce, Axis::data_replicate, ceil_div(bytes, shards())},
                         cell, {done});
     }
@@ -333,18 +334,31 @@ class StageBuilder {
     return 0;
   }
 
-  /// FSDP: the parameters of one unit, for one use. It may be gathered while the unit before it is
-  /// computed, but not earlier: two gathered units are held at a time.
-  std::uint32_t gather_unit(const Cell& cell, Range range) {
-    const Bytes bytes = parameter_bytes(parameters(cell.chunk, range));
-    std::vector<std::uint32_t> waits;
+  /// FSDP: what is gathered in the course of the step, one unit after the other.
+  void plan_gathers() {
+    for (const Cell& cell : cells_)
+      for (const Range& range : buckets(cell.chunk, /*backward=*/!cell.forward))
+        unit_uses_.emplace_back(cell, range);
+  }
+
+  /// The gathering of the unit that is computed next. The one after it is asked for here too if
+  /// it overlaps, before gradients of this unit queue up on the same communicator, and is gathered
+  /// while this unit is computed, but not earlier: two gathered units are held at a time.
+  std::uint32_t gather_unit() {
+    const std::size_t unit = unit_runs_.size();
     const std::size_t ahead = plan_.overlap.parameter_gather ? 2 : 1;
-    if (unit_runs_.size() >= ahead) waits.push_back(unit_runs_[unit_runs_.size() - ahead]);
-    const std::uint32_t task =
-        communicate(Stream::parameter_comm, CommKind::parameter, "all-gather parameters",
-                    {Collective::all_gather, Axis::data_shard, bytes}, cell, waits);
-    memory_.change(task, /*at_end=*/false, MemoryPart::buffers, bytes.count());
-    return task;
+    while (unit_gathers_.size() < std::min(unit + ahead, unit_uses_.size())) {
+      const auto& [cell, range] = unit_uses_[unit_gathers_.size()];
+      const Bytes bytes = parameter_bytes(parameters(cell.chunk, range));
+      std::vector<std::uint32_t> waits;
+      if (unit_gathers_.size() >= ahead) waits.push_back(unit_runs_[unit_gathers_.size() - ahead]);
+      const std::uint32_t task =
+          communicate(Stream::data_comm, CommKind::parameter, "all-gather parameters",
+                      {Collective::all_gather, Axis::data_shard, bytes}, cell, waits);
+      memory_.change(task, /*at_end=*/false, MemoryPart::buffers, bytes.count());
+      unit_gathers_.push_back(task);
+    }
+    return unit_gathers_[unit];
   }
   void release_unit(std::uint32_t task, const Cell& cell, Range range) {
     unit_runs_.push_back(task);
@@ -368,7 +382,7 @@ class StageBuilder {
   }
   std::uint32_t gather_shards(int chunk, Range range, const std::vector<std::uint32_t>& waits) {
     return communicate(
-        Stream::parameter_comm, CommKind::parameter, "all-gather parameters",
+        Stream::data_comm, CommKind::parameter, "all-gather parameters",
         {Collective::all_gather, Axis::data_shard, parameter_bytes(parameters(chunk, range))},
         {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
   }
@@ -424,8 +438,10 @@ class StageBuilder {
   std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for
   std::vector<std::vector<Range>> gathered_;   // per chunk: ranges gathered ahead
   std::map<std::pair<int, Range>, std::uint32_t> gather_tasks_;
-  std::vector<std::uint32_t> unit_runs_;  // computations of FSDP units, in order
-  std::vector<Pending> pending_;          // backwards whose gradients are not yet sent
+  std::vector<std::pair<Cell, Range>> unit_uses_;  // FSDP: units in the order they are computed,
+  std::vector<std::uint32_t> unit_gathers_;        // their gatherings
+  std::vector<std::uint32_t> unit_runs_;           // and computations
+  std::vector<Pending> pending_;                   // backwards whose gradients are not yet sent
   std::vector<std::uint32_t> before_optimizer_;
 };
 

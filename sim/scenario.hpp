@@ -23,6 +23,7 @@ struct Scenario {
   std::string cluster_text;  ///< one line about it
   strategies::Plan plan;     ///< with `data` filled in
   Fidelity fidelity = Fidelity::hybrid;
+  bool fold = true;  ///< see EngineOptions
   std::uint64_t ecmp_seed = 0;
   std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
   base::Diagnostics notes;           ///< warnings and notes to show with the answer

@@ -111,7 +111,13 @@ std::vector<std::uint32_t> collective_sequence(const StepGraph& graph, const Pro
 
 void check_communicators(const StepGraph& graph) {
   const int ranks = graph.grid.size();
-  for (const StepGraph::Groups& groups : graph.groups)
+  for (const StepGraph::Groups& groups : graph.groups) {
+    int streams = 0;
+    for (int s = 0; s < stream_count; ++s)
+      streams += std::any_of(graph.programs.begin(), graph.programs.end(), [&](const Program& p) {
+        return !collective_sequence(graph, p, static_cast<Stream>(s), groups.axes).empty();
+      });
+    CHECK_INVARIANT(streams <= 1);  // or operations of one communicator would overlap
     for (int s = 0; s < stream_count; ++s) {
       std::map<std::vector<std::uint32_t>, int> numbers;  // equal sequences, equal numbers
       std::vector<int> number_of_program;
@@ -129,6 +135,7 @@ void check_communicators(const StepGraph& graph) {
         CHECK_INVARIANT(expected == number);
       }
     }
+  }
 }
 
 /// What identifies a message between two given ranks.
@@ -197,7 +204,7 @@ std::string_view name_of(Stream stream) {
   switch (stream) {
     case Stream::compute: return "compute";
     case Stream::data_comm: return "data";
-    case Stream::parameter_comm: return "parameter";
+    case Stream::replica_comm: return "replica";
     case Stream::send: return "send";
     case Stream::receive: return "receive";
   }

@@ -14,9 +14,17 @@
 /// as much memory as 16. The analytic engine, the SimGrid engine and a hardware executor read it.
 namespace sim {
 
-/// Tasks of one stream run one after the other, in program order; streams run side by side.
-/// One stream per communicator and direction, as torchcomms and NCCL have them.
-enum class Stream : std::uint8_t { compute, data_comm, parameter_comm, send, receive };
+/// Tasks of one stream run one after the other, in program order; streams run side by side, and a
+/// dependency between them holds a stream up, not the host. One stream per communicator, as
+/// torchcomms and NCCL have them: operations on one communicator are serial, those of different
+/// ones concurrent. Collectives that computation waits for anyway run on the compute stream.
+enum class Stream : std::uint8_t {
+  compute,
+  data_comm,     ///< the data-parallel group, or its shards (HSDP)
+  replica_comm,  ///< HSDP: equal shards of different replicas
+  send,
+  receive,
+};
 inline constexpr int stream_count = 5;
 
 /// What a piece of time is spent on, for the breakdown.

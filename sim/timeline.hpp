@@ -24,10 +24,16 @@ struct Timeline {
   std::vector<Span> spans;                ///< per rank, one per task of its program, same order
   /// Bytes that crossed each link of the cluster graph; empty from an executor without links.
   std::vector<double> link_bytes;
+  /// Seconds in which a link was asked for more than its rate, and seconds that its transfers would
+  /// have saved had it been wide enough; by LinkId, empty from an executor without links.
+  std::vector<double> link_busy_s;
+  std::vector<double> link_lost_s;
   /// Bytes that crossed scale-up links inside collectives executed as durations (no flows).
   double private_bytes = 0;
+  int actors = 0;  ///< ranks played: one of each class of ranks that are alike
   /// For the scaling benchmark: durations and transfers that were simulated; of these, transfers
-  /// from GPU to GPU; of these, transfers that had to share a link and so went through SimGrid.
+  /// over links that may hold them up; of these, transfers that had to share a link and so went
+  /// through SimGrid.
   std::uint64_t activities = 0;
   std::uint64_t transfers = 0;
   std::uint64_t shared_transfers = 0;

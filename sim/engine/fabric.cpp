@@ -23,8 +23,11 @@ Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions opti
     fabric.rail_of_gpu.push_back(cluster.rail_of(gpu));
   const auto router = std::make_shared<const topology::Router>(cluster, options);
   fabric.route = [router](topology::GpuId from, topology::GpuId to,
-                          std::vector<topology::LinkId>& links) {
-    return router->route(from, to, links);
+                          std::vector<topology::Route>& routes) {
+    topology::Route route;
+    if (!router->route(from, to, route.hops)) return false;
+    routes.push_back(std::move(route));
+    return true;
   };
   return fabric;
 }

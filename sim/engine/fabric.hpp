@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "topology/cluster.hpp"
@@ -9,13 +10,15 @@
 /// Parts of the simulator behind `simulate`; nothing here is for other modules.
 namespace sim::engine {
 
-/// What the player needs to know of a cluster.
+/// What the simulation needs to know of a cluster.
 struct Fabric {
   std::vector<double> link_rate;   ///< bytes a second, by LinkId
   std::vector<int> domain_of_gpu;  ///< scale-up domain
   std::vector<int> rail_of_gpu;    ///< NIC that it uses, counted in its node
-  /// Appends the links of the path; false when there is none.
-  std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::LinkId>&)> route;
+  /// Appends the paths between two GPUs, see topology::Router; false when there is none.
+  std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::Route>&)> route;
+  /// Bundles that the routes so far refer to; null where there are none.
+  std::function<std::span<const topology::Bundle>()> bundles;
 };
 
 /// Scale-up domain of each GPU.

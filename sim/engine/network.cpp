@@ -9,9 +9,6 @@ namespace sim::engine {
 
 namespace {
 
-/// Rounding of sums of rates may not turn a link that is exactly full into a busy one.
-constexpr double calm_slack = 1 + 1e-6;
-
 std::uint64_t bit(std::size_t i) { return std::uint64_t{1} << i; }
 
 Tag end_tag(std::uint32_t id, std::uint32_t generation) {
@@ -20,23 +17,33 @@ Tag end_tag(std::uint32_t id, std::uint32_t generation) {
 
 }  // namespace
 
-Network::Network(std::vector<double> link_rate, bool everything_shared)
+Network::Network(const std::vector<double>& link_rate, bool everything_shared)
     : solver_(link_rate), everything_shared_(everything_shared) {
   links_.resize(link_rate.size());
   for (std::size_t i = 0; i < link_rate.size(); ++i) links_[i].rate = link_rate[i];
 }
 
-PathId Network::add_path(std::vector<std::uint32_t> links) {
-  std::sort(links.begin(), links.end());
-  CHECK_INVARIANT(!links.empty() && links.size() <= 64 && links.back() < links_.size());
-  CHECK_INVARIANT(std::adjacent_find(links.begin(), links.end()) == links.end());
-  links.shrink_to_fit();
-  paths_.push_back({std::move(links), 0});
+PathId Network::add_path(std::vector<Hop> hops) {
+  std::sort(hops.begin(), hops.end(), [](const Hop& a, const Hop& b) { return a.link < b.link; });
+  CHECK_INVARIANT(!hops.empty() && hops.size() <= 64 && hops.back().link < links_.size());
+  for (std::size_t i = 1; i < hops.size(); ++i) CHECK_INVARIANT(hops[i - 1].link != hops[i].link);
+  hops.shrink_to_fit();
+  paths_.push_back(std::move(hops));
   return static_cast<PathId>(paths_.size() - 1);
 }
 
 bool Network::is_busy(const Link& link) const {
   return everything_shared_ ? !link.present.empty() : link.demand > link.rate * calm_slack;
+}
+
+/// Before the demand on a link changes: books the time since it last did.
+void Network::account(Link& link) const {
+  if (link.demand > link.rate * calm_slack) {
+    const double time = now_ - link.since;
+    link.use.busy += time;
+    link.use.lost += time * (1 - link.rate / link.demand);
+  }
+  link.since = now_;
 }
 
 void Network::start(PathId path, double bytes, double rate, Tag tag) {
@@ -50,14 +57,13 @@ void Network::start(PathId path, double bytes, double rate, Tag tag) {
   Transfer& transfer = transfers_[id];
   const std::uint32_t generation = transfer.generation + 1;
   transfer = {path, generation, tag, bytes, rate};
-  Path& along = paths_[path];
   ++counts_.transfers;
-  along.bytes += bytes;
   bytes_sent_ += bytes;
-  for (const std::uint32_t index : along.links) {
-    Link& link = links_[index];
+  for (const Hop& hop : paths_[path]) {
+    Link& link = links_[hop.link];
+    account(link);
     link.present.push_back(id);
-    link.demand += rate;
+    link.demand += rate * hop.weight;
     if (link.busy) {
       ++transfer.busy_links;
     } else if (is_busy(link)) {
@@ -76,13 +82,14 @@ void Network::leave(std::uint32_t id) {
   Transfer& transfer = transfers_[id];
   transfer.waiting = false;
   ++transfer.generation;
-  for (const std::uint32_t index : paths_[transfer.path].links) {
-    Link& link = links_[index];
+  for (const Hop& hop : paths_[transfer.path]) {
+    Link& link = links_[hop.link];
+    account(link);
     auto& present = link.present;
     *std::find(present.begin(), present.end(), id) = present.back();
     present.pop_back();
     // An idle link is exactly idle, so that rounding does not add up over a long step.
-    link.demand = present.empty() ? 0 : link.demand - transfer.rate;
+    link.demand = present.empty() ? 0 : link.demand - transfer.rate * hop.weight;
     if (!link.busy || is_busy(link)) continue;
     link.busy = false;
     for (const std::uint32_t one : present)
@@ -124,13 +131,13 @@ void Network::settle(std::uint32_t id) {
     if (transfer.shared) run_alone(id, solver_.stop(id));
     return;
   }
-  const std::vector<std::uint32_t>& path = paths_[transfer.path].links;
+  const Path& path = paths_[transfer.path];
   std::uint64_t busy = 0;
   minded_.clear();
   for (std::size_t i = 0; i < path.size(); ++i) {
-    if (!links_[path[i]].busy) continue;
+    if (!links_[path[i].link].busy) continue;
     busy |= bit(i);
-    minded_.push_back(path[i]);
+    minded_.insert(minded_.end(), path[i].weight, path[i].link);
   }
   if (transfer.shared && (busy & ~transfer.minded) == 0) return;
   const double left =
@@ -193,13 +200,6 @@ void Network::run(Handler handler) {
   wake(0);
   solver_.run({woken, ended});
   CHECK_INVARIANT(agenda_.empty() && waiting_.empty() && solver_.active() == 0);
-}
-
-std::vector<double> Network::link_bytes() const {
-  std::vector<double> bytes(links_.size(), 0.0);
-  for (const Path& path : paths_)
-    for (const std::uint32_t link : path.links) bytes[link] += path.bytes;
-  return bytes;
 }
 
 }  // namespace sim::engine

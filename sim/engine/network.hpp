@@ -14,6 +14,9 @@ namespace sim::engine {
 using Tag = std::uint64_t;
 using PathId = std::uint32_t;
 
+/// Rounding of sums of rates may not turn a link that is exactly full into a busy one.
+inline constexpr double calm_slack = 1 + 1e-6;
+
 /// The agenda of the simulation and the transfers on the links.
 ///
 /// A link on which the rate caps of all present transfers add up to no more than its rate is calm:
@@ -35,10 +38,21 @@ class Network {
     std::uint64_t shared_transfers = 0;  ///< those that SimGrid played
   };
 
-  explicit Network(std::vector<double> link_rate, bool everything_shared = false);
+  struct Hop {
+    std::uint32_t link = 0;
+    /// A transfer stands for others like it: so many of them cross this link.
+    std::uint32_t weight = 1;
+  };
+  /// What became of a link.
+  struct LinkUse {
+    double busy = 0;  ///< seconds in which it was asked for more than its rate
+    double lost = 0;  ///< seconds that its transfers would have saved had it been wide enough
+  };
+
+  explicit Network(const std::vector<double>& link_rate, bool everything_shared = false);
 
   /// At least one link and at most 64, each at most once.
-  PathId add_path(std::vector<std::uint32_t> links);
+  PathId add_path(std::vector<Hop> hops);
 
   double now() const { return now_; }
   void at(double time, Tag tag) { agenda_.push({time, 1, sequence_++, tag}); }
@@ -48,8 +62,7 @@ class Network {
   void run(Handler handler);
 
   const Counts& counts() const { return counts_; }
-  /// Bytes carried by each link so far.
-  std::vector<double> link_bytes() const;
+  LinkUse use_of(std::size_t link) const { return links_[link].use; }
   double bytes_sent() const { return bytes_sent_; }
   double bytes_arrived() const { return bytes_arrived_; }
 
@@ -65,14 +78,13 @@ class Network {
       return rank != o.rank ? rank > o.rank : sequence > o.sequence;
     }
   };
-  struct Path {
-    std::vector<std::uint32_t> links;  // ascending
-    double bytes = 0;                  // of all transfers
-  };
+  using Path = std::vector<Hop>;  // links ascending
   struct Link {
     double rate = 0;
     double demand = 0;  // sum of the rate caps of all transfers present
     bool busy = false;
+    double since = 0;  // `use` is as of then
+    LinkUse use;
     std::vector<std::uint32_t> present;
   };
   struct Transfer {
@@ -91,6 +103,7 @@ class Network {
   };
 
   bool is_busy(const Link& link) const;
+  void account(Link& link) const;
   void run_alone(std::uint32_t id, double left);
   void await(std::uint32_t id);
   void settle_waiting();

@@ -13,55 +13,51 @@ using strategies::Axis;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-/// The part of the price that is not latency.
-double wire_time(const calibrate::CollectiveCost& cost) {
-  return std::max(0.0, (cost.total.time - cost.latency).s());
-}
-
 constexpr std::uint64_t progress_every = 1U << 15;
 
 }  // namespace
 
-Player::Player(const StepGraph& graph, const Fabric& fabric,
-               const std::vector<topology::GpuId>& gpu_of_rank, PlayOptions options,
-               std::span<Span> spans)
+Player::Player(const StepGraph& graph, const Script& script, const Traffic& traffic,
+               const Cast& cast, const PlayOptions& options, std::span<Span> spans)
     : graph_(graph),
-      fabric_(fabric),
-      gpu_of_rank_(gpu_of_rank),
-      options_(std::move(options)),
+      script_(script),
+      traffic_(traffic),
+      cast_(cast),
+      options_(options),
       spans_(spans),
-      script_(graph),
-      network_(fabric.link_rate, options_.everything_shared),
-      wires_(graph, script_, fabric, gpu_of_rank, !options_.private_as_durations, network_),
-      lanes_(at(graph.grid.size()) * stream_count),
+      network_(cast.link_rate, options.everything_shared),
+      wires_(traffic, cast, network_),
+      current_(cast.actors() * stream_count, 0),
+      send_parts_(cast.actors(), 0),
+      compute_(cast.actors()),
       together_(graph.segments.size()) {
   std::size_t tasks = 0;
-  for (int rank = 0; rank < graph.grid.size(); ++rank) {
+  for (const int rank : cast.rank_of_actor) {
     first_task_.push_back(tasks);
-    tasks += script_.program(rank).tasks.size();
+    tasks += script.program(rank).tasks.size();
   }
-  CHECK_INVARIANT(tasks == spans_.size());
+  CHECK_INVARIANT(tasks == spans_.size() && cast.actors() < (1U << 24));
   std::fill(spans_.begin(), spans_.end(), Span{-1, -1, -1});
   waits_.reserve(tasks);
-  for (int rank = 0; rank < graph.grid.size(); ++rank) {
-    const std::vector<std::uint16_t>& waits = script_.order(rank).waits;
+  for (const int rank : cast.rank_of_actor) {
+    const std::vector<std::uint16_t>& waits = script.order(rank).waits;
     waits_.insert(waits_.end(), waits.begin(), waits.end());
   }
-  for (std::size_t c = 0; c < script_.communicators().size(); ++c) {
+  for (std::uint32_t c = 0; c < cast.groups.size(); ++c) {
     first_meeting_.push_back(static_cast<std::uint32_t>(meetings_.size()));
-    const std::uint32_t groups = script_.communicators()[c].groups();
-    for (int s = 0; s < stream_count; ++s)
-      for (std::uint32_t group = 0; group < groups; ++group)
-        meetings_.push_back(
-            {static_cast<std::uint16_t>(c), static_cast<Stream>(s), false, group, 0, 0, 0});
+    for (std::uint32_t group = 0; group < cast.groups[c].count(); ++group) {
+      meetings_.emplace_back();
+      meetings_.back().communicators = c;
+      meetings_.back().group = group;
+    }
   }
 }
 
 Outcome Player::play() {
-  for (int rank = 0; rank < graph_.grid.size(); ++rank) {
-    const std::vector<std::uint16_t>& waits = script_.order(rank).waits;
+  for (Actor actor = 0; actor < cast_.actors(); ++actor) {
+    const std::vector<std::uint16_t>& waits = script_.order(rank_of(actor)).waits;
     for (std::uint32_t task = 0; task < waits.size(); ++task)
-      if (waits[task] == 0) ready_.emplace_back(rank, task);
+      if (waits[task] == 0) ready_.emplace_back(actor, task);
   }
   work_off_ready();
   const auto on = [this](Tag tag) {
@@ -73,284 +69,214 @@ Outcome Player::play() {
   CHECK_INVARIANT(done_ == spans_.size());
   const double sent = network_.bytes_sent();
   CHECK_INVARIANT(std::abs(sent - network_.bytes_arrived()) <= 1e-9 * sent);
-  return {step_, private_bytes_, network_.link_bytes(), durations_, network_.counts()};
+  outcome_.step = step_;
+  outcome_.network = network_.counts();
+  return outcome_;
 }
 
 void Player::handle(Tag tag) {
   const std::uint64_t subject = tag & ((Tag{1} << 56) - 1);
-  const auto meeting = static_cast<std::uint32_t>(subject);
-  const auto task = static_cast<std::uint32_t>(subject);
-  const auto rank = static_cast<int>(subject >> 32);
+  const auto lower = static_cast<std::uint32_t>(subject);
+  const auto upper = static_cast<std::uint32_t>(subject >> 32);
   switch (static_cast<Kind>(tag >> 56)) {
-    case Kind::lane: advance(rank, static_cast<Stream>(task)); break;
-    case Kind::over: end_meeting(meeting); break;
-    case Kind::wire: start_wire(meeting); break;
-    case Kind::arrived:
-      if (--meetings_[meeting].transfers_left == 0) end_meeting(meeting);
+    case Kind::compute:
+      if ((compute_[upper].generation) != lower) break;
+      compute_[upper].on = false;
+      advance(upper);
       break;
-    case Kind::send_wire: send_wire(rank, task); break;
-    case Kind::send_over: send_over(rank, task); break;
+    case Kind::over:
+      if ((meetings_[lower].generation & 0xffffffU) == upper) end_meeting(lower);
+      break;
+    case Kind::wire: start_wire(lower); break;
+    case Kind::arrived:
+      if (--meetings_[lower].transfers_left == 0) end_meeting(lower);
+      break;
+    case Kind::send_wire: send_wire(upper, lower); break;
+    case Kind::send_arrived:
+      if (--send_parts_[upper] == 0) send_over(upper, lower);
+      break;
+    case Kind::send_over: send_over(upper, lower); break;
   }
 }
 
 void Player::work_off_ready() {
   while (!ready_.empty()) {
-    const auto [rank, task] = ready_.front();
+    const auto [actor, task] = ready_.front();
     ready_.pop_front();
-    ready(rank, task);
+    ready(actor, task);
   }
 }
 
-void Player::ready(int rank, std::uint32_t index) {
-  const Task& task = script_.program(rank).tasks[index];
-  Span& when = span(rank, index);
+void Player::ready(Actor actor, std::uint32_t index) {
+  const Task& task = tasks(actor)[index];
+  Span& when = span(actor, index);
   when.ready = when.begin = network_.now();
   switch (task.kind) {
     case TaskKind::run:
-      lane(rank, task.stream) = {index, 0, 0};
-      run_segment(rank, task);
+      current(actor, task.stream) = index;
+      compute_[actor].piece = 0;
+      run_segment(actor, task);
       break;
     case TaskKind::collective:
-      lane(rank, task.stream) = {index, 0, 0};
+      current(actor, task.stream) = index;
       if (script_.talks(static_cast<std::int32_t>(task.index)))
-        arrive(meeting_of(script_.of_collective(task.index), task.stream, rank), false, task.index);
+        arrive(meeting_of(script_.of_collective(task.index), actor), task.stream, false,
+               task.index);
       else
-        complete(rank, index);
+        complete(actor, index);
       break;
-    case TaskKind::send: send(rank, index); break;
+    case TaskKind::send: send(actor, index); break;
     case TaskKind::receive:
-      if (when.end >= 0) complete(rank, index);  // it has arrived before
+      if (when.end >= 0) complete(actor, index);  // it has arrived before
       break;
   }
 }
 
-void Player::complete(int rank, std::uint32_t task) {
+void Player::complete(Actor actor, std::uint32_t task) {
   const double now = network_.now();
-  span(rank, task).end = now;
+  span(actor, task).end = now;
   step_ = std::max(step_, now);
   if (++done_ % progress_every == 0 && options_.progress)
     options_.progress(static_cast<double>(done_) / static_cast<double>(spans_.size()));
-  const Script::Order& order = script_.order(rank);
-  std::uint16_t* const waits = waits_.data() + first_task_[at(rank)];
+  const Script::Order& order = script_.order(rank_of(actor));
+  std::uint16_t* const waits = waits_.data() + first_task_[actor];
   for (std::uint32_t i = order.first_next[task]; i < order.first_next[task + 1]; ++i)
-    if (--waits[order.next[i]] == 0) ready_.emplace_back(rank, order.next[i]);
-}
-
-// Segments ----------------------------------------------------------------------------------
-
-void Player::run_segment(int rank, const Task& task) {
-  const int of_segment = script_.of_segment(task.index);
-  if (of_segment >= 0) {
-    const std::uint32_t group = script_.communicators()[at(of_segment)].group_of[at(rank)];
-    if (together(task.index, group).mode == Together::Mode::together) {
-      arrive(meeting_of(of_segment, task.stream, rank), true, task.index);
-      return;
-    }
-  }
-  advance(rank, task.stream);
-}
-
-/// Goes on with a segment piece by piece: kernels up to the next collective are one duration.
-void Player::advance(int rank, Stream stream) {
-  Lane& here = lane(rank, stream);
-  const Task& task = script_.program(rank).tasks[here.task];
-  const std::vector<Piece>& pieces = graph_.segments[task.index].pieces;
-  double kernels = 0;
-  for (; here.piece < pieces.size(); ++here.piece) {
-    const Piece& piece = pieces[here.piece];
-    if (!script_.talks(piece.collective)) {
-      kernels += piece.compute.s();
-      continue;
-    }
-    if (kernels > 0) break;
-    ++here.piece;
-    here.until = network_.now() + piece.compute.s();
-    const auto use = static_cast<std::uint32_t>(piece.collective);
-    arrive(meeting_of(script_.of_collective(use), stream, rank), false, use);
-    return;
-  }
-  if (kernels > 0) {
-    ++durations_;
-    network_.at(network_.now() + kernels,
-                tag(Kind::lane, rank_task(rank, static_cast<std::uint32_t>(stream))));
-    return;
-  }
-  complete(rank, here.task);
-}
-
-Player::Together& Player::together(std::uint32_t segment, std::uint32_t group) {
-  std::vector<Together>& of_segment = together_[segment];
-  if (of_segment.empty())
-    of_segment.resize(script_.communicators()[at(script_.of_segment(segment))].groups());
-  Together& found = of_segment[group];
-  if (found.mode == Together::Mode::unknown) found = decide(segment, group);
-  return found;
-}
-
-/// Whether the ranks of the union of a segment's groups can run it as one duration, and how long.
-/// Exact when they run equal programs and pay equal prices: after its first collective along an
-/// axis a rank is level with all ranks along that axis, so once every axis has had one, all are
-/// level with the last to come; kernels before it take all of them equally long. Their ends are
-/// therefore (readiness of the last) + (sum of the pieces), which is what this says.
-Player::Together Player::decide(std::uint32_t segment, std::uint32_t group) const {
-  Together by_piece{Together::Mode::by_piece, 0, 0};
-  if (!options_.private_as_durations || !options_.coalesce) return by_piece;
-  const Script::Communicators& all = script_.communicators()[at(script_.of_segment(segment))];
-  const std::span<const int> members = all.members_of(group);
-  for (const int rank : members)
-    if (script_.program_of(rank) != script_.program_of(members.front())) return by_piece;
-
-  Together sum{Together::Mode::together, 0, 0};
-  for (const Piece& piece : graph_.segments[segment].pieces) {
-    double time = piece.compute.s();
-    if (script_.talks(piece.collective)) {
-      const auto use = static_cast<std::uint32_t>(piece.collective);
-      const CollectiveUse& what = graph_.collectives[use];
-      const std::vector<std::uint32_t>& group_of =
-          script_.communicators()[at(script_.of_collective(use))].group_of;
-      const base::Seconds price = script_.cost(use, group_of[at(members.front())]).total.time;
-      for (const int rank : members) {
-        const std::uint32_t its_group = group_of[at(rank)];
-        if (script_.shape(use, its_group).nodes != 1) return by_piece;
-        if (script_.cost(use, its_group).total.time != price) return by_piece;
-      }
-      time = std::max(time, price.s());
-      sum.bytes += what.bytes.as_double() * static_cast<double>(members.size()) *
-                   calibrate::bus_factor(what.op, graph_.grid.extent(what.axes));
-    }
-    sum.duration += time;
-  }
-  return sum;
+    if (--waits[order.next[i]] == 0) ready_.emplace_back(actor, order.next[i]);
 }
 
 // Collectives -------------------------------------------------------------------------------
 
-std::uint32_t Player::meeting_of(int communicators, Stream stream, int rank) const {
-  const Script::Communicators& of_axes = script_.communicators()[at(communicators)];
-  return first_meeting_[at(communicators)] + static_cast<std::uint32_t>(stream) * of_axes.groups() +
-         of_axes.group_of[at(rank)];
+std::uint32_t Player::meeting_of(int communicators, Actor actor) const {
+  const std::uint32_t group =
+      script_.communicators()[at(communicators)].group_of[at(rank_of(actor))];
+  return first_meeting_[at(communicators)] + cast_.groups[at(communicators)].class_of[group];
 }
 
-void Player::arrive(std::uint32_t index, bool segment, std::uint32_t subject) {
+void Player::arrive(std::uint32_t index, Stream stream, bool segment, std::uint32_t subject) {
   Meeting& meeting = meetings_[index];
   if (meeting.arrived == 0) {
+    meeting.stream = stream;
     meeting.segment = segment;
     meeting.subject = subject;
   }
-  CHECK_INVARIANT(meeting.segment == segment && meeting.subject == subject);
-  const int extent = script_.communicators()[meeting.communicators].extent;
-  if (++meeting.arrived == static_cast<std::uint32_t>(extent)) begin(index);
+  CHECK_INVARIANT(meeting.stream == stream && meeting.segment == segment &&
+                  meeting.subject == subject);
+  if (++meeting.arrived == members(meeting).size()) begin(index);
 }
 
 /// The last member has come.
 void Player::begin(std::uint32_t index) {
   Meeting& meeting = meetings_[index];
   const double now = network_.now();
-  for (const int rank : script_.communicators()[meeting.communicators].members_of(meeting.group)) {
-    const std::uint32_t task = lane(rank, meeting.stream).task;
-    if (meeting.segment || script_.program(rank).tasks[task].kind == TaskKind::collective)
-      span(rank, task).begin = now;
+  ++meeting.generation;
+  for (const Actor actor : members(meeting)) {
+    const std::uint32_t task = current(actor, meeting.stream);
+    if (meeting.segment || tasks(actor)[task].kind == TaskKind::collective)
+      span(actor, task).begin = now;
   }
   if (meeting.segment) {
-    const Together& price = together_[meeting.subject][meeting.group];
-    private_bytes_ += price.bytes;
-    ++durations_;
-    network_.at(now + price.duration, tag(Kind::over, index));
+    for (const Actor actor : members(meeting)) compute_[actor].meeting = index + 1;
+    meeting.progress.start(together_[meeting.subject][meeting.group].parts, now,
+                           speed_of_group(meeting));
+    ++outcome_.durations;
+    await_segment(index);
     return;
   }
-  const calibrate::CollectiveCost& cost = script_.cost(meeting.subject, meeting.group);
-  const bool one_domain = script_.shape(meeting.subject, meeting.group).nodes == 1;
-  if ((one_domain && options_.private_as_durations) || wire_time(cost) == 0) {
-    const CollectiveUse& use = graph_.collectives[meeting.subject];
-    const int ranks = script_.communicators()[meeting.communicators].extent;
-    if (one_domain)
-      private_bytes_ += use.bytes.as_double() * ranks * calibrate::bus_factor(use.op, ranks);
-    ++durations_;
-    network_.at(now + cost.total.time.s(), tag(Kind::over, index));
+  const calibrate::CollectiveCost& cost = script_.cost(meeting.subject, real_group(meeting));
+  if (meeting.stream != Stream::compute) take(meeting, cost.gpu_share);
+  const int pattern = traffic_.pattern_of(meeting.subject, real_group(meeting));
+  if (pattern >= 0 && !wires_.of_collective(pattern, meeting.group).empty()) {
+    network_.at(now + cost.latency.s(), tag(Kind::wire, index));
     return;
   }
-  network_.at(now + cost.latency.s(), tag(Kind::wire, index));
+  ++(pattern >= 0 ? outcome_.calm : outcome_.durations);
+  network_.at(now + cost.total.time.s(), tag(Kind::over, pair(meeting.generation, index)));
 }
 
 /// The latency is paid: puts the bytes on the links, so fast that alone they take the price.
 void Player::start_wire(std::uint32_t index) {
   Meeting& meeting = meetings_[index];
-  const double time = wire_time(script_.cost(meeting.subject, meeting.group));
-  const auto flows = wires_.of_collective(meeting.subject, meeting.group);
-  if (flows.empty()) {
-    network_.at(network_.now() + time, tag(Kind::over, index));
-    return;
-  }
+  const std::uint32_t group = real_group(meeting);
+  const int pattern = traffic_.pattern_of(meeting.subject, group);
+  const double scale = traffic_.scale(meeting.subject, pattern);
+  const double time = script_.cost(meeting.subject, group).wire_time();
+  const auto flows = wires_.of_collective(pattern, meeting.group);
   meeting.transfers_left = static_cast<std::uint32_t>(flows.size());
   for (const Wires::Flow& flow : flows)
-    network_.start(flow.path, flow.bytes, flow.bytes / time, tag(Kind::arrived, index));
+    network_.start(flow.path, flow.bytes * scale, flow.bytes * scale / time,
+                   tag(Kind::arrived, index));
 }
 
 void Player::end_meeting(std::uint32_t index) {
   Meeting& meeting = meetings_[index];
   meeting.arrived = 0;
+  ++meeting.generation;
   const Meeting over = meeting;  // a member may open the next one while we go through them
-  const double now = network_.now();
-  for (const int rank : script_.communicators()[over.communicators].members_of(over.group)) {
-    Lane& here = lane(rank, over.stream);
-    const Task& task = script_.program(rank).tasks[here.task];
-    if (over.segment || task.kind == TaskKind::collective)
-      complete(rank, here.task);
-    else if (here.until > now)
-      network_.at(here.until,
-                  tag(Kind::lane, rank_task(rank, static_cast<std::uint32_t>(over.stream))));
+  if (!over.segment && over.stream != Stream::compute)
+    take(over, -script_.cost(over.subject, real_group(over)).gpu_share);
+  for (const Actor actor : members(over)) {
+    const std::uint32_t task = current(actor, over.stream);
+    if (over.segment) compute_[actor].meeting = 0;
+    if (over.segment || tasks(actor)[task].kind == TaskKind::collective)
+      complete(actor, task);
     else
-      advance(rank, over.stream);
+      await_kernels(actor);
   }
 }
 
 // Messages ----------------------------------------------------------------------------------
 
-int Player::peer_of(int rank, const Message& message) const {
-  return graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+const Message& Player::message_of(Actor actor, std::uint32_t task) const {
+  return graph_.messages[tasks(actor)[task].index];
 }
 
-bool Player::same_domain(int a, int b) const {
-  return fabric_.domain_of_gpu[gpu_of_rank_[at(a)]] == fabric_.domain_of_gpu[gpu_of_rank_[at(b)]];
+int Player::peer_of(Actor actor, const Message& message) const {
+  return graph_.grid.moved(rank_of(actor), Axis::pipeline, message.peer_stage);
+}
+
+const calibrate::CollectiveCost& Player::message_cost(Actor actor, const Message& message) const {
+  return message.cost[traffic_.same_domain(rank_of(actor), peer_of(actor, message)) ? 0 : 1];
 }
 
 /// Starts at once, whether or not the receiver is there (eager).
-void Player::send(int rank, std::uint32_t task) {
-  const Message& message = graph_.messages[script_.program(rank).tasks[task].index];
-  const int peer = peer_of(rank, message);
+void Player::send(Actor actor, std::uint32_t task) {
+  const Message& message = message_of(actor, task);
+  const int peer = peer_of(actor, message);
   const double now = network_.now();
-  Span& receive = span(peer, script_.receive_of(rank, task, peer));
+  const std::uint32_t received = script_.receive_of(rank_of(actor), task, peer);
+  Span& receive = span(cast_.actor_of_rank[at(peer)], received);
   if (receive.ready >= 0) receive.begin = now;
-  const bool inside = same_domain(rank, peer);
-  const calibrate::CollectiveCost& cost = message.cost[inside ? 0 : 1];
-  const bool on_wire = wire_time(cost) > 0 && message.bytes.count() > 0 && peer != rank &&
-                       !(inside && options_.private_as_durations);
-  if (on_wire) {
-    network_.at(now + cost.latency.s(), tag(Kind::send_wire, rank_task(rank, task)));
+  const calibrate::CollectiveCost& cost = message_cost(actor, message);
+  const bool on_network = cost.wire_time() > 0 && message.bytes.count() > 0 &&
+                          !traffic_.message_flows(rank_of(actor), peer).empty();
+  if (on_network && !wires_.of_message(rank_of(actor), peer).empty()) {
+    network_.at(now + cost.latency.s(), tag(Kind::send_wire, pair(actor, task)));
     return;
   }
-  if (inside) private_bytes_ += message.bytes.as_double();
-  ++durations_;
-  network_.at(now + cost.total.time.s(), tag(Kind::send_over, rank_task(rank, task)));
+  ++(on_network ? outcome_.calm : outcome_.durations);
+  network_.at(now + cost.total.time.s(), tag(Kind::send_over, pair(actor, task)));
 }
 
-void Player::send_wire(int rank, std::uint32_t task) {
-  const Message& message = graph_.messages[script_.program(rank).tasks[task].index];
-  const int peer = peer_of(rank, message);
-  const double time = wire_time(message.cost[same_domain(rank, peer) ? 0 : 1]);
-  const double bytes = message.bytes.as_double();
-  network_.start(wires_.between(rank, peer), bytes, bytes / time,
-                 tag(Kind::send_over, rank_task(rank, task)));
+void Player::send_wire(Actor actor, std::uint32_t task) {
+  const Message& message = message_of(actor, task);
+  const double time = message_cost(actor, message).wire_time();
+  const auto flows = wires_.of_message(rank_of(actor), peer_of(actor, message));
+  CHECK_INVARIANT(flows.size() < 256);
+  send_parts_[actor] = static_cast<std::uint8_t>(flows.size());
+  for (const Wires::Flow& flow : flows) {
+    const double bytes = flow.bytes * message.bytes.as_double();
+    network_.start(flow.path, bytes, bytes / time, tag(Kind::send_arrived, pair(actor, task)));
+  }
 }
 
-void Player::send_over(int rank, std::uint32_t task) {
-  const Message& message = graph_.messages[script_.program(rank).tasks[task].index];
-  const int peer = peer_of(rank, message);
-  const std::uint32_t received = script_.receive_of(rank, task, peer);
-  Span& receive = span(peer, received);
+void Player::send_over(Actor actor, std::uint32_t task) {
+  const int peer = peer_of(actor, message_of(actor, task));
+  const std::uint32_t received = script_.receive_of(rank_of(actor), task, peer);
+  const Actor receiver = cast_.actor_of_rank[at(peer)];
+  Span& receive = span(receiver, received);
   receive.end = network_.now();
-  complete(rank, task);
-  if (receive.ready >= 0) complete(peer, received);
+  complete(actor, task);
+  if (receive.ready >= 0) complete(receiver, received);
 }
 
 }  // namespace sim::engine

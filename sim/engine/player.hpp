@@ -6,9 +6,12 @@
 #include <span>
 #include <vector>
 
+#include "sim/engine/cast.hpp"
 #include "sim/engine/fabric.hpp"
 #include "sim/engine/network.hpp"
+#include "sim/engine/progress.hpp"
 #include "sim/engine/script.hpp"
+#include "sim/engine/traffic.hpp"
 #include "sim/engine/wires.hpp"
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
@@ -18,107 +21,141 @@ namespace sim::engine {
 struct PlayOptions {
   bool private_as_durations = true;  ///< hybrid; false: every collective is flows
   bool coalesce = true;              ///< private segments as one duration; false: piece by piece
+  bool fold = true;                  ///< play one rank of each class that is provably alike
   bool everything_shared = false;    ///< every transfer in SimGrid, see Network
   std::function<void(double)> progress;
 };
 
 struct Outcome {
   double step = 0;
-  double private_bytes = 0;
-  std::vector<double> link_bytes;
-  std::uint64_t durations = 0;  ///< of a rank, or of a group that ran a private segment together
+  std::uint64_t durations = 0;  ///< of an actor, or of a group that ran a private segment together
+  std::uint64_t calm = 0;       ///< collectives and messages that no link can hold up
   Network::Counts network;
 };
 
-/// Plays a step: every rank, every task. Uses SimGrid, so once in a process.
+/// Plays a step: every actor, every task. Uses SimGrid, so once in a process.
 class Player {
  public:
-  /// `spans` has room for all tasks of all ranks, rank after rank.
-  Player(const StepGraph& graph, const Fabric& fabric,
-         const std::vector<topology::GpuId>& gpu_of_rank, PlayOptions options,
-         std::span<Span> spans);
+  /// `spans` has room for all tasks of all actors, actor after actor.
+  Player(const StepGraph& graph, const Script& script, const Traffic& traffic, const Cast& cast,
+         const PlayOptions& options, std::span<Span> spans);
   Outcome play();
+  Network::LinkUse use_of(std::uint32_t link_class) const { return network_.use_of(link_class); }
 
  private:
-  /// What one stream of one rank is doing.
-  struct Lane {
-    std::uint32_t task = 0;
-    std::uint32_t piece = 0;  // next piece of the segment
-    double until = 0;         // end of the kernel beside the collective that it is in
+  using Actor = std::uint32_t;
+
+  /// The compute stream of an actor.
+  struct Compute {
+    std::uint32_t piece = 0;              // next piece of the segment
+    std::vector<Progress::Part> kernels;  // that it runs, piece by piece
+    Progress progress;                    // of them
+    bool on = false;                      // such kernels run
+    bool timed = false;                   // and their end is in the agenda
+    std::uint32_t generation = 0;         // entries in the agenda of an earlier one are void
+    std::uint32_t meeting = 0;            // + 1: the segment that it runs together with others
+    double taken = 0;                     // share of the GPU that collectives take
   };
-  /// The one collective (or segment run together) that a group has open on a stream: none of its
-  /// members can come to the next one before this one is over.
+  /// The one collective (or segment run together) that a group has open: none of its members can
+  /// come to the next one before this one is over.
   struct Meeting {
-    std::uint16_t communicators = 0;
+    std::uint32_t communicators = 0;
+    std::uint32_t group = 0;  // class
     Stream stream = Stream::compute;
     bool segment = false;  // subject is a segment, else a collective
-    std::uint32_t group = 0;
     std::uint32_t subject = 0;
     std::uint32_t arrived = 0;
     std::uint32_t transfers_left = 0;
+    std::uint32_t generation = 0;
+    Progress progress;  // of a segment
   };
   /// How a group runs a segment.
   struct Together {
     enum class Mode : std::uint8_t { unknown, together, by_piece } mode = Mode::unknown;
-    double duration = 0;
-    double bytes = 0;
+    std::vector<Progress::Part> parts;
   };
-  enum class Kind : std::uint8_t { lane, over, wire, arrived, send_wire, send_over };
+  enum class Kind : std::uint8_t {
+    compute,
+    over,
+    wire,
+    arrived,
+    send_wire,
+    send_arrived,
+    send_over
+  };
 
   static Tag tag(Kind kind, std::uint64_t subject) {
     return (static_cast<Tag>(kind) << 56) | subject;
   }
-  static std::uint64_t rank_task(int rank, std::uint32_t task) {
-    return (static_cast<std::uint64_t>(rank) << 32) | task;
+  /// The upper one is cut to 24 bits.
+  static std::uint64_t pair(std::uint32_t upper, std::uint32_t lower) {
+    return (static_cast<std::uint64_t>(upper & 0xffffffU) << 32) | lower;
   }
-  Span& span(int rank, std::uint32_t task) {
-    return spans_[first_task_[static_cast<std::size_t>(rank)] + task];
+  int rank_of(Actor actor) const { return cast_.rank_of_actor[actor]; }
+  const std::vector<Task>& tasks(Actor actor) const {
+    return script_.program(rank_of(actor)).tasks;
   }
-  Lane& lane(int rank, Stream stream) {
-    return lanes_[static_cast<std::size_t>(rank) * stream_count + static_cast<std::size_t>(stream)];
+  Span& span(Actor actor, std::uint32_t task) { return spans_[first_task_[actor] + task]; }
+  /// The task that a stream of an actor is in.
+  std::uint32_t& current(Actor actor, Stream stream) {
+    return current_[actor * stream_count + static_cast<std::size_t>(stream)];
   }
 
   void handle(Tag tag);
   void work_off_ready();
-  void ready(int rank, std::uint32_t task);
-  void complete(int rank, std::uint32_t task);
+  void ready(Actor actor, std::uint32_t task);
+  void complete(Actor actor, std::uint32_t task);
 
-  void run_segment(int rank, const Task& task);
-  void advance(int rank, Stream stream);
+  void run_segment(Actor actor, const Task& task);
+  void advance(Actor actor);
+  void run_kernels(Actor actor, double seconds, bool timed);
+  void await_kernels(Actor actor);
   Together& together(std::uint32_t segment, std::uint32_t group);
   Together decide(std::uint32_t segment, std::uint32_t group) const;
+  void await_segment(std::uint32_t meeting);
+  double speed(Actor actor) const;
+  double speed_of_group(const Meeting& meeting) const;
+  void take(const Meeting& meeting, double share);
 
-  std::uint32_t meeting_of(int communicators, Stream stream, int rank) const;
-  void arrive(std::uint32_t meeting, bool segment, std::uint32_t subject);
+  std::uint32_t meeting_of(int communicators, Actor actor) const;
+  void arrive(std::uint32_t meeting, Stream stream, bool segment, std::uint32_t subject);
   void begin(std::uint32_t meeting);
   void start_wire(std::uint32_t meeting);
   void end_meeting(std::uint32_t meeting);
+  std::span<const std::uint32_t> members(const Meeting& meeting) const {
+    return cast_.groups[meeting.communicators].members_of(meeting.group);
+  }
+  std::uint32_t real_group(const Meeting& meeting) const {
+    return cast_.groups[meeting.communicators].group_of[meeting.group];
+  }
 
-  int peer_of(int rank, const Message& message) const;
-  bool same_domain(int a, int b) const;
-  void send(int rank, std::uint32_t task);
-  void send_wire(int rank, std::uint32_t task);
-  void send_over(int rank, std::uint32_t task);
+  const Message& message_of(Actor actor, std::uint32_t task) const;
+  int peer_of(Actor actor, const Message& message) const;
+  const calibrate::CollectiveCost& message_cost(Actor actor, const Message& message) const;
+  void send(Actor actor, std::uint32_t task);
+  void send_wire(Actor actor, std::uint32_t task);
+  void send_over(Actor actor, std::uint32_t task);
 
   const StepGraph& graph_;
-  const Fabric& fabric_;
-  const std::vector<topology::GpuId>& gpu_of_rank_;
+  const Script& script_;
+  const Traffic& traffic_;
+  const Cast& cast_;
   PlayOptions options_;
   std::span<Span> spans_;
-  Script script_;
   Network network_;
   Wires wires_;
-  std::vector<std::size_t> first_task_;
-  std::vector<std::uint16_t> waits_;  // per rank and task
-  std::vector<Lane> lanes_;
+  std::vector<std::size_t> first_task_;   // by actor
+  std::vector<std::uint16_t> waits_;      // per actor and task
+  std::vector<std::uint32_t> current_;    // per actor and stream
+  std::vector<std::uint8_t> send_parts_;  // per actor: paths that its message still travels
+  std::vector<Compute> compute_;          // by actor
   std::vector<Meeting> meetings_;
   std::vector<std::uint32_t> first_meeting_;     // by communicators
-  std::vector<std::vector<Together>> together_;  // by segment, group
-  std::deque<std::pair<int, std::uint32_t>> ready_;
+  std::vector<std::vector<Together>> together_;  // by segment, class of groups
+  std::deque<std::pair<Actor, std::uint32_t>> ready_;
   std::uint64_t done_ = 0;
   double step_ = 0;
-  double private_bytes_ = 0;
-  std::uint64_t durations_ = 0;
+  Outcome outcome_;
 };
 
 /// `simulate` over any fabric.

@@ -49,6 +49,17 @@ Script::Script(const StepGraph& graph) : graph_(&graph), matches_(graph.programs
   for (const Program& program : graph.programs) orders_.push_back(order_of(program));
   for (const CollectiveUse& use : graph.collectives)
     of_collective_.push_back(communicators_of(use.axes));
+  for (std::uint32_t use = 0; use < graph.collectives.size(); ++use)
+    communicators_[at(of_collective_[use])].uses.push_back(use);
+  for (const Program& program : graph.programs) {
+    std::vector<double> times(graph.messages.size(), 0);
+    for (const Task& task : program.tasks)
+      if (task.kind == TaskKind::send) times[task.index] += 1;
+    messages_sent_.emplace_back();
+    for (std::uint32_t message = 0; message < times.size(); ++message)
+      if (times[message] > 0) messages_sent_.back().push_back(message);
+    times_sent_.push_back(std::move(times));
+  }
   for (const Segment& segment : graph.segments) {
     AxisSet axes;
     for (const Piece& piece : segment.pieces)
@@ -61,7 +72,7 @@ int Script::communicators_of(AxisSet axes) {
   for (std::size_t i = 0; i < communicators_.size(); ++i)
     if (communicators_[i].axes == axes) return static_cast<int>(i);
   const strategies::RankGrid& grid = graph_->grid;
-  Communicators made{axes, grid.extent(axes), {}, {}, nullptr};
+  Communicators made{axes, grid.extent(axes), {}, {}, nullptr, {}};
   for (int rank = 0; rank < grid.size(); ++rank)
     made.group_of.push_back(static_cast<std::uint32_t>(grid.group_of(rank, axes)));
   for (int group = 0; group < grid.group_count(axes); ++group) {
@@ -85,7 +96,7 @@ const calibrate::GroupShape& Script::shape(std::uint32_t use, std::uint32_t grou
   return shapes->shapes[shapes->shape_of_group[group]];
 }
 
-std::uint32_t Script::receive_of(int sender, std::uint32_t send, int receiver) {
+std::uint32_t Script::receive_of(int sender, std::uint32_t send, int receiver) const {
   const std::uint16_t from = program_of(sender);
   const std::uint16_t to = program_of(receiver);
   const int from_stage = graph_->grid.coordinate(sender, Axis::pipeline);

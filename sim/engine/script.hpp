@@ -24,6 +24,7 @@ class Script {
     std::vector<std::uint32_t> group_of;        ///< by rank
     std::vector<int> members;                   ///< by group, `extent` each, ascending
     const StepGraph::Groups* shapes = nullptr;  ///< null for a union made for a segment
+    std::vector<std::uint32_t> uses;            ///< its collectives
 
     std::uint32_t groups() const {
       return static_cast<std::uint32_t>(members.size() / static_cast<std::size_t>(extent));
@@ -54,8 +55,15 @@ class Script {
   }
   const calibrate::CollectiveCost& cost(std::uint32_t use, std::uint32_t group) const;
   const calibrate::GroupShape& shape(std::uint32_t use, std::uint32_t group) const;
+  /// Different messages that a rank sends, and how often in a step.
+  const std::vector<std::uint32_t>& messages_sent(int rank) const {
+    return messages_sent_[program_of(rank)];
+  }
+  double times_sent(int rank, std::uint32_t message) const {
+    return times_sent_[program_of(rank)][message];
+  }
   /// The task of `receiver` that receives what task `send` of `sender` sends.
-  std::uint32_t receive_of(int sender, std::uint32_t send, int receiver);
+  std::uint32_t receive_of(int sender, std::uint32_t send, int receiver) const;
 
  private:
   struct Match {
@@ -73,7 +81,9 @@ class Script {
   std::vector<Communicators> communicators_;
   std::vector<int> of_collective_;
   std::vector<int> of_segment_;
-  std::vector<std::vector<Match>> matches_;  // by program of the sender
+  std::vector<std::vector<std::uint32_t>> messages_sent_;  // by program
+  std::vector<std::vector<double>> times_sent_;            // by program, message
+  mutable std::vector<std::vector<Match>> matches_;  // by program of the sender, made when needed
 };
 
 }  // namespace sim::engine

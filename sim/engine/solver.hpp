@@ -21,8 +21,8 @@ class Solver {
   Solver(const Solver&) = delete;
   Solver& operator=(const Solver&) = delete;
 
-  /// Starts a transfer at the clock, at no more than `rate`. `id` must be free again before it is
-  /// used anew.
+  /// Starts a transfer at the clock, at no more than `rate`. A link that is named k times carries
+  /// it k times (SimGrid adds up the weights). `id` must be free again before it is used anew.
   void start(std::uint32_t id, std::span<const std::uint32_t> links, double bytes, double rate);
   /// Takes a transfer off; returns the bytes that are left.
   double stop(std::uint32_t id);

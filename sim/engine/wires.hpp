@@ -2,17 +2,16 @@
 
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
-#include "sim/engine/fabric.hpp"
+#include "sim/engine/cast.hpp"
 #include "sim/engine/network.hpp"
-#include "sim/engine/script.hpp"
-#include "sim/step_graph.hpp"
+#include "sim/engine/traffic.hpp"
 
 namespace sim::engine {
 
-/// Collectives and messages as transfers on the network; looked up once, then remembered.
+/// The flows that actors put on the network: one of each class, and only those that cross a link
+/// that may bind, for all others take their time whatever happens.
 class Wires {
  public:
   struct Flow {
@@ -20,31 +19,29 @@ class Wires {
     double bytes = 0;
   };
 
-  Wires(const StepGraph& graph, const Script& script, const Fabric& fabric,
-        const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains, Network& network);
+  Wires(const Traffic& traffic, const Cast& cast, Network& network);
 
-  std::span<const Flow> of_collective(std::uint32_t use, std::uint32_t group);
-  PathId between(int from, int to);  ///< ranks
+  /// Of a class of groups; bytes are those of the pattern's example.
+  std::span<const Flow> of_collective(int pattern, std::uint32_t group_class);
+  /// Between two ranks; bytes are shares of the message.
+  std::span<const Flow> of_message(int from, int to);
 
  private:
   struct Range {
-    std::size_t first = 0;
-    std::size_t count = 0;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
     bool known = false;
   };
 
-  Range expand(std::uint32_t use, std::uint32_t group);
+  Range range_of(std::span<const Traffic::Flow> flows);
+  bool add_path(const Traffic::Flow& flow, PathId& path);
 
-  const StepGraph& graph_;
-  const Script& script_;
-  const Fabric& fabric_;
-  const std::vector<topology::GpuId>& gpu_of_rank_;
-  bool inside_domains_;
+  const Traffic& traffic_;
+  const Cast& cast_;
   Network& network_;
-  std::vector<std::vector<Range>> ranges_;  // by collective, group
+  std::vector<std::vector<Range>> ranges_;  // by pattern, class of groups
+  std::vector<Range> message_ranges_;       // by flow: of the message that begins with it
   std::vector<Flow> flows_;
-  std::unordered_map<std::uint64_t, PathId> between_;
-  std::vector<topology::LinkId> links_;
 };
 
 }  // namespace sim::engine

@@ -105,7 +105,7 @@ class Synthetic {
     const bool last = stage == size_.pipeline - 1;
     std::vector<std::uint32_t> gathered;
     for (int b = 0; b < size_.buckets; ++b)
-      gathered.push_back(add(program, TaskKind::collective, Stream::parameter_comm,
+      gathered.push_back(add(program, TaskKind::collective, Stream::data_comm,
                              static_cast<std::uint32_t>(gather_), -1, {}));
     std::vector<std::uint32_t> forward(static_cast<std::size_t>(size_.micro_batches));
     const auto cells = schedule::one_f_one_b_cells({size_.pipeline, 1, size_.micro_batches}, stage);

@@ -42,7 +42,8 @@ struct Machine {
     for (int node = 0; node < nodes; ++node)
       made.link_rate.insert(made.link_rate.end(), 2, uplink > 0 ? uplink : 1e15);
     made.route = [self = *this](topology::GpuId from, topology::GpuId to,
-                                std::vector<topology::LinkId>& links) {
+                                std::vector<topology::Route>& routes) {
+      std::vector<topology::LinkId>& links = routes.emplace_back().hops;
       const int a = self.node_of(from);
       const int b = self.node_of(to);
       if (a == b) {

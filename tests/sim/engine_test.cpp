@@ -187,7 +187,7 @@ TEST_CASE("a crash of the simulation is an error here and leaves no zombie") {
   CHECK_THROWS_WITH(engine::play_in_child(step.graph(), machine.fabric(), in_order(2), {}),
                     Catch::Contains("the simulation process ended early: signal 6"));
   engine::Fabric torn = machine.fabric();
-  torn.route = [](topology::GpuId, topology::GpuId, std::vector<topology::LinkId>&) {
+  torn.route = [](topology::GpuId, topology::GpuId, std::vector<topology::Route>&) {
     return false;
   };
   StepBuilder whole(1, 1, 2, 1, machine);

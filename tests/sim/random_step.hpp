@@ -35,7 +35,7 @@ inline SegmentPairs random_segments(StepBuilder& step, const std::vector<int>& u
     for (int p = 0; p < pieces; ++p)
       one.push_back(
           StepBuilder::piece(pick(3) == 0 ? 0 : 1e-3 * pick(2000),
-                             pick(2) == 0 ? -1 : uses[static_cast<std::size_t>(pick(6))]));
+                             pick(2) == 0 ? -1 : uses[static_cast<std::size_t>(pick(5))]));
     std::vector<Piece> other = one;
     for (Piece& piece : other) piece.compute = base::Seconds::from_ms(pick(2000));
     segments.emplace_back(step.segment(one), step.segment(other));
@@ -81,9 +81,10 @@ inline RandomStep random_step(unsigned seed, bool crowded) {
   std::vector<int> uses;
   for (int i = 0; i < 6; ++i)
     uses.push_back(step.collective(pick(4) == 0 ? Collective::all_to_all : Collective::all_reduce,
-                                   all_axes[static_cast<std::size_t>(i < 4 ? i : pick(4))],
+                                   all_axes[static_cast<std::size_t>(i < 4 ? i : pick(3))],
                                    1'000'000LL * (1 + pick(20)), price()));
   const auto data_use = uses[3];
+  uses.erase(uses.begin() + 3);  // a communicator of its own, on a stream of its own
   const SegmentPairs segments = random_segments(step, uses, pick);
   const int messages = stages > 1 ? 3 : 0;
   for (int stage = 0; stage < stages; ++stage) {

@@ -179,11 +179,13 @@ TEST_CASE("leaving out links that hold nobody back changes no time") {
       const Timeline lean = play(random.step, random.machine, {.private_as_durations = hybrid});
       const Timeline full = play(random.step, random.machine,
                                  {.private_as_durations = hybrid, .everything_shared = true});
-      REQUIRE(lean.spans.size() == full.spans.size());
-      for (std::size_t i = 0; i < lean.spans.size(); ++i) {
-        INFO("seed " << seed << " span " << i);
-        CHECK(lean.spans[i].end == Approx(full.spans[i].end).epsilon(1e-8));
-      }
+      const StepGraph& graph = random.step.graph();
+      for (int rank = 0; rank < graph.grid.size(); ++rank)
+        for (std::uint32_t task = 0;
+             task < graph.programs[graph.program_of_rank[at(rank)]].tasks.size(); ++task) {
+          INFO("seed " << seed << " rank " << rank << " task " << task);
+          CHECK(lean.span(rank, task).end == Approx(full.span(rank, task).end).epsilon(1e-8));
+        }
       CHECK(lean.link_bytes == full.link_bytes);
       shared += lean.shared_transfers;
       alone += lean.transfers - lean.shared_transfers;
@@ -191,6 +193,36 @@ TEST_CASE("leaving out links that hold nobody back changes no time") {
   }
   CHECK(shared > 1000);  // both ways were taken
   CHECK(alone > 100);
+}
+
+TEST_CASE("a folded step is the step of every rank") {
+  int folded = 0;
+  for (unsigned seed = 300; seed < 380; ++seed) {
+    RandomStep random = random_step(seed, true);
+    StepGraph& graph = random.step.graph();
+    if (seed % 2 == 0)  // back to one program a stage, so that there is something to fold
+      for (int rank = 0; rank < graph.grid.size(); ++rank)
+        graph.program_of_rank[at(rank)] =
+            static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline));
+    for (const bool hybrid : {true, false}) {
+      const Timeline one = play(random.step, random.machine, {.private_as_durations = hybrid});
+      const Timeline all =
+          play(random.step, random.machine, {.private_as_durations = hybrid, .fold = false});
+      INFO("seed " << seed << " hybrid " << hybrid << ": " << one.actors << " of " << all.actors);
+      CHECK(all.actors == graph.grid.size());
+      CHECK(one.actors <= all.actors);
+      folded += one.actors < all.actors ? 1 : 0;
+      for (int rank = 0; rank < graph.grid.size(); ++rank)
+        for (std::uint32_t task = 0;
+             task < graph.programs[graph.program_of_rank[at(rank)]].tasks.size(); ++task) {
+          CHECK(one.span(rank, task).ready ==
+                Approx(all.span(rank, task).ready).epsilon(1e-7).margin(1e-12));
+          CHECK(one.span(rank, task).end == Approx(all.span(rank, task).end).epsilon(1e-7));
+        }
+      CHECK(one.link_bytes == all.link_bytes);
+    }
+  }
+  CHECK(folded > 40);
 }
 
 TEST_CASE("the analytic step is a lower bound, and exact where copies are equal and alone") {

@@ -69,7 +69,7 @@ TEST_CASE("programs are processes shown by their lowest rank, streams are thread
   }
   CHECK(processes ==
         std::set<std::string>{"stage 0 (rank 0, 2 ranks)", "stage 1 (rank 2, 2 ranks)"});
-  CHECK(threads.size() == 4);  // nothing runs on parameter_comm
+  CHECK(threads.size() == 4);  // nothing runs on replica_comm
 }
 
 TEST_CASE("kernels of a segment keep their time and its collective takes the rest") {

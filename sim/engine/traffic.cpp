@@ -1,0 +1,339 @@
+#include "sim/engine/traffic.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "sim/collectives/collectives.hpp"
+#include "sim/engine/network.hpp"
+
+namespace sim::engine {
+
+namespace {
+
+using strategies::Axis;
+
+std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
+std::uint64_t pair_of(std::uint32_t from, std::uint32_t to) {
+  return (static_cast<std::uint64_t>(from) << 32) | to;
+}
+
+/// Adds up a slot's demand on links and keeps the largest of its operations.
+class SlotDemand {
+ public:
+  explicit SlotDemand(std::size_t links) : now_(links, 0), most_(links, 0) {}
+
+  void add(std::uint32_t link, double rate) {
+    if (now_[link] == 0) touched_now_.push_back(link);
+    now_[link] += rate;
+  }
+  void end_operation() {
+    for (const std::uint32_t link : touched_now_) {
+      if (most_[link] == 0) touched_.push_back(link);
+      most_[link] = std::max(most_[link], now_[link]);
+      now_[link] = 0;
+    }
+    touched_now_.clear();
+  }
+  void end_slot(std::vector<double>& demand) {
+    for (const std::uint32_t link : touched_) {
+      demand[link] += most_[link];
+      most_[link] = 0;
+    }
+    touched_.clear();
+  }
+
+ private:
+  std::vector<double> now_;
+  std::vector<double> most_;
+  std::vector<std::uint32_t> touched_now_;
+  std::vector<std::uint32_t> touched_;
+};
+
+/// How often each collective runs in a program.
+std::vector<double> executions(const StepGraph& graph, const Program& program) {
+  std::vector<double> segments(graph.segments.size(), 0);
+  std::vector<double> counts(graph.collectives.size(), 0);
+  for (const Task& task : program.tasks) {
+    if (task.kind == TaskKind::collective) counts[task.index] += 1;
+    if (task.kind == TaskKind::run) segments[task.index] += 1;
+  }
+  for (std::size_t s = 0; s < segments.size(); ++s)
+    if (segments[s] > 0)
+      for (const Piece& piece : graph.segments[s].pieces)
+        if (piece.collective >= 0) counts[at(piece.collective)] += segments[s];
+  return counts;
+}
+
+}  // namespace
+
+Traffic::Traffic(const StepGraph& graph, const Script& script, const Fabric& fabric,
+                 const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains,
+                 bool everything)
+    : graph_(graph),
+      script_(script),
+      fabric_(fabric),
+      gpu_of_rank_(gpu_of_rank),
+      inside_domains_(inside_domains) {
+  find_patterns();
+  for (std::uint32_t p = 0; p < patterns_.size(); ++p) {
+    const std::uint32_t groups = script.communicators()[at(patterns_[p].communicators)].groups();
+    for (std::uint32_t group = 0; group < groups; ++group) add_flows(p, group);
+    patterns_[p].first_flow.push_back(static_cast<std::uint32_t>(flows_.size()));
+  }
+  first_message_flow_ = flows_.size();
+  add_messages();
+  rate_ = fabric.link_rate;
+  if (fabric.bundles)
+    for (const topology::Bundle& bundle : fabric.bundles()) rate_.push_back(bundle.rate.byte());
+  if (everything)
+    may_bind_.assign(rate_.size(), true);
+  else
+    bound_demand();
+}
+
+void Traffic::find_patterns() {
+  pattern_of_.resize(graph_.collectives.size());
+  for (std::uint32_t use = 0; use < graph_.collectives.size(); ++use) {
+    const CollectiveUse& what = graph_.collectives[use];
+    const StepGraph::Groups* groups =
+        script_.communicators()[at(script_.of_collective(use))].shapes;
+    for (std::size_t shape = 0; shape < what.cost.size(); ++shape) {
+      const bool flows = script_.talks(static_cast<std::int32_t>(use)) &&
+                         what.cost[shape].wire_time() > 0 &&
+                         (inside_domains_ || groups->shapes[shape].nodes > 1);
+      pattern_of_[use].push_back(flows ? pattern_for(use, what.cost[shape].algorithm) : -1);
+    }
+  }
+}
+
+int Traffic::pattern_for(std::uint32_t use, calibrate::CollectiveAlgorithm algorithm) {
+  const CollectiveUse& what = graph_.collectives[use];
+  const int communicators = script_.of_collective(use);
+  const auto known = std::find_if(patterns_.begin(), patterns_.end(), [&](const Pattern& p) {
+    const CollectiveUse& example = graph_.collectives[p.example];
+    return p.communicators == communicators && p.op == what.op && p.algorithm == algorithm &&
+           example.shares == what.shares && (example.bytes.count() > 0) == (what.bytes.count() > 0);
+  });
+  if (known != patterns_.end()) return static_cast<int>(known - patterns_.begin());
+  patterns_.push_back({communicators, what.op, algorithm, use, {}});
+  return static_cast<int>(patterns_.size() - 1);
+}
+
+/// Flows of a group that sends in this way; none for one that does not.
+void Traffic::add_flows(std::uint32_t pattern, std::uint32_t group) {
+  Pattern& what = patterns_[pattern];
+  what.first_flow.push_back(static_cast<std::uint32_t>(flows_.size()));
+  const Script::Communicators& of_axes = script_.communicators()[at(what.communicators)];
+  bool used = false;
+  for (std::uint32_t use = what.example; use < graph_.collectives.size() && !used; ++use)
+    used = script_.of_collective(use) == what.communicators &&
+           pattern_of(use, group) == static_cast<int>(pattern);
+  if (!used) return;
+  const std::span<const int> members = of_axes.members_of(group);
+  std::vector<collectives::Member> places;
+  for (const int rank : members) {
+    const topology::GpuId gpu = gpu_of_rank_[at(rank)];
+    places.push_back({fabric_.domain_of_gpu[gpu], fabric_.rail_of_gpu[gpu]});
+  }
+  const CollectiveUse& example = graph_.collectives[what.example];
+  const collectives::Expansion expansion =
+      collectives::algorithm(what.algorithm)
+          .expand({what.op, example.bytes, example.shares}, places);
+  for (const collectives::Flow& flow : expansion.flows)
+    if (inside_domains_ || places[at(flow.from)].domain != places[at(flow.to)].domain)
+      add_flow(members[at(flow.from)], members[at(flow.to)], flow.bytes.as_double());
+}
+
+void Traffic::add_messages() {
+  for (int rank = 0; rank < graph_.grid.size(); ++rank)
+    for (const std::uint32_t message : script_.messages_sent(rank)) {
+      const int peer = graph_.grid.moved(rank, Axis::pipeline, graph_.messages[message].peer_stage);
+      const bool flows = peer != rank && (inside_domains_ || !same_domain(rank, peer));
+      const auto key = pair_of(static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(peer));
+      if (!flows || message_.contains(key)) continue;
+      const auto first = static_cast<std::uint32_t>(flows_.size());
+      add_flow(rank, peer, 1);
+      message_.emplace(key, std::pair(first, static_cast<std::uint32_t>(flows_.size())));
+    }
+}
+
+void Traffic::add_flow(int from, int to, double bytes) {
+  const auto [first, end] = paths_between(from, to);
+  for (std::uint32_t path = first; path < end; ++path)
+    flows_.push_back({from, to, path, bytes * share_[path]});
+}
+
+std::pair<std::uint32_t, std::uint32_t> Traffic::paths_between(int from, int to) {
+  const topology::GpuId source = gpu_of_rank_[at(from)];
+  const topology::GpuId target = gpu_of_rank_[at(to)];
+  CHECK_INVARIANT(source != target);
+  const auto first = static_cast<std::uint32_t>(paths_.size());
+  const auto [known, fresh] = between_.try_emplace(pair_of(source, target));
+  if (!fresh) return known->second;
+  found_.clear();
+  if (!fabric_.route(source, target, found_))
+    throw base::EnvironmentError(
+        fmt::format("the cluster has no path from GPU {} to GPU {}", source, target));
+  for (const topology::Route& route : found_) {
+    CHECK_INVARIANT(!route.hops.empty());
+    paths_.push_back(
+        {static_cast<std::uint32_t>(hops_.size()), static_cast<std::uint32_t>(route.hops.size())});
+    share_.push_back(route.share);
+    hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
+  }
+  known->second = {first, static_cast<std::uint32_t>(paths_.size())};
+  return known->second;
+}
+
+bool Traffic::same_domain(int a, int b) const {
+  return fabric_.domain_of_gpu[gpu_of_rank_[at(a)]] == fabric_.domain_of_gpu[gpu_of_rank_[at(b)]];
+}
+
+int Traffic::pattern_of(std::uint32_t use, std::uint32_t group) const {
+  const StepGraph::Groups* groups = script_.communicators()[at(script_.of_collective(use))].shapes;
+  return pattern_of_[use][groups->shape_of_group[group]];
+}
+
+std::span<const Traffic::Flow> Traffic::flows_of(int pattern, std::uint32_t group) const {
+  const std::vector<std::uint32_t>& first = patterns_[at(pattern)].first_flow;
+  return {flows_.data() + first[group], first[group + 1] - first[group]};
+}
+
+double Traffic::scale(std::uint32_t use, int pattern) const {
+  const std::uint32_t example = patterns_[at(pattern)].example;
+  if (use == example) return 1;
+  return graph_.collectives[use].bytes.as_double() / graph_.collectives[example].bytes.as_double();
+}
+
+std::span<const Traffic::Flow> Traffic::message_flows(int from, int to) const {
+  const auto found =
+      message_.find(pair_of(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to)));
+  if (found == message_.end()) return {};
+  return {flows_.data() + found->second.first, found->second.second - found->second.first};
+}
+
+// What links can be asked for ------------------------------------------------------------------
+
+void Traffic::bound_demand() {
+  std::vector<double> demand(rate_.size(), 0);
+  demand_of_collectives(demand);
+  demand_of_messages(demand);
+  for (std::size_t link = 0; link < rate_.size(); ++link)
+    may_bind_.push_back(demand[link] > rate_[link] * calm_slack);
+}
+
+/// One operation of a communicator runs at a time: the largest counts.
+void Traffic::demand_of_collectives(std::vector<double>& demand) const {
+  SlotDemand slot(rate_.size());
+  for (std::size_t c = 0; c < script_.communicators().size(); ++c) {
+    const Script::Communicators& of_axes = script_.communicators()[c];
+    if (of_axes.shapes == nullptr) continue;
+    for (std::uint32_t group = 0; group < of_axes.groups(); ++group) {
+      for (int p = 0; p < static_cast<int>(patterns_.size()); ++p) {
+        if (patterns_[at(p)].communicators != static_cast<int>(c)) continue;
+        double fastest = 0;
+        for (const std::uint32_t use : of_axes.uses)
+          if (pattern_of(use, group) == p)
+            fastest = std::max(fastest, scale(use, p) / script_.cost(use, group).wire_time());
+        if (fastest == 0) continue;
+        for (const Flow& flow : flows_of(p, group))
+          for (const std::uint32_t link : hops(flow.path)) slot.add(link, flow.bytes * fastest);
+        slot.end_operation();
+      }
+      slot.end_slot(demand);
+    }
+  }
+}
+
+/// A rank sends one message after the other.
+void Traffic::demand_of_messages(std::vector<double>& demand) const {
+  SlotDemand slot(rate_.size());
+  for (int rank = 0; rank < graph_.grid.size(); ++rank) {
+    for (const std::uint32_t index : script_.messages_sent(rank)) {
+      const Message& message = graph_.messages[index];
+      const int peer = graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+      const double time = message.cost[same_domain(rank, peer) ? 0 : 1].wire_time();
+      if (time <= 0) continue;
+      for (const Flow& flow : message_flows(rank, peer))
+        for (const std::uint32_t link : hops(flow.path))
+          slot.add(link, flow.bytes * message.bytes.as_double() / time);
+      slot.end_operation();
+    }
+    slot.end_slot(demand);
+  }
+}
+
+// Sums -----------------------------------------------------------------------------------------
+
+std::vector<double> Traffic::link_bytes() const {
+  std::vector<double> bytes(rate_.size(), 0);
+  const auto carry = [&](const Flow& flow, double times) {
+    for (const std::uint32_t link : hops(flow.path)) bytes[link] += flow.bytes * times;
+  };
+  std::vector<std::vector<double>> runs;
+  for (const Program& program : graph_.programs) runs.push_back(executions(graph_, program));
+  for (int p = 0; p < static_cast<int>(patterns_.size()); ++p) {
+    const Script::Communicators& of_axes =
+        script_.communicators()[at(patterns_[at(p)].communicators)];
+    for (std::uint32_t group = 0; group < of_axes.groups(); ++group) {
+      const std::vector<double>& counts =
+          runs[script_.program_of(of_axes.members_of(group).front())];
+      double times = 0;
+      for (const std::uint32_t use : of_axes.uses)
+        if (pattern_of(use, group) == p) times += counts[use] * scale(use, p);
+      if (times > 0)
+        for (const Flow& flow : flows_of(p, group)) carry(flow, times);
+    }
+  }
+  for (int rank = 0; rank < graph_.grid.size(); ++rank)
+    for (const std::uint32_t index : script_.messages_sent(rank)) {
+      const Message& message = graph_.messages[index];
+      const int peer = graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+      const double times = script_.times_sent(rank, index) * message.bytes.as_double();
+      for (const Flow& flow : message_flows(rank, peer)) carry(flow, times);
+    }
+  // A bundle's cables carry alike, each as its rate allows.
+  if (fabric_.bundles) {
+    std::size_t bundle_link = fabric_.link_rate.size();
+    for (const topology::Bundle& bundle : fabric_.bundles()) {
+      const double each = bytes[bundle_link++] / bundle.rate.byte();
+      for (const topology::LinkId link : bundle.links)
+        bytes[link] += each * fabric_.link_rate[link];
+    }
+  }
+  bytes.resize(fabric_.link_rate.size());
+  return bytes;
+}
+
+double Traffic::private_bytes() const {
+  double sum = 0;
+  std::vector<std::vector<double>> runs;
+  for (const Program& program : graph_.programs) runs.push_back(executions(graph_, program));
+  for (const Script::Communicators& of_axes : script_.communicators()) {
+    if (of_axes.shapes == nullptr || of_axes.extent < 2) continue;
+    for (std::uint32_t group = 0; group < of_axes.groups(); ++group) {
+      if (of_axes.shapes->shapes[of_axes.shapes->shape_of_group[group]].nodes != 1) continue;
+      const std::vector<double>& counts =
+          runs[script_.program_of(of_axes.members_of(group).front())];
+      for (const std::uint32_t use : of_axes.uses) {
+        const CollectiveUse& what = graph_.collectives[use];
+        if (pattern_of(use, group) < 0)
+          sum += counts[use] * what.bytes.as_double() * of_axes.extent *
+                 calibrate::bus_factor(what.op, of_axes.extent);
+      }
+    }
+  }
+  for (int rank = 0; rank < graph_.grid.size(); ++rank)
+    for (const std::uint32_t index : script_.messages_sent(rank)) {
+      const Message& message = graph_.messages[index];
+      const int peer = graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+      if (same_domain(rank, peer) && (!inside_domains_ || message.cost[0].wire_time() <= 0))
+        sum += script_.times_sent(rank, index) * message.bytes.as_double();
+    }
+  return sum;
+}
+
+}  // namespace sim::engine
