@@ -10,6 +10,13 @@ namespace {
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
+/// To the nearest whole byte. Halves go up even when the sum that made them fell short by a
+/// rounding error: members that do alike must send alike to the byte, or nobody sees that they do.
+base::Bytes rounded(double bytes) {
+  constexpr double error = 1e-3;
+  return base::Bytes::from_double(bytes + error);
+}
+
 }  // namespace
 
 Nodes nodes_of(std::span<const Member> members) {
@@ -100,15 +107,15 @@ std::vector<Flow> Flows::take() {
   whole.reserve(sorted.size());
   for (int sender = 0; sender < senders; ++sender) {
     const std::size_t end = first[at(sender) + 1];
-    std::stable_sort(sorted.begin() + static_cast<std::ptrdiff_t>(first[at(sender)]),
-                     sorted.begin() + static_cast<std::ptrdiff_t>(end),
-                     [](const Raw& a, const Raw& b) { return a.to < b.to; });
+    std::sort(sorted.begin() + static_cast<std::ptrdiff_t>(first[at(sender)]),
+              sorted.begin() + static_cast<std::ptrdiff_t>(end),
+              [](const Raw& a, const Raw& b) { return a.to < b.to; });
     for (std::size_t i = first[at(sender)]; i < end;) {
       const int to = sorted[i].to;
       double bytes = 0;
       for (; i < end && sorted[i].to == to; ++i) bytes += sorted[i].bytes;
-      const base::Bytes rounded = base::Bytes::from_double(bytes);
-      if (rounded.count() > 0) whole.push_back({sender, to, rounded});
+      const base::Bytes count = rounded(bytes);
+      if (count.count() > 0) whole.push_back({sender, to, count});
     }
   }
   return whole;

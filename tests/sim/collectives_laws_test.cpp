@@ -250,6 +250,26 @@ TEST_CASE("equal shares are equal counts") {
       }
 }
 
+TEST_CASE("members that do alike send alike, to the byte") {
+  // Sizes that leave halves: 24 members of blocks of 0.5 and 2.5 bytes and many more. Equal nodes
+  // in a circle look alike from each member, so what the i-th members of the nodes send is the
+  // same.
+  const auto [id, op] =
+      GENERATE(table<Id, Collective>({{Id::ring, Collective::all_gather},
+                                      {Id::pat, Collective::all_gather},
+                                      {Id::pat, Collective::reduce_scatter},
+                                      {Id::hierarchical, Collective::all_reduce},
+                                      {Id::hierarchical, Collective::all_gather},
+                                      {Id::hierarchical, Collective::reduce_scatter},
+                                      {Id::forwarded, Collective::all_to_all},
+                                      {Id::rail_aligned, Collective::all_to_all}}));
+  const std::vector<Member> members = nodes_of_size(std::vector<int>(6, 4));
+  for (std::int64_t bytes = 12; bytes < 100'000; bytes = bytes * 3 + 12) {
+    const Sums sums = sums_of(expand(id, op, bytes, members).flows, members.size());
+    for (std::size_t i = 4; i < members.size(); ++i) CHECK(sums.sent[i] == sums.sent[i % 4]);
+  }
+}
+
 TEST_CASE("an expansion grows with its members") {
   // A few flows a member, PAT and the hypercube log2 n of them.
   const std::vector<Member> members = nodes_of_size(std::vector<int>(2048, 8));
