@@ -60,9 +60,9 @@ struct CollectiveCost {
   CollectiveAlgorithm algorithm = CollectiveAlgorithm::ring;
   Protocol protocol = Protocol::none;
   int channels = 0;  ///< SMs that serve it; 0 when unknown
-  /// Share of a GPU that it takes from kernels which run beside it: of the SMs, or of the memory
-  /// bandwidth if that is more.
-  double gpu_share = 0;
+  /// What it takes of a GPU from kernels that run beside it.
+  double sm_share = 0;
+  double memory_share = 0;  ///< of the bandwidth
 
   /// Seconds in which bytes move.
   double wire_time() const { return total.time > latency ? (total.time - latency).s() : 0.0; }

@@ -48,7 +48,9 @@ class RankBreakdown {
         case Phase::communication: sum_.other += piece.compute; break;
       }
     }
-    sum_.tensor_exposed += Seconds::from_s(span.end - span.begin) - spent;
+    const Seconds slowed = Seconds::from_s(span.slowed);
+    sum_.slowed += slowed;
+    sum_.tensor_exposed += Seconds::from_s(span.end - span.begin) - spent - slowed;
   }
 
   Seconds& exposed(const Task& task) {
@@ -138,7 +140,7 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
           &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,
           &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host,
-          &Breakdown::other})
+          &Breakdown::slowed, &Breakdown::other})
       mean.*part += one.*part * share;
   }
   const double error = mean.total().s() - timeline.step.s();

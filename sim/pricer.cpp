@@ -13,6 +13,18 @@ namespace {
 /// Hosts differ: the same framework was seen at two thirds and at one and a half times its median.
 constexpr float host_spread = 0.3F;
 
+/// What a collective takes from kernels beside it. Its channels are blocks that hold an SM each;
+/// a ring reads and writes every byte that it moves, and reads what it adds to (three passes over
+/// memory for each byte on the wire).
+void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Bytes bytes,
+                const calibrate::GroupShape& shape) {
+  if (shape.gpu == nullptr || cost.wire_time() <= 0) return;
+  constexpr double passes = 3;
+  const double wire = bytes.as_double() * calibrate::bus_factor(op, shape.ranks);
+  cost.sm_share = static_cast<double>(cost.channels) / shape.gpu->multiprocessors;
+  cost.memory_share = passes * wire / cost.wire_time() / shape.gpu->memory_bandwidth.byte();
+}
+
 Phase phase_of(strategies::WorkPhase phase) {
   switch (phase) {
     case strategies::WorkPhase::forward: return Phase::forward;
@@ -31,6 +43,7 @@ void Pricer::append(Segment& segment, const std::string& text, Phase phase,
   piece.label = label(text);
   piece.phase = phase;
   piece.compute = duration.time;
+  if (std::holds_alternative<base::MemoryBound>(kernel)) piece.streaming = duration.time;
   piece.spread = static_cast<float>(duration.spread);
   piece.source = static_cast<std::int16_t>(duration.source);
   segment.pieces.push_back(piece);
@@ -52,6 +65,7 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   for (std::size_t i = first; i < segment.pieces.size(); ++i) {
     const Piece& part = segment.pieces[i];
     piece.compute += part.compute;
+    piece.streaming += part.streaming;
     weighted_spread += part.compute.s() * static_cast<double>(part.spread);
     if (part.compute >= largest) {
       largest = part.compute;
@@ -105,8 +119,10 @@ std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
   use.kind = kind;
   use.axes = communication.axes;
   use.bytes = communication.bytes;
-  for (const calibrate::GroupShape& shape : groups(communication.axes).shapes)
+  for (const calibrate::GroupShape& shape : groups(communication.axes).shapes) {
     use.cost.push_back(input_.profile.collective(use.op, use.bytes, shape));
+    set_shares(use.cost.back(), use.op, use.bytes, shape);
+  }
   graph_.collectives.push_back(std::move(use));
   return entry->second;
 }

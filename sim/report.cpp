@@ -107,7 +107,9 @@ std::vector<LinkLoad> fold_links(const std::vector<topology::LinkId>& order,
     const Tier tier{from.kind, to.kind, link.rate.byte()};
     const double use = report.link_utilisation[id];
     std::size_t i = 0;
-    while (i < links.size() && (tiers[i] != tier || std::abs(links[i].utilisation - use) >= equal))
+    const double lost = input.timeline.link_lost_s[id];
+    while (i < links.size() && (tiers[i] != tier || std::abs(links[i].utilisation - use) >= equal ||
+                                std::abs(links[i].lost.s() - lost) >= equal * report.step.s()))
       ++i;
     if (i < links.size()) {
       links[i].alike += 1;
@@ -116,10 +118,26 @@ std::vector<LinkLoad> fold_links(const std::vector<topology::LinkId>& order,
     } else {
       tiers.push_back(tier);
       links.push_back({fmt::format("{} -> {}", from.name, to.name),
-                       Bytes::from_double(input.timeline.link_bytes[id]), link.rate, use, 1});
+                       Bytes::from_double(input.timeline.link_bytes[id]), link.rate, use,
+                       input.timeline.link_busy_s[id] / report.step.s(), Seconds::from_s(lost), 1});
     }
   }
   return links;
+}
+
+/// A link that cost less than this share of the step does not bind.
+constexpr double binds = 1e-3;
+
+std::string find_binding_link(const Report& report) {
+  if (report.links.empty() || report.links.front().lost.s() < binds * report.step.s()) return {};
+  const LinkLoad& link = report.links.front();
+  const std::string alike =
+      link.alike > 1 ? fmt::format(" (and {} alike)", link.alike - 1) : std::string();
+  return fmt::format(
+      "{}{} of {} binds: asked for more than that during {:.1f} % of the step; a wider one would "
+      "save its transfers {}",
+      link.name, alike, base::format_gbyte(link.rate), 100 * link.busy,
+      base::format_seconds(link.lost));
 }
 
 void load_links(const ReportInput& input, Report& report) {
@@ -133,11 +151,12 @@ void load_links(const ReportInput& input, Report& report) {
     order.push_back(id);
   }
   std::sort(order.begin(), order.end(), [&](topology::LinkId a, topology::LinkId b) {
-    const double x = report.link_utilisation[a];
-    const double y = report.link_utilisation[b];
-    return x != y ? x > y : a < b;
+    const std::vector<double>& lost = input.timeline.link_lost_s;
+    const std::vector<double>& use = report.link_utilisation;
+    return std::tuple(-lost[a], -use[a], a) < std::tuple(-lost[b], -use[b], b);
   });
   report.links = fold_links(order, input, report);
+  report.binding_link = find_binding_link(report);
 }
 
 struct NamedPart {
@@ -155,6 +174,7 @@ std::string find_bottleneck(const Report& report) {
       {b.pipeline_exposed, "pipeline messages on the wire: overlap them"},
       {b.bubble, "the pipeline bubble and waiting for peers: more micro-batches or interleaving"},
       {b.optimizer, "the optimizer: shard it with ZeRO"},
+      {b.slowed, "kernels slowed by collectives beside them: fewer channels, or less overlap"},
   };
   const NamedPart& largest =
       *std::max_element(std::begin(parts), std::end(parts),
@@ -188,6 +208,7 @@ Report summarise(const ReportInput& input) {
   report.scenario = input.scenario;
   report.fidelity = input.fidelity;
   report.ranks = ranks;
+  report.ranks_played = input.timeline.actors;
   report.model = input.model;
   report.cluster = input.cluster_text;
   report.plan = input.plan_text;

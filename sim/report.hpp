@@ -25,12 +25,14 @@ struct Breakdown {
   base::Seconds pipeline_exposed;   ///< … for a stage's message while it is on the wire
   base::Seconds bubble;             ///< … for a rank that has not come that far
   base::Seconds optimizer;
-  base::Seconds host;  ///< GPU idle while the host launches operators
+  base::Seconds host;    ///< GPU idle while the host launches operators
+  base::Seconds slowed;  ///< kernels slower for collectives beside them, which take SMs and memory
+                         ///< bandwidth
   base::Seconds other;
 
   base::Seconds total() const {
     return forward + backward + recompute + tensor_exposed + data_exposed + parameter_exposed +
-           pipeline_exposed + bubble + optimizer + host + other;
+           pipeline_exposed + bubble + optimizer + host + slowed + other;
   }
 };
 
@@ -50,6 +52,8 @@ struct LinkLoad {
   base::Bytes bytes;
   base::BytesPerSecond rate;
   double utilisation = 0;  ///< bytes / (rate x step)
+  double busy = 0;         ///< share of the step in which it was asked for more than its rate
+  base::Seconds lost;      ///< that its transfers would have saved had it been wide enough
   int alike = 1;           ///< links between such devices, with this rate, as busy
 };
 
@@ -70,9 +74,10 @@ struct Report {
   std::string scenario;
   Fidelity fidelity = Fidelity::hybrid;
   int ranks = 0;
-  std::string model;    ///< "Llama-3.1-8B, 8.03 B parameters"
-  std::string cluster;  ///< "2 x dgx-h100 (16 x H100-SXM5-80GB), rail-optimised"
-  std::string plan;     ///< "tp 8, pp 2, dp 4 (ZeRO-1), 1F1B, micro-batch 1 x 32"
+  int ranks_played = 0;  ///< different ones; 0: the analytic engine plays none
+  std::string model;     ///< "Llama-3.1-8B, 8.03 B parameters"
+  std::string cluster;   ///< "2 x dgx-h100 (16 x H100-SXM5-80GB), rail-optimised"
+  std::string plan;      ///< "tp 8, pp 2, dp 4 (ZeRO-1), 1F1B, micro-batch 1 x 32"
   base::Seconds step;
   base::Seconds step_p10;
   base::Seconds step_p90;
@@ -85,11 +90,13 @@ struct Report {
   double hfu = 0;                   ///< with recompute
   MemoryReport memory;
   Breakdown breakdown;
-  std::vector<LinkLoad> links;           ///< busiest first, equal ones folded, at most 10
+  /// Those that held transfers up longest, then the busiest; equal ones folded, at most 10.
+  std::vector<LinkLoad> links;
   std::vector<double> link_utilisation;  ///< of every link of the cluster graph
   std::vector<SourceShare> sources;
   std::optional<Measured> measured;
   std::string bottleneck;         ///< one sentence: what bounds the step
+  std::string binding_link;       ///< one sentence: the link that binds; empty when none does
   base::Diagnostics diagnostics;  ///< warnings and notes: what was inferred or extrapolated
 };
 

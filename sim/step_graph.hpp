@@ -55,6 +55,7 @@ struct Piece {
   std::uint32_t label = 0;  ///< StepGraph::labels
   Phase phase = Phase::forward;
   base::Seconds compute;         ///< 0 when it is only a collective
+  base::Seconds streaming;       ///< part of `compute` that memory bandwidth limits, not SMs
   std::int32_t collective = -1;  ///< StepGraph::collectives; -1 when it is only a kernel
   float spread = 0;              ///< relative, of `compute`
   std::int16_t source = 0;       ///< StepGraph::sources

@@ -15,6 +15,7 @@ struct Span {
   double ready = 0;
   double begin = 0;
   double end = 0;
+  double slowed = 0;  ///< of a segment: seconds that collectives beside it cost its kernels
 };
 
 /// When everything happened: the outcome of any executor.

@@ -39,6 +39,7 @@ Json breakdown_json(const sim::Breakdown& b) {
           {"bubble_s", b.bubble.s()},
           {"optimizer_s", b.optimizer.s()},
           {"host_s", b.host.s()},
+          {"slowed_s", b.slowed.s()},
           {"other_s", b.other.s()}};
 }
 
@@ -56,6 +57,8 @@ Json links_json(const std::vector<sim::LinkLoad>& links) {
                    {"bytes", link.bytes.count()},
                    {"rate_bytes_per_s", link.rate.byte()},
                    {"utilisation", link.utilisation},
+                   {"busy", link.busy},
+                   {"lost_s", link.lost.s()},
                    {"alike", link.alike}});
   return out;
 }
@@ -87,6 +90,7 @@ std::string report_json(const sim::Report& report) {
                      {"scenario", report.scenario},
                      {"fidelity", sim::name_of(report.fidelity)},
                      {"ranks", report.ranks},
+                     {"ranks_played", report.ranks_played},
                      {"model", report.model},
                      {"cluster", report.cluster},
                      {"plan", report.plan},
@@ -101,6 +105,7 @@ std::string report_json(const sim::Report& report) {
                      {"mfu", report.mfu},
                      {"hfu", report.hfu},
                      {"bottleneck", report.bottleneck},
+                     {"binding_link", report.binding_link},
                      {"measured", measured(report)},
                      {"memory", memory_json(report.memory)},
                      {"breakdown", breakdown_json(b)},

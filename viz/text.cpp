@@ -109,9 +109,13 @@ void what_was_simulated(Page& page, const sim::Report& report) {
   page.entry("model", report.model);
   page.entry("cluster", report.cluster);
   page.entry("plan", report.plan);
-  page.entry("simulated", fmt::format("{} rank{}, {}; never below {} (no contention)", report.ranks,
-                                      report.ranks == 1 ? "" : "s", sim::name_of(report.fidelity),
-                                      time_text(report.lower_bound)));
+  const std::string different = report.ranks_played > 0 && report.ranks_played < report.ranks
+                                    ? fmt::format(" ({} different)", report.ranks_played)
+                                    : std::string();
+  page.entry("simulated",
+             fmt::format("{} rank{}{}, {}; never below {} (no contention)", report.ranks,
+                         report.ranks == 1 ? "" : "s", different, sim::name_of(report.fidelity),
+                         time_text(report.lower_bound)));
 }
 
 void memory(Page& page, const sim::MemoryReport& memory) {
@@ -131,7 +135,7 @@ void memory(Page& page, const sim::MemoryReport& memory) {
 
 void where_time_goes(Page& page, const sim::Report& report) {
   const sim::Breakdown& b = report.breakdown;
-  const std::array<std::pair<std::string_view, base::Seconds>, 11> parts{
+  const std::array<std::pair<std::string_view, base::Seconds>, 12> parts{
       {{"forward", b.forward},
        {"backward", b.backward},
        {"recompute", b.recompute},
@@ -142,6 +146,7 @@ void where_time_goes(Page& page, const sim::Report& report) {
        {"pipeline bubble", b.bubble},
        {"optimizer", b.optimizer},
        {"waits: host", b.host},
+       {"slowed by collectives", b.slowed},
        {"other", b.other}}};
   page.heading("Where the time goes (average rank)");
   for (const auto& [name, time] : parts)
@@ -200,6 +205,10 @@ std::string report_text(const sim::Report& report, const TextOptions& options) {
   if (!report.bottleneck.empty()) {
     page.text += '\n';
     page.entry("bottleneck", report.bottleneck, Paint::strong);
+  }
+  if (!report.binding_link.empty()) {
+    page.text += '\n';
+    page.entry("network", report.binding_link, Paint::strong);
   }
   links(page, report.links);
   sources(page, report.sources);

@@ -28,38 +28,40 @@ void Player::run_segment(Actor actor, const Task& task) {
   advance(actor);
 }
 
-/// Goes on with a segment piece by piece: kernels up to the next collective are one duration.
+/// Goes on with a segment piece by piece: kernels up to the next collective are one run.
 void Player::advance(Actor actor) {
   Compute& here = compute_[actor];
   const std::uint32_t index = current(actor, Stream::compute);
   const std::vector<Piece>& pieces = graph_.segments[tasks(actor)[index].index].pieces;
-  double kernels = 0;
+  here.kernels.clear();
   for (; here.piece < pieces.size(); ++here.piece) {
     const Piece& piece = pieces[here.piece];
-    if (!script_.talks(piece.collective)) {
-      kernels += piece.compute.s();
-      continue;
-    }
-    if (kernels > 0) break;
+    const bool talks = script_.talks(piece.collective);
+    if (talks && !here.kernels.empty()) break;
+    if (talks || piece.compute > base::Seconds{})
+      Progress::append(here.kernels, Progress::part_of(piece, 0));
+    if (!talks) continue;
     ++here.piece;
-    run_kernels(actor, piece.compute.s(), false);
+    run_kernels(actor, false);
     const auto use = static_cast<std::uint32_t>(piece.collective);
     arrive(meeting_of(script_.of_collective(use), actor), Stream::compute, false, use);
     return;
   }
-  if (kernels > 0) {
+  if (!here.kernels.empty()) {
     ++outcome_.durations;
-    run_kernels(actor, kernels, true);
+    run_kernels(actor, true);
     return;
   }
+  span(actor, index).slowed = here.slowed;
   complete(actor, index);
 }
 
 /// `timed`: goes on when they are over; else somebody waits for them, with await_kernels.
-void Player::run_kernels(Actor actor, double seconds, bool timed) {
+void Player::run_kernels(Actor actor, bool timed) {
   Compute& here = compute_[actor];
-  here.kernels.assign(1, {seconds, 0});
-  here.progress.start(here.kernels, network_.now(), speed(actor));
+  here.progress.start(here.kernels, network_.now());
+  here.full_end = here.progress.end();
+  here.progress.set_speed(network_.now(), speed(actor));
   here.on = true;
   here.timed = false;
   if (timed) await_kernels(actor);
@@ -68,12 +70,19 @@ void Player::run_kernels(Actor actor, double seconds, bool timed) {
 void Player::await_kernels(Actor actor) {
   Compute& here = compute_[actor];
   const double end = here.progress.end();
+  here.full_end = std::max(here.full_end, network_.now());
   if (end > network_.now()) {
     here.timed = true;
     network_.at(end, tag(Kind::compute, pair(actor, ++here.generation)));
     return;
   }
+  kernels_over(actor);
+}
+
+void Player::kernels_over(Actor actor) {
+  Compute& here = compute_[actor];
   here.on = false;
+  here.slowed += std::max(0.0, network_.now() - here.full_end);
   advance(actor);
 }
 
@@ -103,7 +112,7 @@ Player::Together Player::decide(std::uint32_t segment, std::uint32_t group) cons
 
   Together sum{Together::Mode::together, {}};
   for (const Piece& piece : graph_.segments[segment].pieces) {
-    Progress::Part part{piece.compute.s(), 0};
+    double collective = 0;
     if (script_.talks(piece.collective)) {
       const auto use = static_cast<std::uint32_t>(piece.collective);
       const std::vector<std::uint32_t>& group_of =
@@ -114,20 +123,9 @@ Player::Together Player::decide(std::uint32_t segment, std::uint32_t group) cons
         if (script_.shape(use, its_group).nodes != 1) return by_piece;
         if (script_.cost(use, its_group).total.time != price) return by_piece;
       }
-      part.fixed = price.s();
+      collective = price.s();
     }
-    // Kernels in a row are one part, collectives in a row another.
-    if (!sum.parts.empty() && (part.fixed == 0 || part.kernels == 0)) {
-      Progress::Part& last = sum.parts.back();
-      const bool kernels = part.fixed == 0 && last.fixed == 0;
-      const bool fixed = part.kernels == 0 && last.kernels == 0;
-      if (kernels || fixed) {
-        last.kernels += part.kernels;
-        last.fixed += part.fixed;
-        continue;
-      }
-    }
-    sum.parts.push_back(part);
+    Progress::append(sum.parts, Progress::part_of(piece, collective));
   }
   return sum;
 }
@@ -138,23 +136,36 @@ void Player::await_segment(std::uint32_t index) {
               tag(Kind::over, pair(meeting.generation, index)));
 }
 
-double Player::speed(Actor actor) const { return std::max(least_speed, 1 - compute_[actor].taken); }
+Progress::Speed Player::speed(Actor actor) const {
+  const Compute& here = compute_[actor];
+  const double arithmetic = std::max(least_speed, 1 - here.sms_taken);
+  return {arithmetic, std::min(arithmetic, std::max(least_speed, 1 - here.memory_taken))};
+}
 
-double Player::speed_of_group(const Meeting& meeting) const {
-  double least = 1;
-  for (const Actor actor : members(meeting)) least = std::min(least, speed(actor));
+Progress::Speed Player::speed_of_group(const Meeting& meeting) const {
+  Progress::Speed least;
+  for (const Actor actor : members(meeting)) {
+    const Progress::Speed one = speed(actor);
+    least.arithmetic = std::min(least.arithmetic, one.arithmetic);
+    least.streaming = std::min(least.streaming, one.streaming);
+  }
   return least;
 }
 
-/// A collective takes a share of the GPUs of its members from the kernels beside it, or gives it
-/// back.
-void Player::take(const Meeting& meeting, double share) {
-  if (share == 0) return;
+/// A collective takes its shares of the GPUs of its members from the kernels beside it (`times` 1),
+/// or gives them back (-1).
+void Player::take(const Meeting& meeting, double times) {
+  const calibrate::CollectiveCost& cost = script_.cost(meeting.subject, real_group(meeting));
+  if (cost.sm_share == 0 && cost.memory_share == 0) return;
   const double now = network_.now();
+  const auto change = [&](double& taken, double share) {
+    taken += times * share;
+    if (taken < 1e-12) taken = 0;  // rounding must not add up
+  };
   for (const Actor actor : members(meeting)) {
     Compute& here = compute_[actor];
-    here.taken = std::max(0.0, here.taken + share);
-    if (here.taken < 1e-12) here.taken = 0;
+    change(here.sms_taken, cost.sm_share);
+    change(here.memory_taken, cost.memory_share);
     if (here.on) {
       here.progress.set_speed(now, speed(actor));
       if (here.timed)

@@ -81,8 +81,7 @@ void Player::handle(Tag tag) {
   switch (static_cast<Kind>(tag >> 56)) {
     case Kind::compute:
       if ((compute_[upper].generation) != lower) break;
-      compute_[upper].on = false;
-      advance(upper);
+      kernels_over(upper);
       break;
     case Kind::over:
       if ((meetings_[lower].generation & 0xffffffU) == upper) end_meeting(lower);
@@ -115,6 +114,7 @@ void Player::ready(Actor actor, std::uint32_t index) {
     case TaskKind::run:
       current(actor, task.stream) = index;
       compute_[actor].piece = 0;
+      compute_[actor].slowed = 0;
       run_segment(actor, task);
       break;
     case TaskKind::collective:
@@ -176,14 +176,16 @@ void Player::begin(std::uint32_t index) {
   }
   if (meeting.segment) {
     for (const Actor actor : members(meeting)) compute_[actor].meeting = index + 1;
-    meeting.progress.start(together_[meeting.subject][meeting.group].parts, now,
-                           speed_of_group(meeting));
+    const std::vector<Progress::Part>& parts = together_[meeting.subject][meeting.group].parts;
+    meeting.progress.start(parts, now);
+    meeting.full_end = meeting.progress.end();
+    meeting.progress.set_speed(now, speed_of_group(meeting));
     ++outcome_.durations;
     await_segment(index);
     return;
   }
   const calibrate::CollectiveCost& cost = script_.cost(meeting.subject, real_group(meeting));
-  if (meeting.stream != Stream::compute) take(meeting, cost.gpu_share);
+  if (meeting.stream != Stream::compute) take(meeting, 1);
   const int pattern = traffic_.pattern_of(meeting.subject, real_group(meeting));
   if (pattern >= 0 && !wires_.of_collective(pattern, meeting.group).empty()) {
     network_.at(now + cost.latency.s(), tag(Kind::wire, index));
@@ -212,11 +214,13 @@ void Player::end_meeting(std::uint32_t index) {
   meeting.arrived = 0;
   ++meeting.generation;
   const Meeting over = meeting;  // a member may open the next one while we go through them
-  if (!over.segment && over.stream != Stream::compute)
-    take(over, -script_.cost(over.subject, real_group(over)).gpu_share);
+  if (!over.segment && over.stream != Stream::compute) take(over, -1);
   for (const Actor actor : members(over)) {
     const std::uint32_t task = current(actor, over.stream);
-    if (over.segment) compute_[actor].meeting = 0;
+    if (over.segment) {
+      compute_[actor].meeting = 0;
+      span(actor, task).slowed = std::max(0.0, network_.now() - over.full_end);
+    }
     if (over.segment || tasks(actor)[task].kind == TaskKind::collective)
       complete(actor, task);
     else

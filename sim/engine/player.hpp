@@ -50,11 +50,14 @@ class Player {
     std::uint32_t piece = 0;              // next piece of the segment
     std::vector<Progress::Part> kernels;  // that it runs, piece by piece
     Progress progress;                    // of them
+    double full_end = 0;                  // when they would be over at full speed
+    double slowed = 0;                    // seconds lost in this segment
     bool on = false;                      // such kernels run
     bool timed = false;                   // and their end is in the agenda
     std::uint32_t generation = 0;         // entries in the agenda of an earlier one are void
     std::uint32_t meeting = 0;            // + 1: the segment that it runs together with others
-    double taken = 0;                     // share of the GPU that collectives take
+    double sms_taken = 0;                 // shares of the GPU that collectives have
+    double memory_taken = 0;
   };
   /// The one collective (or segment run together) that a group has open: none of its members can
   /// come to the next one before this one is over.
@@ -67,7 +70,8 @@ class Player {
     std::uint32_t arrived = 0;
     std::uint32_t transfers_left = 0;
     std::uint32_t generation = 0;
-    Progress progress;  // of a segment
+    Progress progress;    // of a segment
+    double full_end = 0;  // of a segment at full speed
   };
   /// How a group runs a segment.
   struct Together {
@@ -108,14 +112,15 @@ class Player {
 
   void run_segment(Actor actor, const Task& task);
   void advance(Actor actor);
-  void run_kernels(Actor actor, double seconds, bool timed);
+  void run_kernels(Actor actor, bool timed);
   void await_kernels(Actor actor);
+  void kernels_over(Actor actor);
   Together& together(std::uint32_t segment, std::uint32_t group);
   Together decide(std::uint32_t segment, std::uint32_t group) const;
   void await_segment(std::uint32_t meeting);
-  double speed(Actor actor) const;
-  double speed_of_group(const Meeting& meeting) const;
-  void take(const Meeting& meeting, double share);
+  Progress::Speed speed(Actor actor) const;
+  Progress::Speed speed_of_group(const Meeting& meeting) const;
+  void take(const Meeting& meeting, double times);
 
   std::uint32_t meeting_of(int communicators, Actor actor) const;
   void arrive(std::uint32_t meeting, Stream stream, bool segment, std::uint32_t subject);

@@ -4,41 +4,65 @@
 
 namespace sim::engine {
 
-void Progress::start(const std::vector<Part>& parts, double now, double speed) {
+double Progress::Part::at(const Speed& speed) const {
+  return std::max(arithmetic / speed.arithmetic + streaming / speed.streaming, fixed);
+}
+
+Progress::Part Progress::part_of(const Piece& piece, double collective) {
+  // The host that launches kernels is not slowed by what the GPU does.
+  if (piece.phase == Phase::host) return {0, 0, std::max(piece.compute.s(), collective)};
+  return {(piece.compute - piece.streaming).s(), piece.streaming.s(), collective};
+}
+
+void Progress::append(std::vector<Part>& parts, const Part& part) {
+  const auto kernels = [](const Part& p) { return p.arithmetic + p.streaming > 0; };
+  if (!parts.empty()) {
+    Part& last = parts.back();
+    const bool both_kernels = part.fixed == 0 && last.fixed == 0;
+    const bool both_waits = !kernels(part) && !kernels(last);
+    if (both_kernels || both_waits) {
+      last.arithmetic += part.arithmetic;
+      last.streaming += part.streaming;
+      last.fixed += part.fixed;
+      return;
+    }
+  }
+  parts.push_back(part);
+}
+
+void Progress::start(const std::vector<Part>& parts, double now) {
   parts_ = &parts;
   part_ = 0;
   left_ = parts.empty() ? Part{} : parts.front();
   since_ = now;
-  speed_ = speed;
+  speed_ = {};
 }
 
-void Progress::set_speed(double now, double speed) {
+void Progress::set_speed(double now, const Speed& speed) {
+  if (speed == speed_) return;
   advance(now);
   speed_ = speed;
 }
 
 double Progress::end() const {
-  double time = since_ + std::max(left_.kernels / speed_, left_.fixed);
-  for (std::size_t i = part_ + 1; i < parts_->size(); ++i)
-    time += std::max((*parts_)[i].kernels / speed_, (*parts_)[i].fixed);
+  double time = since_ + left_.at(speed_);
+  for (std::size_t i = part_ + 1; i < parts_->size(); ++i) time += (*parts_)[i].at(speed_);
   return time;
 }
 
 void Progress::advance(double now) {
   double time = now - since_;
   since_ = now;
-  for (;;) {
-    const double rest = std::max(left_.kernels / speed_, left_.fixed);
-    if (time < rest) {
-      left_.kernels = std::max(0.0, left_.kernels - time * speed_);
-      left_.fixed = std::max(0.0, left_.fixed - time);
-      return;
-    }
+  for (double rest = left_.at(speed_); time >= rest; rest = left_.at(speed_)) {
     time -= rest;
     left_ = {};
     if (part_ + 1 >= parts_->size()) return;
     left_ = (*parts_)[++part_];
   }
+  left_.fixed = std::max(0.0, left_.fixed - time);
+  const double arithmetic = std::min(time, left_.arithmetic / speed_.arithmetic);
+  left_.arithmetic = std::max(0.0, left_.arithmetic - arithmetic * speed_.arithmetic);
+  left_.streaming = std::max(0.0, left_.streaming - (time - arithmetic) * speed_.streaming);
 }
 
 }  // namespace sim::engine

@@ -39,13 +39,17 @@ inline sim::Report sample_report() {
   report.breakdown.pipeline_exposed = Seconds::from_ms(3.5);
   report.breakdown.bubble = Seconds::from_ms(62.5);
   report.breakdown.optimizer = Seconds::from_ms(13.9);
-  report.breakdown.other = Seconds::from_ms(0.1);
+  report.breakdown.slowed = Seconds::from_ms(0.06);
+  report.breakdown.other = Seconds::from_ms(0.04);
   report.links = {
-      {"node-1/nic-0 -> leaf-0", Bytes::from_gib(6.5), BytesPerSecond::from_gbit(400), 0.112, 15},
+      {"node-1/nic-0 -> leaf-0", Bytes::from_gib(6.5), BytesPerSecond::from_gbit(400), 0.112, 0.2,
+       Seconds::from_ms(31), 15},
       {"leaf-0 -> spine-1", Bytes::from_gib(3.2), BytesPerSecond::from_gbit(400), 0.055}};
   report.sources = {{"H100-SXM5-80GB GEMM curve (1,026 points)", 0.81, 0.03},
                     {"NCCL tuning model 2.21", 0.19, 0.12}};
   report.measured = sim::Measured{base::Seconds::from_s(1.28), "table 5 of a paper"};
+  report.binding_link = "node-1/nic-0 -> leaf-0 binds: asked for more than that";
+  report.ranks_played = 4;
   report.bottleneck = "matrix products: 78 % of the step is compute on the busiest stage";
   report.diagnostics = {{{"scenarios/llama8b_16gpu.yaml", 12, 5},
                          "'bucket' is below 25 MiB: gradient reduction is bound by latency",
