@@ -13,16 +13,26 @@ namespace {
 using calibrate::Collective;
 
 /// Flows of an all-reduce over nodes of eight.
-void expand_ring(::benchmark::State& state) {
+void expand_all_reduce(::benchmark::State& state, base::CollectiveAlgorithm algorithm) {
   std::vector<collectives::Member> members;
   for (int i = 0; i < state.range(0); ++i) members.push_back({i / 8, i % 8});
   for (auto _ : state)
-    ::benchmark::DoNotOptimize(
-        collectives::algorithm(base::CollectiveAlgorithm::ring)
-            .expand({Collective::all_reduce, base::Bytes::from_mib(256), {}}, members));
+    ::benchmark::DoNotOptimize(collectives::algorithm(algorithm).expand(
+        {Collective::all_reduce, base::Bytes::from_mib(256), {}}, members));
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(expand_ring)->Arg(16)->Arg(512)->Arg(4096);
+BENCHMARK_CAPTURE(expand_all_reduce, ring, base::CollectiveAlgorithm::ring)
+    ->Arg(16)
+    ->Arg(512)
+    ->Arg(16384);
+BENCHMARK_CAPTURE(expand_all_reduce, tree, base::CollectiveAlgorithm::tree)->Arg(512)->Arg(16384);
+BENCHMARK_CAPTURE(expand_all_reduce, hierarchical, base::CollectiveAlgorithm::hierarchical)
+    ->Arg(512)
+    ->Arg(16384);
+BENCHMARK_CAPTURE(expand_all_reduce, recursive_doubling,
+                  base::CollectiveAlgorithm::recursive_doubling)
+    ->Arg(512)
+    ->Arg(16384);
 
 void expand_all_to_all(::benchmark::State& state) {
   const std::vector<collectives::Member> members(static_cast<std::size_t>(state.range(0)));
