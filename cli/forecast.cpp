@@ -71,7 +71,7 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
           ? bound
           : sim::simulate(
                 result.graph, scenario.cluster, gpu_of_rank,
-                {.fidelity = fidelity, .ecmp_seed = scenario.ecmp_seed, .progress = progress});
+                {.fidelity = fidelity, .routing = scenario.routing, .progress = progress});
   const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
   result.report = sim::summarise({.scenario = scenario.name,
                                   .model = model_text(scenario.model),

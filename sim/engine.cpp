@@ -31,7 +31,7 @@ Timeline simulate(const StepGraph& graph, const topology::Cluster& cluster,
   for (const topology::GpuId gpu : gpu_of_rank)
     CHECK_INVARIANT(gpu < static_cast<topology::GpuId>(cluster.gpu_count()));
   return engine::play_in_child(
-      graph, engine::fabric_of(cluster, {options.ecmp_seed}), gpu_of_rank,
+      graph, engine::fabric_of(cluster, options.routing), gpu_of_rank,
       {.private_as_durations = options.fidelity == Fidelity::hybrid, .progress = options.progress});
 }
 

@@ -59,7 +59,7 @@ class Loader {
                     .cluster_text = topology::summary(*cluster_),
                     .plan = plan_,
                     .fidelity = fidelity_,
-                    .ecmp_seed = static_cast<std::uint64_t>(ecmp_seed_),
+                    .routing = routing_,
                     .measured = std::move(measured_),
                     .notes = std::move(problems_)};
   }
@@ -87,7 +87,6 @@ class Loader {
     if (auto plan = root.required_map("plan")) plan_ = strategies::read_plan(*plan);
     if (auto simulation = root.map("simulation")) {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
-      simulation->read("ecmp_seed", ecmp_seed_, {0, std::numeric_limits<std::int64_t>::max()});
       simulation->finish();
     }
     if (auto measured = root.map("measured")) {
@@ -214,7 +213,7 @@ class Loader {
   std::optional<topology::Cluster> cluster_;
   strategies::Plan plan_;
   Fidelity fidelity_ = Fidelity::hybrid;
-  std::int64_t ecmp_seed_ = 0;
+  topology::RoutingOptions routing_;
   std::optional<Measured> measured_;
 };
 

@@ -16,6 +16,8 @@ enum class FabricKind { rail_optimized, fat_tree, single_switch, dragonfly };
 /// Larger than any machine; more is a typing mistake that would only fill the memory.
 inline constexpr int cluster_gpus_max = 1 << 20;
 inline constexpr int switch_ports_max = 4096;
+/// Ports of a NIC, each to a leaf of its own.
+inline constexpr int nic_ports_max = 2;
 
 /// How nodes are joined. Switch counts follow from the sizes; rates default to the NIC's.
 struct FabricSpec {

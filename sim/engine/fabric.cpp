@@ -21,10 +21,14 @@ Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions opti
   fabric.domain_of_gpu = domains_of(cluster);
   for (topology::GpuId gpu = 0; gpu < static_cast<topology::GpuId>(cluster.gpu_count()); ++gpu)
     fabric.rail_of_gpu.push_back(cluster.rail_of(gpu));
+  options.kind = topology::Routing::ecmp;  // the player knows single cables, no bundles
   const auto router = std::make_shared<const topology::Router>(cluster, options);
   fabric.route = [router](topology::GpuId from, topology::GpuId to,
                           std::vector<topology::LinkId>& links) {
-    return router->route(from, to, links);
+    std::vector<topology::Route> routes;
+    if (!router->route(from, to, routes)) return false;
+    links.insert(links.end(), routes.front().hops.begin(), routes.front().hops.end());
+    return true;
   };
   return fabric;
 }
