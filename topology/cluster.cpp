@@ -61,6 +61,15 @@ void check_fabric(const ClusterSpec& spec, Problems& problems) {
                         fmt::format("'switch_ports' is {}, must be at most {}", fabric.switch_ports,
                                     switch_ports_max),
                         ""});
+  if (fabric.nic_ports < 1 || fabric.nic_ports > nic_ports_max)
+    problems.push_back(
+        {spec.where,
+         fmt::format("'nic_ports' is {}, must be 1 to {}", fabric.nic_ports, nic_ports_max), ""});
+  if (fabric.planes != 1 && fabric.planes != fabric.nic_ports)
+    problems.push_back({spec.where,
+                        fmt::format("'planes' is {}, must be 1 or 'nic_ports' {}", fabric.planes,
+                                    fabric.nic_ports),
+                        ""});
   at_least("nodes_per_leaf", fabric.nodes_per_leaf, 0);
   at_least("spines", fabric.spines, 0);
   at_least("leaves_per_pod", fabric.leaves_per_pod, 0);
@@ -109,6 +118,10 @@ void build_fabric(const fabric::Site& site, int scale_up_domains) {
   for (const fabric::Kind& kind : fabric::kinds) {
     if (kind.kind != site.spec.fabric.kind) continue;
     site.graph.fabric = kind.label;
+    if (site.spec.fabric.planes > 1)
+      site.graph.fabric += fmt::format(", {} planes", site.spec.fabric.planes);
+    else if (site.spec.fabric.nic_ports > 1)
+      site.graph.fabric += ", dual ToR";
     kind.build(site);
   }
 }

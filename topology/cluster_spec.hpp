@@ -26,13 +26,17 @@ struct FabricSpec {
                                 ///< fat_tree: nodes under one leaf; dragonfly: per router;
                                 ///< 0: as many as `switch_ports` and `oversubscription` allow
   double oversubscription = 1;  ///< leaf down-rate over leaf up-rate
-  int spines = 0;               ///< 0: derived from leaf uplinks and `switch_ports`
+  int spines = 0;  ///< of a pod or a plane; 0: derived from leaf uplinks and `switch_ports`
   int switch_ports = 64;
   int leaves_per_pod = 0;            ///< leaves under one pod's spines, pods meet in a core level;
                                      ///< 0: two levels if `switch_ports` suffice, else derived
   double core_oversubscription = 1;  ///< with pods: spine down-rate over spine up-rate
   int routers_per_group = 0;         ///< dragonfly
   int global_links_per_router = 0;   ///< dragonfly
+  int nic_ports = 1;  ///< of each NIC, with equal parts of its rate, each to a leaf of
+                      ///< its own (dual ToR); rail_optimized and fat_tree
+  int planes = 1;     ///< 1: spines join the leaves of all ports; `nic_ports`: those
+                      ///< of one port each, and planes meet only in NICs
   base::BytesPerSecond uplink_rate;  ///< one leaf-spine cable; 0: that of the NIC
   base::Seconds switch_latency;      ///< per switch passed
 };
