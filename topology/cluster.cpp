@@ -9,6 +9,7 @@
 
 #include "base/check.hpp"
 #include "topology/fabric/fabric.hpp"
+#include "topology/faults.hpp"
 #include "topology/graph.hpp"
 #include "topology/scale_up.hpp"
 
@@ -183,6 +184,11 @@ base::Result<Cluster> build_cluster(const ClusterSpec& spec,
   graph->custom_types = spec.custom_types;
   ScaleUp built = build_scale_up(*graph, spec, notes);
   build_fabric({*graph, spec, std::move(built.nics), problems, notes}, built.domains);
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  apply_faults(*graph, spec, problems, notes);
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  if (!spec.faults.empty())
+    check_reach(Cluster(graph, built.nodes, registry, {}), spec, problems, notes);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return Cluster(std::move(graph), std::move(built.nodes), std::move(registry), std::move(notes));
 }

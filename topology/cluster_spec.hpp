@@ -50,11 +50,20 @@ struct NodeSpec {
   int usable_gpus = 0;  ///< allocatable: GPUs 0 to usable_gpus - 1; 0 is a node without
 };
 
+/// Cables that do not work as built.
+struct CableFault {
+  std::string name;      ///< a device: all its cables; "a -> b": those between two devices; "a -> b
+                         ///< #2": the second of these; `*` in a name stands for anything but '/'
+  double rate_left = 0;  ///< share of the rate, below 1; 0: down
+  base::SourceRef where;
+};
+
 struct ClusterSpec {
   std::vector<NodeSpec> nodes;
   FabricSpec fabric;
   bool fabric_from_domains = false;  ///< the switch tree is `NodeSpec::domains`, not fabric sizes
   base::Diagnostics notes;           ///< what was inferred, and from what
+  std::vector<CableFault> faults;    ///< of a cable hit by several the worst counts
   std::vector<std::shared_ptr<const NodeType>> custom_types;  ///< described by the user in place
   base::SourceRef where{"cluster"};  ///< of the user's words, for mistakes found while building
 };
