@@ -295,8 +295,7 @@ void check_reach(const Cluster& cluster, const ClusterSpec& spec, base::Diagnost
   if (displaced.empty()) return;
   notes.push_back(
       {down->where,
-       fmt::format("GPUs that use another NIC of their node, for theirs is down: {} "
-                   "({})",
+       fmt::format("GPUs that use another NIC of their node, for theirs is down: {} ({})",
                    grouped(static_cast<std::int64_t>(displaced.size())), few(displaced)),
        "", base::Severity::note});
 }
