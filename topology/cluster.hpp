@@ -66,7 +66,7 @@ class Cluster {
   int gpu_count() const { return static_cast<int>(gpus_.size()); }
   DeviceId gpu(GpuId id) const { return gpus_[id]; }
   int node_of(GpuId id) const { return node_of_gpu_[id]; }
-  /// NIC of its node that a GPU uses, counted from 0; 0 where there is none.
+  /// NIC of its node that a GPU uses unless it is down, counted from 0; 0 where there is none.
   int rail_of(GpuId id) const;
   bool same_scale_up_domain(GpuId a, GpuId b) const;
   const std::vector<NodeInfo>& nodes() const { return nodes_; }
