@@ -218,6 +218,20 @@ bool MapReader::read(std::string_view key, std::vector<std::string>& out) {
   return true;
 }
 
+bool MapReader::read(std::string_view key, std::vector<PlacedText>& out) {
+  const Node* value = find(key);
+  if (value == nullptr) return false;
+  if (value->kind == Node::Kind::scalar) {
+    out = {{value->text, document_->where(*value)}};
+    return true;
+  }
+  std::vector<std::string> words;
+  if (!read(key, words)) return false;
+  out.clear();
+  for (const Node& item : value->items) out.push_back({item.text, document_->where(item)});
+  return true;
+}
+
 bool MapReader::read(std::string_view key, std::vector<double>& out) {
   std::vector<std::string> words;
   if (!read(key, words)) return false;

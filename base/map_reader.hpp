@@ -21,6 +21,12 @@ struct Range {
   T max = std::numeric_limits<T>::max();
 };
 
+/// A text of the user and where it stands.
+struct PlacedText {
+  std::string text;
+  SourceRef where;
+};
+
 /// Reads one map of a document strictly. Every mistake is added to `problems` with its place and
 /// reading goes on, so that the user hears of all of them at once; `finish()` refuses keys that
 /// nobody asked for.
@@ -49,6 +55,8 @@ class MapReader {
   bool read(std::string_view key, FlopPerSecond& out);
   bool read(std::string_view key, std::vector<std::string>& out);
   bool read(std::string_view key, std::vector<double>& out);
+  /// A single text stands for a list of one.
+  bool read(std::string_view key, std::vector<PlacedText>& out);
 
   /// One of a table of names.
   template <class E, std::size_t N>

@@ -70,7 +70,7 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                         ? bound
                         : sim::simulate(result.graph, scenario.cluster, gpu_of_rank,
                                         {.fidelity = fidelity,
-                                         .ecmp_seed = scenario.ecmp_seed,
+                                         .routing = scenario.routing,
                                          .fold = scenario.fold,
                                          .progress = progress});
   const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;

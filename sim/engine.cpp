@@ -50,7 +50,7 @@ Timeline simulate(const StepGraph& graph, const topology::Cluster& cluster,
   CHECK_INVARIANT(gpu_of_rank.size() == static_cast<std::size_t>(graph.grid.size()));
   for (const topology::GpuId gpu : gpu_of_rank)
     CHECK_INVARIANT(gpu < static_cast<topology::GpuId>(cluster.gpu_count()));
-  return engine::play_in_child(graph, engine::fabric_of(cluster, {options.ecmp_seed}), gpu_of_rank,
+  return engine::play_in_child(graph, engine::fabric_of(cluster, options.routing), gpu_of_rank,
                                {.private_as_durations = options.fidelity == Fidelity::hybrid,
                                 .fold = options.fold,
                                 .progress = options.progress});

@@ -7,6 +7,7 @@
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
 #include "topology/cluster.hpp"
+#include "topology/routes.hpp"
 
 namespace sim {
 
@@ -14,7 +15,7 @@ enum class Fidelity { analytic, hybrid, flow };
 
 struct EngineOptions {
   Fidelity fidelity = Fidelity::hybrid;  ///< hybrid or flow here
-  std::uint64_t ecmp_seed = 0;
+  topology::RoutingOptions routing;
   /// Play one rank of each class of ranks that are provably alike (equal programs, equal peers,
   /// equally loaded links); false: every rank. Same answer.
   bool fold = true;

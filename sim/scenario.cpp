@@ -12,6 +12,7 @@
 #include "strategies/dlcalc.hpp"
 #include "topology/cluster_reader.hpp"
 #include "topology/k8s_import.hpp"
+#include "topology/network_reader.hpp"
 #include "topology/summary.hpp"
 
 namespace sim {
@@ -56,16 +57,21 @@ class Loader {
     return Scenario{.name = name_,
                     .model = std::move(*model_),
                     .cluster = *cluster_,
-                    .cluster_text = topology::summary(*cluster_),
+                    .cluster_text = cluster_text(),
                     .plan = plan_,
                     .fidelity = fidelity_,
                     .fold = fold_,
-                    .ecmp_seed = static_cast<std::uint64_t>(ecmp_seed_),
+                    .routing = network_.routing,
                     .measured = std::move(measured_),
                     .notes = std::move(problems_)};
   }
 
  private:
+  std::string cluster_text() const {
+    const bool adaptive = network_.routing.kind == topology::Routing::adaptive;
+    return topology::summary(*cluster_) + (adaptive ? ", adaptive routing" : "");
+  }
+
   std::string beside_scenario(const std::string& path) const {
     return (std::filesystem::path(options_.path).parent_path() / path).string();
   }
@@ -84,12 +90,12 @@ class Loader {
     MapReader root(document_, document_.root, "", problems_, &origins_);
     root.read("name", name_);
     if (auto model = root.required_map("model")) read_model(*model);
+    if (auto network = root.map("network")) network_ = topology::read_network(*network);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
     if (auto plan = root.required_map("plan")) plan_ = strategies::read_plan(*plan);
     if (auto simulation = root.map("simulation")) {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
       simulation->read("fold", fold_);
-      simulation->read("ecmp_seed", ecmp_seed_, {0, std::numeric_limits<std::int64_t>::max()});
       simulation->finish();
     }
     if (auto measured = root.map("measured")) {
@@ -132,10 +138,10 @@ class Loader {
     std::string path;
     if (!reader.read("kubernetes", path)) {
       const std::size_t before = problems_.size();
-      const topology::ClusterSpec spec = topology::read_cluster(reader, *registry_);
+      topology::ClusterSpec spec = topology::read_cluster(reader, *registry_);
       const Diagnostics found(problems_.begin() + static_cast<std::ptrdiff_t>(before),
                               problems_.end());
-      if (!base::has_errors(found)) build(spec);
+      if (!base::has_errors(found)) build(std::move(spec));
       return;
     }
     topology::ImportOptions options;
@@ -145,13 +151,22 @@ class Loader {
     reader.read("scheme", options.scheme);
     reader.read("levels", options.levels);
     reader.read("unavailable", options.unavailable);
+    topology::FabricSpec cables;
+    std::optional<MapReader> fabric = reader.map("fabric");
+    if (fabric) topology::read_domain_fabric(*fabric, cables);
     reader.finish();
     const std::string file = beside_scenario(path);
     auto text = read_named(reader, "kubernetes", file);
     if (!text) return;
     auto import = take(topology::import_kubernetes(*text, file, *registry_, options), problems_);
     if (!import) return;
-    build(import->spec);
+    if (fabric && !import->spec.fabric_from_domains)
+      reader.error("fabric", "'fabric' has no effect: labels of the nodes tell no switches");
+    if (fabric) {
+      import->spec.fabric = cables;
+      import->spec.where = reader.where("fabric");
+    }
+    build(std::move(import->spec));
   }
 
   void read_dlcalc() {
@@ -176,14 +191,35 @@ class Loader {
                             .type = type,
                             .usable_gpus = std::min(type->gpus, ranks - first)});
     spec.fabric.kind = topology::FabricKind::single_switch;
-    build(spec);
+    build(std::move(spec));
   }
 
-  void build(const topology::ClusterSpec& spec) {
+  void build(topology::ClusterSpec spec) {
+    spec.faults = network_.faults;
     cluster_ = take(topology::build_cluster(spec, registry_), problems_);
   }
 
+  /// Collectives inside a node are priced from its type, which knows of no faults.
+  void warn_of_inner_faults() {
+    const auto inside = [&](topology::DeviceId id) {
+      const topology::DeviceKind kind = cluster_->device(id).kind;
+      return kind == topology::DeviceKind::gpu || kind == topology::DeviceKind::nvswitch ||
+             kind == topology::DeviceKind::pcie_switch;
+    };
+    for (topology::LinkId id = 0; id < cluster_->link_count(); ++id) {
+      const topology::Link& link = cluster_->link(id);
+      if (!(link.down || link.degraded) || !inside(link.from) || !inside(link.to)) continue;
+      problems_.push_back({origins_.at("network"),
+                           "cables between GPUs of a node are down or degraded, but what stays in "
+                           "a node is priced as if all worked",
+                           "only --fidelity flow plays transfers over such cables",
+                           base::Severity::warning});
+      return;
+    }
+  }
+
   void check() {
+    warn_of_inner_faults();
     append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
     const topology::GpuSpec& gpu = cluster_->gpu_spec(0);
     if (!gpu.peak.contains(plan_.precision.compute))
@@ -217,7 +253,7 @@ class Loader {
   strategies::Plan plan_;
   Fidelity fidelity_ = Fidelity::hybrid;
   bool fold_ = true;
-  std::int64_t ecmp_seed_ = 0;
+  topology::NetworkSpec network_;
   std::optional<Measured> measured_;
 };
 

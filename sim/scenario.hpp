@@ -12,6 +12,7 @@
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
 #include "topology/cluster.hpp"
+#include "topology/routes.hpp"
 
 namespace sim {
 
@@ -24,7 +25,7 @@ struct Scenario {
   strategies::Plan plan;     ///< with `data` filled in
   Fidelity fidelity = Fidelity::hybrid;
   bool fold = true;  ///< see EngineOptions
-  std::uint64_t ecmp_seed = 0;
+  topology::RoutingOptions routing;
   std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
   base::Diagnostics notes;           ///< warnings and notes to show with the answer
 };

@@ -9,6 +9,7 @@
 
 #include "base/check.hpp"
 #include "topology/fabric/fabric.hpp"
+#include "topology/faults.hpp"
 #include "topology/graph.hpp"
 #include "topology/scale_up.hpp"
 
@@ -61,6 +62,15 @@ void check_fabric(const ClusterSpec& spec, Problems& problems) {
                         fmt::format("'switch_ports' is {}, must be at most {}", fabric.switch_ports,
                                     switch_ports_max),
                         ""});
+  if (fabric.nic_ports < 1 || fabric.nic_ports > nic_ports_max)
+    problems.push_back(
+        {spec.where,
+         fmt::format("'nic_ports' is {}, must be 1 to {}", fabric.nic_ports, nic_ports_max), ""});
+  if (fabric.planes != 1 && fabric.planes != fabric.nic_ports)
+    problems.push_back({spec.where,
+                        fmt::format("'planes' is {}, must be 1 or 'nic_ports' {}", fabric.planes,
+                                    fabric.nic_ports),
+                        ""});
   at_least("nodes_per_leaf", fabric.nodes_per_leaf, 0);
   at_least("spines", fabric.spines, 0);
   at_least("leaves_per_pod", fabric.leaves_per_pod, 0);
@@ -109,6 +119,10 @@ void build_fabric(const fabric::Site& site, int scale_up_domains) {
   for (const fabric::Kind& kind : fabric::kinds) {
     if (kind.kind != site.spec.fabric.kind) continue;
     site.graph.fabric = kind.label;
+    if (site.spec.fabric.planes > 1)
+      site.graph.fabric += fmt::format(", {} planes", site.spec.fabric.planes);
+    else if (site.spec.fabric.nic_ports > 1)
+      site.graph.fabric += ", dual ToR";
     kind.build(site);
   }
 }
@@ -170,6 +184,11 @@ base::Result<Cluster> build_cluster(const ClusterSpec& spec,
   graph->custom_types = spec.custom_types;
   ScaleUp built = build_scale_up(*graph, spec, notes);
   build_fabric({*graph, spec, std::move(built.nics), problems, notes}, built.domains);
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  apply_faults(*graph, spec, problems, notes);
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  if (!spec.faults.empty())
+    check_reach(Cluster(graph, built.nodes, registry, {}), spec, problems, notes);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return Cluster(std::move(graph), std::move(built.nodes), std::move(registry), std::move(notes));
 }

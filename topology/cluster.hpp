@@ -24,15 +24,19 @@ struct Device {
   std::string name;  ///< unique, by path: "node-3/gpu-2", "leaf-7"
   int node = -1;     ///< index into Cluster::nodes(); -1 for fabric switches
   int rail = -1;     ///< of NICs and rail leaves
+  int tier = 0;      ///< of fabric switches: 1 where NICs are, more above; equal in a dragonfly
 };
 
-/// A directed edge: one direction of one cable. Parallel cables are parallel edges.
+/// A directed edge: one direction of one cable. Parallel cables are parallel edges. The directions
+/// of a cable have neighbouring ids, the even one first, and are up or down together.
 struct Link {
   DeviceId from = 0;
   DeviceId to = 0;
-  base::BytesPerSecond rate;  ///< usable by large transfers
+  base::BytesPerSecond rate;  ///< usable by large transfers; of a degraded cable what is left
   base::Seconds latency;
   int rail = -1;
+  bool down = false;      ///< takes no traffic
+  bool degraded = false;  ///< slower than it was built
 };
 
 struct NodeInfo {
@@ -62,7 +66,7 @@ class Cluster {
   int gpu_count() const { return static_cast<int>(gpus_.size()); }
   DeviceId gpu(GpuId id) const { return gpus_[id]; }
   int node_of(GpuId id) const { return node_of_gpu_[id]; }
-  /// NIC of its node that a GPU uses, counted from 0; 0 where there is none.
+  /// NIC of its node that a GPU uses unless it is down, counted from 0; 0 where there is none.
   int rail_of(GpuId id) const;
   bool same_scale_up_domain(GpuId a, GpuId b) const;
   const std::vector<NodeInfo>& nodes() const { return nodes_; }

@@ -27,7 +27,7 @@ struct KeyOfKinds {
   std::array<bool, 4> used;  ///< by FabricKind
 };
 //                                                 rail   tree   single dragonfly
-constexpr std::array<KeyOfKinds, 9> keys_of_kinds{{
+constexpr std::array<KeyOfKinds, 11> keys_of_kinds{{
     {"nodes_per_leaf", {true, true, false, true}},
     {"oversubscription", {true, true, false, false}},
     {"core_oversubscription", {true, true, false, false}},
@@ -37,24 +37,36 @@ constexpr std::array<KeyOfKinds, 9> keys_of_kinds{{
     {"uplink_rate", {true, true, false, true}},
     {"routers_per_group", {false, false, false, true}},
     {"global_links_per_router", {false, false, false, true}},
+    {"nic_ports", {true, true, false, false}},
+    {"planes", {true, true, false, false}},
 }};
 
 constexpr base::Range<int> from_one{1, 1'000'000};
 constexpr base::Range<double> ratio{1, 1e6};
 
-void read_fabric(base::MapReader& reader, FabricSpec& out) {
-  reader.require_choice("kind", out.kind, kind_names);
-  reader.read("nodes_per_leaf", out.nodes_per_leaf, from_one);
+/// What is said of cables, whatever the fabric.
+void read_cables(base::MapReader& reader, FabricSpec& out) {
   reader.read("oversubscription", out.oversubscription, ratio);
   reader.read("core_oversubscription", out.core_oversubscription, ratio);
+  if (reader.read("uplink_rate", out.uplink_rate) && out.uplink_rate <= base::BytesPerSecond())
+    reader.error("uplink_rate", "'uplink_rate' is 0, must be more");
+  reader.read("switch_latency", out.switch_latency);
+}
+
+void read_fabric(base::MapReader& reader, FabricSpec& out) {
+  reader.require_choice("kind", out.kind, kind_names);
+  read_cables(reader, out);
+  reader.read("nodes_per_leaf", out.nodes_per_leaf, from_one);
   reader.read("spines", out.spines, from_one);
   reader.read("leaves_per_pod", out.leaves_per_pod, from_one);
   reader.read("switch_ports", out.switch_ports, base::Range<int>{2, switch_ports_max});
-  if (reader.read("uplink_rate", out.uplink_rate) && out.uplink_rate <= base::BytesPerSecond())
-    reader.error("uplink_rate", "'uplink_rate' is 0, must be more");
   reader.read("routers_per_group", out.routers_per_group, base::Range<int>{1, 4096});
   reader.read("global_links_per_router", out.global_links_per_router, base::Range<int>{0, 4096});
-  reader.read("switch_latency", out.switch_latency);
+  reader.read("nic_ports", out.nic_ports, base::Range<int>{1, nic_ports_max});
+  if (reader.read("planes", out.planes) && out.planes != 1 && out.planes != out.nic_ports)
+    reader.error("planes",
+                 fmt::format("'planes' is {}, must be 1 or as many as 'nic_ports', which is {}",
+                             out.planes, out.nic_ports));
   reader.finish();
   if (!reader.has("kind")) return;
   const auto kind = static_cast<std::size_t>(out.kind);
@@ -146,6 +158,11 @@ class NodesReader {
 };
 
 }  // namespace
+
+void read_domain_fabric(base::MapReader& reader, FabricSpec& out) {
+  read_cables(reader, out);
+  reader.finish();
+}
 
 ClusterSpec read_cluster(base::MapReader& reader, const HardwareRegistry& registry) {
   ClusterSpec spec;

@@ -20,4 +20,8 @@ inline constexpr int cluster_nodes_max = 65536;
 /// point into `registry`.
 ClusterSpec read_cluster(base::MapReader& reader, const HardwareRegistry& registry);
 
+/// Reads the keys of a `fabric` map that say something about a network whose switches come from the
+/// domains of the nodes. Calls `finish()`.
+void read_domain_fabric(base::MapReader& reader, FabricSpec& out);
+
 }  // namespace topology

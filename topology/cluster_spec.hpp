@@ -16,6 +16,8 @@ enum class FabricKind { rail_optimized, fat_tree, single_switch, dragonfly };
 /// Larger than any machine; more is a typing mistake that would only fill the memory.
 inline constexpr int cluster_gpus_max = 1 << 20;
 inline constexpr int switch_ports_max = 4096;
+/// Ports of a NIC, each to a leaf of its own.
+inline constexpr int nic_ports_max = 2;
 
 /// How nodes are joined. Switch counts follow from the sizes; rates default to the NIC's.
 struct FabricSpec {
@@ -24,13 +26,17 @@ struct FabricSpec {
                                 ///< fat_tree: nodes under one leaf; dragonfly: per router;
                                 ///< 0: as many as `switch_ports` and `oversubscription` allow
   double oversubscription = 1;  ///< leaf down-rate over leaf up-rate
-  int spines = 0;               ///< 0: derived from leaf uplinks and `switch_ports`
+  int spines = 0;  ///< of a pod or a plane; 0: derived from leaf uplinks and `switch_ports`
   int switch_ports = 64;
   int leaves_per_pod = 0;            ///< leaves under one pod's spines, pods meet in a core level;
                                      ///< 0: two levels if `switch_ports` suffice, else derived
   double core_oversubscription = 1;  ///< with pods: spine down-rate over spine up-rate
   int routers_per_group = 0;         ///< dragonfly
   int global_links_per_router = 0;   ///< dragonfly
+  int nic_ports = 1;  ///< of each NIC, with equal parts of its rate, each to a leaf of
+                      ///< its own (dual ToR); rail_optimized and fat_tree
+  int planes = 1;     ///< 1: spines join the leaves of all ports; `nic_ports`: those
+                      ///< of one port each, and planes meet only in NICs
   base::BytesPerSecond uplink_rate;  ///< one leaf-spine cable; 0: that of the NIC
   base::Seconds switch_latency;      ///< per switch passed
 };
@@ -44,11 +50,20 @@ struct NodeSpec {
   int usable_gpus = 0;  ///< allocatable: GPUs 0 to usable_gpus - 1; 0 is a node without
 };
 
+/// Cables that do not work as built.
+struct CableFault {
+  std::string name;      ///< a device: all its cables; "a -> b": those between two devices; "a -> b
+                         ///< #2": the second of these; `*` in a name stands for anything but '/'
+  double rate_left = 0;  ///< share of the rate, below 1; 0: down
+  base::SourceRef where;
+};
+
 struct ClusterSpec {
   std::vector<NodeSpec> nodes;
   FabricSpec fabric;
   bool fabric_from_domains = false;  ///< the switch tree is `NodeSpec::domains`, not fabric sizes
   base::Diagnostics notes;           ///< what was inferred, and from what
+  std::vector<CableFault> faults;    ///< of a cable hit by several the worst counts
   std::vector<std::shared_ptr<const NodeType>> custom_types;  ///< described by the user in place
   base::SourceRef where{"cluster"};  ///< of the user's words, for mistakes found while building
 };

@@ -23,7 +23,11 @@ void add_link(Graph& graph, DeviceId from, DeviceId to, base::BytesPerSecond rat
 
 DeviceId add_device(Graph& graph, DeviceKind kind, std::string name, int node, int rail) {
   const auto id = boost::add_vertex(graph);
-  graph[id] = {kind, std::move(name), node, rail};
+  const int tier = kind == DeviceKind::leaf    ? 1
+                   : kind == DeviceKind::spine ? 2
+                   : kind == DeviceKind::core  ? 3
+                                               : 0;
+  graph[id] = {kind, std::move(name), node, rail, tier};
   return static_cast<DeviceId>(id);
 }
 

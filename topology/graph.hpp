@@ -22,8 +22,8 @@ struct Graph : GraphBase {
   Graph(const Graph&) = delete;  // `links` points into the edges
   Graph& operator=(const Graph&) = delete;
 
-  std::vector<const Link*> links;  ///< by LinkId
-  std::string fabric;              ///< Cluster::fabric()
+  std::vector<Link*> links;  ///< by LinkId
+  std::string fabric;        ///< Cluster::fabric()
   std::vector<std::shared_ptr<const NodeType>> custom_types;
 };
 

@@ -67,6 +67,7 @@ std::vector<Tier> tiers(const Cluster& cluster) {
   std::map<std::pair<DeviceKind, DeviceKind>, Tier> by_kinds;
   for (LinkId id = 0; id < cluster.link_count(); ++id) {
     const Link& link = cluster.link(id);
+    if (link.down) continue;
     const DeviceKind from = cluster.device(link.from).kind;
     const DeviceKind to = cluster.device(link.to).kind;
     const auto lower = std::find(levels.begin(), levels.end(), from);

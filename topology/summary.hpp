@@ -11,7 +11,7 @@ namespace topology {
 /// "2,048 x dgx-h100 (16,384 x H100-SXM5-80GB), rail-optimised, 8 rails".
 std::string summary(const Cluster& cluster);
 
-/// All cables between two levels of the network.
+/// All live cables between two levels of the network.
 struct Tier {
   DeviceKind lower = DeviceKind::nic;
   DeviceKind upper = DeviceKind::leaf;

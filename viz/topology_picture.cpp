@@ -53,7 +53,7 @@ void bundle_links(const Cluster& cluster, const std::vector<double>& utilisation
     const topology::Link& link = cluster.link(id);
     const int a = picture.unit_of[link.from];
     const int b = picture.unit_of[link.to];
-    if (a == b) continue;  // inside a node that is one box
+    if (a == b || link.down) continue;  // inside a node that is one box, or not in use
     Bundle& bundle = picture.bundles[{std::min(a, b), std::max(a, b), link.rate.gbyte()}];
     const double busiest = std::max(used(id), used(id + 1));
     ++bundle.cables;

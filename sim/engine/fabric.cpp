@@ -21,14 +21,13 @@ Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions opti
   fabric.domain_of_gpu = domains_of(cluster);
   for (topology::GpuId gpu = 0; gpu < static_cast<topology::GpuId>(cluster.gpu_count()); ++gpu)
     fabric.rail_of_gpu.push_back(cluster.rail_of(gpu));
+  options.kind = topology::Routing::ecmp;  // the player knows single cables, no bundles
   const auto router = std::make_shared<const topology::Router>(cluster, options);
   fabric.route = [router](topology::GpuId from, topology::GpuId to,
                           std::vector<topology::Route>& routes) {
-    topology::Route route;
-    if (!router->route(from, to, route.hops)) return false;
-    routes.push_back(std::move(route));
-    return true;
+    return router->route(from, to, routes);
   };
+  fabric.bundles = [router] { return std::span<const topology::Bundle>(router->bundles()); };
   return fabric;
 }
 

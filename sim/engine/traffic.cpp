@@ -182,10 +182,26 @@ std::pair<std::uint32_t, std::uint32_t> Traffic::paths_between(int from, int to)
     paths_.push_back(
         {static_cast<std::uint32_t>(hops_.size()), static_cast<std::uint32_t>(route.hops.size())});
     share_.push_back(route.share);
-    hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
+    for (std::size_t i = 0; i < route.hops.size(); ++i) {
+      hops_.push_back(route.hops[i]);
+      carries_.push_back(i == 0 || !contains(route.hops[i], route.hops[i - 1]));
+    }
   }
   known->second = {first, static_cast<std::uint32_t>(paths_.size())};
   return known->second;
+}
+
+/// Whether a bundle is a larger one that a transfer shares in, beside the smaller that it uses.
+bool Traffic::contains(std::uint32_t hop, std::uint32_t before) const {
+  const std::size_t links = fabric_.link_rate.size();
+  if (hop < links || before == hop) return false;
+  const std::vector<topology::LinkId>& all = fabric_.bundles()[hop - links].links;
+  const auto has = [&](topology::LinkId link) {
+    return std::binary_search(all.begin(), all.end(), link);
+  };
+  if (before < links) return has(before);
+  const std::vector<topology::LinkId>& part = fabric_.bundles()[before - links].links;
+  return std::all_of(part.begin(), part.end(), has);
 }
 
 bool Traffic::same_domain(int a, int b) const {
@@ -271,7 +287,9 @@ void Traffic::demand_of_messages(std::vector<double>& demand) const {
 std::vector<double> Traffic::link_bytes() const {
   std::vector<double> bytes(rate_.size(), 0);
   const auto carry = [&](const Flow& flow, double times) {
-    for (const std::uint32_t link : hops(flow.path)) bytes[link] += flow.bytes * times;
+    const Path& path = paths_[flow.path];
+    for (std::uint32_t hop = path.first_hop; hop < path.first_hop + path.hops; ++hop)
+      if (carries_[hop]) bytes[hops_[hop]] += flow.bytes * times;
   };
   std::vector<std::vector<double>> runs;
   for (const Program& program : graph_.programs) runs.push_back(executions(graph_, program));

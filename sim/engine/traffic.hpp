@@ -76,6 +76,7 @@ class Traffic {
   void add_messages();
   void add_flow(int from, int to, double bytes);
   std::pair<std::uint32_t, std::uint32_t> paths_between(int from, int to);
+  bool contains(std::uint32_t hop, std::uint32_t before) const;
   void bound_demand();
   void demand_of_collectives(std::vector<double>& demand) const;
   void demand_of_messages(std::vector<double>& demand) const;
@@ -92,6 +93,7 @@ class Traffic {
   std::vector<Path> paths_;
   std::vector<double> share_;  // by path
   std::vector<std::uint32_t> hops_;
+  std::vector<bool> carries_;  // by hop: false for a bundle that only bounds the one before
   std::unordered_map<std::uint64_t, std::pair<std::uint32_t, std::uint32_t>> between_;  // GPUs
   std::unordered_map<std::uint64_t, std::pair<std::uint32_t, std::uint32_t>> message_;  // ranks
   std::vector<double> rate_;

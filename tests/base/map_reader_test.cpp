@@ -155,6 +155,22 @@ TEST_CASE("lists tell which item is wrong") {
   CHECK(words == std::vector<std::string>{"a", "b"});
 }
 
+TEST_CASE("texts come with their places, one or a list of them") {
+  std::vector<PlacedText> words;
+  const auto read = [&](MapReader& r) { r.read("words", words); };
+  CHECK(complaints("words: a\n", read).empty());
+  REQUIRE(words.size() == 1);
+  CHECK(words[0].text == "a");
+  CHECK(words[0].where == SourceRef{"c.yaml", 1, 8});
+  CHECK(complaints("words: [a, b]\n", read).empty());
+  REQUIRE(words.size() == 2);
+  CHECK(words[1].text == "b");
+  CHECK(words[1].where == SourceRef{"c.yaml", 1, 12});
+  CHECK(complaints("words: [a, [b]]\n", read) ==
+        "c.yaml:1:12: error: each of 'words' must be text, but this is a list\n");
+  CHECK(words.size() == 2);
+}
+
 TEST_CASE("absent keys are told where they should be") {
   int n = 0;
   const auto read = [&](MapReader& r) {

@@ -34,12 +34,12 @@ class RoutedZone final : public simgrid::kernel::routing::StarZone {
     found.clear();
     router.route(static_cast<topology::GpuId>(from->id()), static_cast<topology::GpuId>(to->id()),
                  found);
-    for (const topology::LinkId id : found) route->link_list_.push_back(links[id]);
+    for (const std::uint32_t id : found.front().hops) route->link_list_.push_back(links[id]);
     *latency += 1e-6;
   }
 
   topology::Router router;
-  std::vector<topology::LinkId> found;
+  std::vector<topology::Route> found;
   std::vector<StandardLinkImpl*> links;
 };
 

@@ -48,12 +48,12 @@ void route(::benchmark::State& state) {
   const auto cluster = cluster_for(static_cast<int>(state.range(0)));
   const topology::Router router(*cluster, {});
   const auto gpus = static_cast<topology::GpuId>(cluster->gpu_count());
-  std::vector<topology::LinkId> links;
+  std::vector<topology::Route> routes;
   topology::GpuId from = 0;
   for (auto _ : state) {
-    links.clear();
+    routes.clear();
     from = (from + 13) % gpus;
-    ::benchmark::DoNotOptimize(router.route(from, (from + gpus / 2) % gpus, links));
+    ::benchmark::DoNotOptimize(router.route(from, (from + gpus / 2) % gpus, routes));
   }
   state.SetItemsProcessed(state.iterations());
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "topology/cluster.hpp"
@@ -43,22 +44,30 @@ void build_cluster(benchmark::State& state) {
 }
 BENCHMARK(build_cluster)->Arg(8)->Arg(128)->Arg(2048)->Unit(benchmark::kMillisecond);
 
-/// Between random GPUs, with the next-hop tables already filled.
-void route(benchmark::State& state) {
+/// Between 50,000 random pairs of GPUs that were asked for before.
+void route(benchmark::State& state, topology::Routing kind) {
   const topology::Cluster cluster =
       topology::build_cluster(rail_optimized(static_cast<int>(state.range(0))), registry()).value();
-  const topology::Router router(cluster, {});
+  const topology::Router router(cluster, {.kind = kind});
   std::mt19937 random(1);
   const auto gpus = static_cast<GpuId>(cluster.gpu_count());
-  std::vector<topology::LinkId> links;
-  for (GpuId gpu = 0; gpu < gpus; ++gpu) router.route(0, gpu, links);
+  std::vector<std::pair<GpuId, GpuId>> pairs(50'000);
+  std::vector<topology::Route> routes;
+  for (auto& [from, to] : pairs) {
+    from = static_cast<GpuId>(random()) % gpus;
+    to = static_cast<GpuId>(random()) % gpus;
+    router.route(from, to, routes);
+  }
+  std::size_t next = 0;
   for (auto _ : state) {
-    links.clear();
-    router.route(static_cast<GpuId>(random()) % gpus, static_cast<GpuId>(random()) % gpus, links);
-    benchmark::DoNotOptimize(links.data());
+    routes.clear();
+    const auto [from, to] = pairs[next++ % pairs.size()];
+    router.route(from, to, routes);
+    benchmark::DoNotOptimize(routes.data());
   }
 }
-BENCHMARK(route)->Arg(8)->Arg(128)->Arg(2048);
+BENCHMARK_CAPTURE(route, ecmp, topology::Routing::ecmp)->Arg(8)->Arg(128)->Arg(2048);
+BENCHMARK_CAPTURE(route, adaptive, topology::Routing::adaptive)->Arg(8)->Arg(128)->Arg(2048);
 
 }  // namespace
 

@@ -122,6 +122,31 @@ TEST_CASE("one value of the scenario is changed by --set") {
   CHECK(contains(mistake.err, "--set plan.zreo=3"));
 }
 
+TEST_CASE("the network is changed by --set: faults as a name, a list or a map, and its fabric") {
+  const auto told = [](const std::string& set) {
+    return foreshard("run " + quick + " --fidelity analytic --set '" + set + "'");
+  };
+  for (const auto& [set, note] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"network.link_down=gpu-0/nic-0", "cables down: 2"},
+           {"network.link_down=[gpu-0/nic-0, gpu-1/nic-*]", ""},
+           {"network.link_degraded={gpu-0/nic-0: 0.5}", "cables degraded: 2"},
+           {"network.routing=adaptive", "adaptive routing"},
+           {"network.ecmp_seed=7", ""},
+           {"network.pxn=false", ""},
+           {"cluster.fabric.oversubscription=4", "divided by 4"}}) {
+    INFO(set);
+    const Outcome outcome = told(set);
+    if (set.find("nic-*") == std::string::npos) {
+      CHECK(outcome.code == 0);
+      CHECK(contains(outcome.out, note));
+    } else {
+      CHECK(outcome.code == 1);  // nothing is left between the two nodes
+      CHECK(contains(outcome.err, "--set network.link_down=[gpu-0/nic-0, gpu-1/nic-*]: error: "));
+      CHECK(contains(outcome.err, "leave no path from gpu-0/gpu-0 to gpu-1/gpu-0"));
+    }
+  }
+}
+
 TEST_CASE("a plan that does not fit ends with 3, with its report and its largest parts") {
   const std::string oversized =
       " --set plan.recompute=none --set plan.zero=0 --set plan.tensor_parallel=1"

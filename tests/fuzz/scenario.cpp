@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "tests/fuzz/fuzz.hpp"
 
@@ -51,4 +52,9 @@ void fuzz_one(std::string_view text) {
   if (!scenario) return fuzz::check_refusal(scenario.error());
   fuzz::check(scenario->notes);
   CHECK_INVARIANT(scenario->plan.tensor >= 1 && scenario->plan.data >= 1);
+  // What is down was checked: all GPUs reach each other.
+  const topology::Router router(scenario->cluster, scenario->routing);
+  std::vector<topology::Route> routes;
+  const auto last = static_cast<topology::GpuId>(scenario->cluster.gpu_count() - 1);
+  CHECK_INVARIANT(router.route(0, last, routes) && router.route(last, last / 2, routes));
 }

@@ -214,7 +214,8 @@ TEST_CASE("on a real cluster a lone all-reduce takes its price, for every seed a
                             cost_of_time(20e-6, price)));
   const auto fidelity = GENERATE(Fidelity::hybrid, Fidelity::flow);
   for (const std::uint64_t seed : {0U, 1U}) {
-    const EngineOptions options{.fidelity = fidelity, .ecmp_seed = seed, .progress = {}};
+    const EngineOptions options{
+        .fidelity = fidelity, .routing = {.ecmp_seed = seed}, .progress = {}};
     const Timeline once = simulate(step.graph(), *cluster, in_order(16), options);
     const Timeline again = simulate(step.graph(), *cluster, in_order(16), options);
     CHECK(once.step.s() == Approx(price).epsilon(1e-6));

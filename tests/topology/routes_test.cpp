@@ -32,6 +32,15 @@ int fewest_links(const Cluster& cluster, DeviceId from, DeviceId to, MayPass may
   return distance[to];
 }
 
+/// The links of a transfer that takes one path; none within one GPU.
+std::vector<std::uint32_t> only_route(const Router& router, GpuId a, GpuId b) {
+  std::vector<Route> routes;
+  REQUIRE(router.route(a, b, routes));
+  REQUIRE(routes.size() == 1);
+  REQUIRE(routes[0].share == 1);
+  return routes[0].hops;
+}
+
 DeviceId nic_of(const Cluster& cluster, GpuId gpu) {
   const NodeInfo& node = cluster.nodes()[static_cast<std::size_t>(cluster.node_of(gpu))];
   const int rail = static_cast<int>(gpu - node.first_gpu) * node.type->nics / node.type->gpus;
@@ -82,13 +91,11 @@ TEST_CASE("routes of every pair are walks of the length that brute force finds")
   INFO(yaml);
   const base::Result<Cluster> cluster = cluster_from(yaml);
   REQUIRE(cluster);
-  const Router router(*cluster, {});
-  std::vector<LinkId> links;
+  const Router router(*cluster, {.pxn = false});
   int pairs = 0;
   for (GpuId a = 0; a < static_cast<GpuId>(cluster->gpu_count()); ++a)
     for (GpuId b = 0; b < static_cast<GpuId>(cluster->gpu_count()); ++b) {
-      links.clear();
-      REQUIRE(router.route(a, b, links));
+      const std::vector<std::uint32_t> links = only_route(router, a, b);
       DeviceId at = cluster->gpu(a);
       for (const LinkId id : links) {
         REQUIRE(cluster->link(id).from == at);
@@ -101,16 +108,12 @@ TEST_CASE("routes of every pair are walks of the length that brute force finds")
   CHECK(pairs >= 256);
 }
 
-TEST_CASE("same rail is one switch away, another rail of another unit three") {
+TEST_CASE("same rail is one switch away, without PXN another rail three") {
   const base::Result<Cluster> cluster =
       cluster_from("nodes: {type: dgx-h100, count: 64}\nfabric: {kind: rail_optimized}\n");
   REQUIRE(cluster);
-  const Router router(*cluster, {});
-  const auto length = [&](GpuId a, GpuId b) {
-    std::vector<LinkId> links;
-    REQUIRE(router.route(a, b, links));
-    return links.size();
-  };
+  const Router router(*cluster, {.pxn = false});
+  const auto length = [&](GpuId a, GpuId b) { return only_route(router, a, b).size(); };
   CHECK(length(0, 3) == 2);       // GPU, NVSwitch, GPU
   CHECK(length(0, 8) == 4);       // GPU, NIC, leaf, NIC, GPU
   CHECK(length(0, 9) == 6);       // and spine, leaf
@@ -125,13 +128,11 @@ TEST_CASE("equal-cost cables are shared out evenly, and the seed changes who get
   // 32 nodes to 32 nodes, same rail 0: 1,024 flows over the 32 uplinks of one leaf: 32 each on
   // average, standard deviation sqrt(32) = 5.7.
   const auto uplinks = [&](std::uint64_t seed) {
-    const Router router(*cluster, {seed});
+    const Router router(*cluster, {.ecmp_seed = seed});
     std::map<LinkId, int> flows;
     for (GpuId a = 0; a < 32 * 8; a += 8)
       for (GpuId b = 32 * 8; b < 64 * 8; b += 8) {
-        std::vector<LinkId> links;
-        REQUIRE(router.route(a, b, links));
-        ++flows[links[2]];
+        ++flows[only_route(router, a, b)[2]];
       }
     return flows;
   };
@@ -149,9 +150,7 @@ TEST_CASE("a GPU of a lone node without a fabric has no way out") {
   const base::Result<Cluster> cluster = cluster_from("nodes: {type: dgx-h100, count: 1}\n");
   REQUIRE(cluster);
   const Router router(*cluster, {});
-  std::vector<LinkId> links;
-  CHECK(router.route(0, 7, links));
-  CHECK(links.size() == 2);
+  CHECK(only_route(router, 0, 7).size() == 2);
 }
 
 }  // namespace

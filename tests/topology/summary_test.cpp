@@ -14,6 +14,9 @@ TEST_CASE("a cluster in one line") {
   const Row row = GENERATE(values<Row>({
       {"{nodes: {type: dgx-h100, count: 2048}, fabric: {kind: rail_optimized}}",
        "2,048 x dgx-h100 (16,384 x H100-SXM5-80GB), rail-optimised, 8 rails"},
+      {"{nodes: {type: dgx-h100, count: 4}, fabric: {kind: rail_optimized, nic_ports: 2, planes: "
+       "2}}",
+       "4 x dgx-h100 (32 x H100-SXM5-80GB), rail-optimised, 2 planes, 8 rails"},
       {"{nodes: {type: dgx-h100, count: 1}}", "1 x dgx-h100 (8 x H100-SXM5-80GB)"},
       {"{nodes: [{type: dgx-h100, count: 2}, {type: polaris, count: 3}], fabric: {kind: fat_tree}}",
        "2 x dgx-h100 (16 x H100-SXM5-80GB) + 3 x polaris (12 x A100-SXM4-40GB), fat tree"},
@@ -28,6 +31,18 @@ TEST_CASE("thousands") {
   CHECK(grouped(999) == "999");
   CHECK(grouped(1000) == "1,000");
   CHECK(grouped(-1234567) == "-1,234,567");
+}
+
+TEST_CASE("cables that are down are in no tier") {
+  // 2 x 8 NICs, one of them down; 8 leaves with 32 uplinks, 8 of each to one of 4 spines.
+  const base::Result<Cluster> cluster =
+      cluster_from("{nodes: {type: dgx-h100, count: 2}, fabric: {kind: rail_optimized}}",
+                   "link_down: [node-0/nic-0, spine-0]");
+  REQUIRE(cluster);
+  const std::vector<Tier> found = tiers(*cluster);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].cables == 15);
+  CHECK(found[1].cables == 8 * 24);
 }
 
 TEST_CASE("oversubscription of each tier, as built") {

@@ -11,8 +11,8 @@ namespace {
 
 using topology::Cluster;
 
-Cluster cluster_of(const std::string& yaml) {
-  base::Result<Cluster> cluster = topology::cluster_from(yaml);
+Cluster cluster_of(const std::string& yaml, const std::string& network = "") {
+  base::Result<Cluster> cluster = topology::cluster_from(yaml, network);
   REQUIRE(cluster);
   return std::move(*cluster);
 }
@@ -36,6 +36,15 @@ TEST_CASE("two nodes are drawn device by device, parallel cables as one line") {
   CHECK(occurrences(dot, "penwidth=1.2") == 48);
   CHECK(dot.find("leaf switch to spine switch: 8 x 384 Gbit/s") != std::string::npos);
   CHECK(dot.find("by use of") == std::string::npos);  // no load, no colours of load
+}
+
+TEST_CASE("cables that are down are not drawn") {
+  const std::string dot =
+      topology_dot(cluster_of("{nodes: {type: dgx-h100, count: 2}, fabric: {kind: rail_optimized}}",
+                              "link_down: [leaf-0 -> spine-0, node-0/nic-1]"),
+                   {});
+  CHECK(occurrences(dot, "penwidth=2.5") == 31);  // of 32 bundles
+  CHECK(occurrences(dot, "penwidth=1.2") == 46);  // of 48 cables of nodes
 }
 
 TEST_CASE("2,048 nodes are drawn as a dozen boxes with counts") {

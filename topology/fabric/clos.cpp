@@ -30,6 +30,12 @@ void spread(const Site& site, DeviceId lower, int index, int uplinks,
   }
 }
 
+/// Switches above the leaves that have been made in all planes, for their names.
+struct Made {
+  int spines = 0;
+  int cores = 0;
+};
+
 std::vector<DeviceId> add_switches(const Site& site, DeviceKind kind, int count, int& made) {
   std::vector<DeviceId> switches;
   for (int i = 0; i < count; ++i)
@@ -42,7 +48,7 @@ std::vector<DeviceId> add_switches(const Site& site, DeviceKind kind, int count,
 /// Cables of one leaf to the level above; 0 and an error when it has too few ports.
 int leaf_uplinks(const Site& site, int down) {
   const FabricSpec& fabric = site.spec.fabric;
-  const double up_for_one = site.nic_rate() / (site.uplink_rate() * fabric.oversubscription);
+  const double up_for_one = site.port_rate() / (site.uplink_rate() * fabric.oversubscription);
   const int up = std::max(1, ceil_of(down * up_for_one));
   if (down + up <= fabric.switch_ports) return up;
   site.error(fmt::format("a leaf needs {} ports to NICs and {} to spines, but 'switch_ports' is {}",
@@ -52,7 +58,8 @@ int leaf_uplinks(const Site& site, int down) {
 }
 
 /// Two levels: every leaf reaches every spine. \returns false when that needs more ports.
-bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int uplinks) {
+bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int uplinks,
+                    Made& made) {
   const FabricSpec& fabric = site.spec.fabric;
   const double cables = static_cast<double>(leaves.size()) * uplinks;
   const int count = fabric.spines > 0
@@ -72,8 +79,7 @@ bool join_by_spines(const Site& site, const std::vector<DeviceId>& leaves, int u
         "raise 'spines'");
     return true;
   }
-  int made = 0;
-  const std::vector<DeviceId> spines = add_switches(site, DeviceKind::spine, count, made);
+  const std::vector<DeviceId> spines = add_switches(site, DeviceKind::spine, count, made.spines);
   for (std::size_t i = 0; i < leaves.size(); ++i)
     spread(site, leaves[i], static_cast<int>(i), uplinks, spines);
   return true;
@@ -121,37 +127,50 @@ std::optional<Pods> size_pods(const Site& site, int leaves, int uplinks) {
   return pods;
 }
 
-void join_by_pods(const Site& site, const std::vector<DeviceId>& leaves, int uplinks) {
+void join_by_pods(const Site& site, const std::vector<DeviceId>& leaves, int uplinks, Made& made) {
   const std::optional<Pods> pods = size_pods(site, static_cast<int>(leaves.size()), uplinks);
   if (!pods) return;
-  int spines_made = 0;
   std::vector<std::vector<DeviceId>> spines;
   for (int pod = 0; pod < pods->count; ++pod)
-    spines.push_back(add_switches(site, DeviceKind::spine, pods->spines, spines_made));
+    spines.push_back(add_switches(site, DeviceKind::spine, pods->spines, made.spines));
   for (std::size_t i = 0; i < leaves.size(); ++i)
     spread(site, leaves[i], static_cast<int>(i), uplinks,
            spines[i / static_cast<std::size_t>(pods->leaves)]);
   if (pods->count == 1) return;
-  int cores_made = 0;
   for (int group = 0; group < pods->spines; ++group) {
     const std::vector<DeviceId> cores =
-        add_switches(site, DeviceKind::core, pods->cores, cores_made);
+        add_switches(site, DeviceKind::core, pods->cores, made.cores);
     for (int pod = 0; pod < pods->count; ++pod)
       spread(site, spines[static_cast<std::size_t>(pod)][static_cast<std::size_t>(group)], pod,
              pods->spine_uplinks, cores);
   }
   site.note(fmt::format("{} leaves are joined by {} spines in {} pods and {} core switches",
-                        leaves.size(), spines_made, pods->count, cores_made));
+                        leaves.size(), pods->count * pods->spines, pods->count,
+                        pods->spines * pods->cores));
 }
 
 }  // namespace
 
-void join_leaves(const Site& site, const std::vector<DeviceId>& leaves, int down) {
-  if (leaves.size() < 2) return;
-  const int uplinks = leaf_uplinks(site, down);
-  if (uplinks == 0 || !site.affordable(static_cast<double>(leaves.size()) * uplinks)) return;
-  if (site.spec.fabric.leaves_per_pod > 0 || !join_by_spines(site, leaves, uplinks))
-    join_by_pods(site, leaves, uplinks);
+Leaves::Leaves(const Site& site)
+    : site_(site), planes_(static_cast<std::size_t>(site.spec.fabric.planes)) {}
+
+DeviceId Leaves::add(int port, int rail) {
+  const DeviceId leaf =
+      add_device(site_.graph, DeviceKind::leaf, fmt::format("leaf-{}", made_++), -1, rail);
+  planes_[static_cast<std::size_t>(port) % planes_.size()].push_back(leaf);
+  return leaf;
+}
+
+void Leaves::join(int down) const {
+  if (planes_.front().size() < 2) return;
+  const int uplinks = leaf_uplinks(site_, down);
+  if (uplinks == 0 || !site_.affordable(static_cast<double>(made_) * uplinks)) return;
+  Made made;
+  for (const std::vector<DeviceId>& leaves : planes_) {
+    if (site_.spec.fabric.leaves_per_pod > 0 || !join_by_spines(site_, leaves, uplinks, made))
+      join_by_pods(site_, leaves, uplinks, made);
+    if (base::has_errors(site_.problems)) return;  // the other planes would have the same
+  }
 }
 
 }  // namespace topology::fabric

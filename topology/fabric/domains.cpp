@@ -40,6 +40,7 @@ class Tree {
     for (std::size_t i = static_cast<std::size_t>(top); i < domains_.size(); ++i) {
       Domain& domain = domains_[i];
       domain.device = add_device(site_.graph, kind_of(domain.height), path_of(domain));
+      site_.graph[domain.device].tier = domain.height;  // a core may hang from another
       if (static_cast<int>(i) != top) join_to_parent(domain);
     }
     if (!site_.affordable(cables_)) return;

@@ -40,6 +40,8 @@ int Site::rails() const {
 
 base::BytesPerSecond Site::nic_rate() const { return typical(*this).nic_rate; }
 
+base::BytesPerSecond Site::port_rate() const { return nic_rate() / spec.fabric.nic_ports; }
+
 base::BytesPerSecond Site::uplink_rate() const {
   const base::BytesPerSecond given = spec.fabric.uplink_rate;
   return given > base::BytesPerSecond() ? given : nic_rate();
@@ -50,7 +52,8 @@ double Site::wire_efficiency() const { return typical(*this).nic_efficiency; }
 void Site::attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const {
   const NodeType& of = type(node);
   // Half on the way in, half on the way out: NIC to NIC under one switch takes `nic_latency`.
-  add_cable(graph, nics[node][nic], to, of.nic_rate * of.nic_efficiency, of.nic_latency / 2, rail);
+  const base::BytesPerSecond rate = of.nic_rate * of.nic_efficiency / spec.fabric.nic_ports;
+  add_cable(graph, nics[node][nic], to, rate, of.nic_latency / 2, rail);
 }
 
 bool Site::affordable(double cables) const {
@@ -69,8 +72,8 @@ void Site::trunk(DeviceId lower, DeviceId upper, int count) const {
 int nodes_per_leaf(const Site& site, int cables) {
   const FabricSpec& fabric = site.spec.fabric;
   if (fabric.nodes_per_leaf > 0) return fabric.nodes_per_leaf;
-  // down + up = ports, with up = down * nic / (oversubscription * uplink).
-  const double up_for_one = site.nic_rate() / (site.uplink_rate() * fabric.oversubscription);
+  // down + up = ports, with up = down * rate of a NIC's port / (oversubscription * uplink).
+  const double up_for_one = site.port_rate() / (site.uplink_rate() * fabric.oversubscription);
   const int down = static_cast<int>(fabric.switch_ports / (1 + up_for_one) + 1e-9);
   return std::max(1, down / std::max(1, cables));
 }

@@ -35,11 +35,13 @@ struct Site {
   int rails() const;
   /// Raw NIC rate of the first node that has NICs, in which ports of leaves are counted.
   base::BytesPerSecond nic_rate() const;
+  /// Raw rate of one port of such a NIC.
+  base::BytesPerSecond port_rate() const;
   /// Raw rate of one switch-to-switch cable: that of a NIC if none is given.
   base::BytesPerSecond uplink_rate() const;
   /// Share of a wire that payload can use: that of the NICs, for a packet loses it on every wire.
   double wire_efficiency() const;
-  /// Joins a NIC to a switch.
+  /// Joins one port of a NIC to a switch.
   void attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const;
   /// `count` parallel cables between switches.
   void trunk(DeviceId lower, DeviceId upper, int count) const;
@@ -51,9 +53,22 @@ struct Site {
 /// when each node brings `cables` cables.
 int nodes_per_leaf(const Site& site, int cables);
 
-/// Joins leaves by spines, and by a core level where one level of spines is too small:
-/// a folded Clos network. Each leaf serves `down` NICs at most.
-void join_leaves(const Site& site, const std::vector<DeviceId>& leaves, int down);
+/// The leaves of a folded Clos network while it is laid out.
+class Leaves {
+ public:
+  explicit Leaves(const Site& site);
+
+  /// A new leaf for port `port` of NICs.
+  DeviceId add(int port, int rail);
+  /// Joins the leaves of each plane by spines, and by a core level where one level of spines is too
+  /// small. Each leaf serves `down` NICs at most.
+  void join(int down) const;
+
+ private:
+  const Site& site_;
+  int made_ = 0;
+  std::vector<std::vector<DeviceId>> planes_;
+};
 
 void build_rail_optimized(const Site& site);
 void build_fat_tree(const Site& site);

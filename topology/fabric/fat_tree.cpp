@@ -1,21 +1,23 @@
-#include <fmt/format.h>
-
 #include "topology/fabric/fabric.hpp"
 
 namespace topology::fabric {
 
-/// All NICs of a node are on one leaf. Spines join the leaves, cores the pods.
+/// All NICs of a node are on one leaf, or on one leaf for each of their ports. Spines join the
+/// leaves, cores the pods.
 void build_fat_tree(const Site& site) {
   const int per_leaf = nodes_per_leaf(site, site.rails());
-  std::vector<DeviceId> leaves;
+  const int ports = site.spec.fabric.nic_ports;
+  Leaves leaves(site);
+  std::vector<DeviceId> rack;  // by port
   for (std::size_t node = 0; node < site.nics.size(); ++node) {
-    if (node % static_cast<std::size_t>(per_leaf) == 0)
-      leaves.push_back(
-          add_device(site.graph, DeviceKind::leaf, fmt::format("leaf-{}", leaves.size())));
+    if (node % static_cast<std::size_t>(per_leaf) == 0) {
+      rack.clear();
+      for (int port = 0; port < ports; ++port) rack.push_back(leaves.add(port, -1));
+    }
     for (std::size_t nic = 0; nic < site.nics[node].size(); ++nic)
-      site.attach(node, nic, leaves.back(), -1);
+      for (const DeviceId leaf : rack) site.attach(node, nic, leaf, -1);
   }
-  join_leaves(site, leaves, per_leaf * site.rails());
+  leaves.join(per_leaf * site.rails());
 }
 
 }  // namespace topology::fabric

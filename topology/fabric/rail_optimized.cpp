@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include "topology/fabric/fabric.hpp"
 
 namespace topology::fabric {
@@ -12,22 +10,26 @@ namespace topology::fabric {
 ///               +----------+-------------|-+
 ///                       leaf 0         leaf 1
 ///                          +--- spines ---+
+///
+/// NICs of several ports have a leaf for each: leaf (unit x rails + rail) x ports + port.
 void build_rail_optimized(const Site& site) {
   const int per_leaf = nodes_per_leaf(site, 1);
   const int rails = site.rails();
-  std::vector<DeviceId> leaves;
+  const int ports = site.spec.fabric.nic_ports;
+  Leaves leaves(site);
+  std::vector<DeviceId> unit;  // by rail and port
   for (std::size_t node = 0; node < site.nics.size(); ++node) {
-    const std::size_t unit = node / static_cast<std::size_t>(per_leaf);
-    const std::size_t first = unit * static_cast<std::size_t>(rails);
-    while (leaves.size() < first + static_cast<std::size_t>(rails)) {
-      const int rail = static_cast<int>(leaves.size() % static_cast<std::size_t>(rails));
-      leaves.push_back(add_device(site.graph, DeviceKind::leaf,
-                                  fmt::format("leaf-{}", leaves.size()), -1, rail));
+    if (node % static_cast<std::size_t>(per_leaf) == 0) {
+      unit.clear();
+      for (int rail = 0; rail < rails; ++rail)
+        for (int port = 0; port < ports; ++port) unit.push_back(leaves.add(port, rail));
     }
-    for (std::size_t nic = 0; nic < site.nics[node].size(); ++nic)
-      site.attach(node, nic, leaves[first + nic], static_cast<int>(nic));
+    for (int nic = 0; nic < static_cast<int>(site.nics[node].size()); ++nic)
+      for (int port = 0; port < ports; ++port)
+        site.attach(node, static_cast<std::size_t>(nic),
+                    unit[static_cast<std::size_t>(nic * ports + port)], nic);
   }
-  join_leaves(site, leaves, per_leaf);
+  leaves.join(per_leaf);
 }
 
 }  // namespace topology::fabric
