@@ -72,6 +72,8 @@ struct NcclGraphs {
   NcclGraph collnet_chain;
   NcclGraph nvls;
   NcclGraph collnet_direct;
+  int gpus_per_node = 0;      ///< that the ring visits
+  bool across_nodes = false;  ///< whether it leaves the node
 
   bool operator==(const NcclGraphs&) const = default;
 };

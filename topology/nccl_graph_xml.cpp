@@ -197,12 +197,17 @@ std::optional<std::uint64_t> device_id(std::string_view text) {
   return number_in<std::uint64_t>(text, 16);
 }
 
-/// Reads one channel and gives the number of its GPUs.
-std::size_t read_channel(const pugi::xml_node& node, bool ring, const Places& places,
-                         base::Diagnostics& problems) {
+struct Members {
+  std::size_t gpus = 0;
+  std::size_t nics = 0;
+};
+
+/// Reads one channel and counts what it visits.
+Members read_channel(const pugi::xml_node& node, bool ring, const Places& places,
+                     base::Diagnostics& problems) {
   Element channel(node, places, problems);
   std::set<std::uint64_t> seen;
-  std::size_t gpus = 0;
+  Members members;
   for (const pugi::xml_node& child : channel.children({"net", "gpu"})) {
     Element device(child, places, problems);
     if (const auto words = device.text("dev")) {
@@ -213,13 +218,13 @@ std::size_t read_channel(const pugi::xml_node& node, bool ring, const Places& pl
       else if (ring && child.name() == std::string_view("gpu") && !seen.insert(*id).second)
         device.error(device.where("dev"), fmt::format("GPU {} is twice in this ring", *words));
     }
-    gpus += child.name() == std::string_view("gpu") ? 1 : 0;
+    ++(child.name() == std::string_view("gpu") ? members.gpus : members.nics);
     device.children({});
     device.finish();
   }
-  if (gpus == 0) channel.error(channel.where(), "a channel without GPUs");
+  if (members.gpus == 0) channel.error(channel.where(), "a channel without GPUs");
   channel.finish();
-  return gpus;
+  return members;
 }
 
 /// What a graph is by its id.
@@ -237,21 +242,25 @@ constexpr std::array<Kind, 5> kinds{{
     {"CollNet direct", &NcclGraphs::collnet_direct, 6, 6},
 }};
 
-void read_channels(Element& element, const NcclGraph& graph, bool ring, const Places& places,
-                   base::Diagnostics& problems) {
+/// Reads the channels of a graph and gives what the first one visits.
+Members read_channels(Element& element, const NcclGraph& graph, bool ring, const Places& places,
+                      base::Diagnostics& problems) {
   const std::vector<pugi::xml_node> channels = element.children({"channel"});
   if (channels.size() != static_cast<std::size_t>(graph.channels))
     element.error(element.where("nchannels"),
                   fmt::format("'nchannels' is {}, but there are {} <channel> elements",
                               graph.channels, channels.size()));
-  std::size_t first = 0;
+  Members first;
   for (const pugi::xml_node& channel : channels) {
-    const std::size_t gpus = read_channel(channel, ring, places, problems);
-    if (first == 0) first = gpus;
-    if (ring && gpus != 0 && gpus != first)
-      element.error(places.of(channel),
-                    fmt::format("a ring of {} GPUs, but the first has {}", gpus, first));
+    const Members members = read_channel(channel, ring, places, problems);
+    if (first.gpus == 0) first = members;
+    if (ring && members.gpus != 0 && members.gpus != first.gpus)
+      element.error(places.of(channel), fmt::format("a ring of {} GPUs, but the first has {}",
+                                                    members.gpus, first.gpus));
+    else if (ring && (members.nics == 0) != (first.nics == 0))
+      element.error(places.of(channel), "some rings leave the node and some do not");
   }
+  return first;
 }
 
 void read_graph(const pugi::xml_node& node, const Places& places, base::Diagnostics& problems,
@@ -272,7 +281,7 @@ void read_graph(const pugi::xml_node& node, const Places& places, base::Diagnost
   graph.type_intra = element.path("typeintra");
   graph.type_inter = element.path("typeinter");
   graph.same_channels = element.whole("samechannels", 0, 1) == 1;
-  read_channels(element, graph, id_known && id == 0, places, problems);
+  const Members first = read_channels(element, graph, id_known && id == 0, places, problems);
   element.finish();
   if (!id_known) return;
 
@@ -296,6 +305,9 @@ void read_graph(const pugi::xml_node& node, const Places& places, base::Diagnost
       element.error(element.where(name), fmt::format("'{}' is 0, but there are channels", name));
   graph.pattern = static_cast<NcclPattern>(std::max(pattern, 1));
   graphs.*kind.graph = graph;
+  if (id != 0) return;
+  graphs.gpus_per_node = static_cast<int>(first.gpus);
+  graphs.across_nodes = first.nics > 0;
 }
 
 }  // namespace

@@ -217,6 +217,8 @@ NcclGraphs nccl_graphs_by_rule(const NcclMachine& machine) {
   graphs.ring = ring_graph(machine);
   graphs.tree = tree_graph(machine, graphs.ring);
   graphs.nvls = nvls_graph(machine);
+  graphs.gpus_per_node = machine.gpus_per_node;
+  graphs.across_nodes = machine.nodes > 1;
   return graphs;
 }
 
