@@ -257,7 +257,7 @@ Members read_channels(Element& element, const NcclGraph& graph, bool ring, const
     if (ring && members.gpus != 0 && members.gpus != first.gpus)
       element.error(places.of(channel), fmt::format("a ring of {} GPUs, but the first has {}",
                                                     members.gpus, first.gpus));
-    else if (ring && (members.nics == 0) != (first.nics == 0))
+    else if (ring && members.gpus != 0 && (members.nics == 0) != (first.nics == 0))
       element.error(places.of(channel), "some rings leave the node and some do not");
   }
   return first;

@@ -14,14 +14,14 @@ namespace calibrate::nccl {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> function_names{"AllReduce", "AllGather", "ReduceScatter",
-                                                         "Broadcast", "Reduce"};
+constexpr std::array<std::string_view, 5> function_names{"allreduce", "allgather", "reducescatter",
+                                                         "broadcast", "reduce"};
 constexpr std::array<Collective, 5> functions{Collective::all_reduce, Collective::all_gather,
                                               Collective::reduce_scatter, Collective::broadcast,
                                               Collective::reduce};
 constexpr std::array<std::string_view, 7> algorithm_names{
-    "Tree", "Ring", "CollNetDirect", "CollNetChain", "NVLS", "NVLSTree", "PAT"};
-constexpr std::array<std::string_view, 3> protocol_names{"LL", "LL128", "Simple"};
+    "tree", "ring", "collnetdirect", "collnetchain", "nvls", "nvlstree", "pat"};
+constexpr std::array<std::string_view, 3> protocol_names{"ll", "ll128", "simple"};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -33,7 +33,7 @@ template <std::size_t N>
 std::optional<std::size_t> find_name(const std::array<std::string_view, N>& names,
                                      std::string_view word) {
   for (std::size_t i = 0; i < N; ++i)
-    if (lower(names.at(i)) == lower(word)) return i;
+    if (names.at(i) == lower(word)) return i;
   return std::nullopt;
 }
 
@@ -91,7 +91,7 @@ class Reader {
         entry.functions.push_back(*function);
       else
         error(name, fmt::format("unknown function '{}'", name.text),
-              base::suggest(name.text, function_names));
+              base::suggest(lower(name.text), function_names));
     } else {
       for (std::size_t i = 0; i < function_names.size(); ++i) entry.functions.push_back(i);
       if (!first)
@@ -101,14 +101,17 @@ class Reader {
     const bool without = piece.text.starts_with('^');
     if (without) piece = {piece.text.substr(1), piece.at + 1};
     entry.chosen.fill(without);
+    bool known = true;
     for (const Piece& word : split(piece, ',')) {
-      if (const auto found = find_name(names_, word.text))
+      if (const auto found = find_name(names_, word.text)) {
         entry.chosen.at(*found) = !without;
-      else
-        error(word, fmt::format("unknown {} '{}'", kind_, word.text),
-              base::suggest(word.text, names_));
+        continue;
+      }
+      known = false;
+      error(word, fmt::format("unknown {} '{}'", kind_, word.text),
+            base::suggest(lower(word.text), names_));
     }
-    if (std::find(entry.chosen.begin(), entry.chosen.end(), true) == entry.chosen.end())
+    if (known && std::find(entry.chosen.begin(), entry.chosen.end(), true) == entry.chosen.end())
       error(piece, fmt::format("no {} is left", kind_));
     return entry;
   }

@@ -168,8 +168,8 @@ TEST_CASE("options: versions, algorithms and protocols") {
   const auto broken = make_nccl_backend({.version = "2.3", .algorithms = "rin"});
   REQUIRE_FALSE(broken);
   CHECK(text_of(broken.error()) ==
-        "error: no constants of NCCL '2.3' (did you mean '2.30'?)\n"
-        "NCCL_ALGO:1:1: error: unknown algorithm 'rin' (did you mean 'Ring'?)\n");
+        "foreshard: error: no constants of NCCL '2.3' (did you mean '2.30'?)\n"
+        "NCCL_ALGO:1:1: error: unknown algorithm 'rin' (did you mean 'ring'?)\n");
 }
 
 TEST_CASE("imported graphs are used for the groups that they were found for") {

@@ -65,22 +65,22 @@ TEST_CASE("mistakes in overrides are told at their place") {
     const char* want;
   };
   const Row row = GENERATE(values<Row>({
-      {"ring,tre", "", "NCCL_ALGO:1:6: error: unknown algorithm 'tre' (did you mean 'Tree'?)\n"},
+      {"ring,tre", "", "NCCL_ALGO:1:6: error: unknown algorithm 'tre' (did you mean 'tree'?)\n"},
       {"allreduce:ring;allgater:ring", "",
-       "NCCL_ALGO:1:16: error: unknown function 'allgater' (did you mean 'AllGather'?)\n"},
+       "NCCL_ALGO:1:16: error: unknown function 'allgater' (did you mean 'allgather'?)\n"},
       {"allreduce:tree;ring", "",
        "NCCL_ALGO:1:16: error: 'ring' is for no function (only the first entry may leave it out: "
        "function:name,name)\n"},
-      {"ring", "LL12", "NCCL_PROTO:1:1: error: unknown protocol 'LL12' (did you mean 'LL128'?)\n"},
+      {"ring", "LL12", "NCCL_PROTO:1:1: error: unknown protocol 'LL12' (did you mean 'll128'?)\n"},
       {"^rng", "^sample",
-       "NCCL_ALGO:1:2: error: unknown algorithm 'rng' (did you mean 'Ring'?)\n"
-       "NCCL_PROTO:1:2: error: unknown protocol 'sample' (did you mean 'Simple'?)\n"},
+       "NCCL_ALGO:1:2: error: unknown algorithm 'rng' (did you mean 'ring'?)\n"
+       "NCCL_PROTO:1:2: error: unknown protocol 'sample' (did you mean 'simple'?)\n"},
       {"", "^LL,LL128,Simple", "NCCL_PROTO:1:2: error: no protocol is left\n"},
       {"ring,", "",
-       "NCCL_ALGO:1:6: error: unknown algorithm '' (known: Tree, Ring, CollNetDirect, "
-       "CollNetChain, NVLS, NVLSTree, PAT)\n"},
+       "NCCL_ALGO:1:6: error: unknown algorithm '' (known: tree, ring, collnetdirect, "
+       "collnetchain, nvls, nvlstree, pat)\n"},
       {"broadcast:tree", "",
-       "NCCL_ALGO:1: error: no algorithm and protocol are left for Broadcast (name one that NCCL "
+       "NCCL_ALGO:1: error: no algorithm and protocol are left for broadcast (name one that NCCL "
        "has for it)\n"},
       {"nvls", "ll", "NCCL_ALGO:1: error: no algorithm and protocol are left for any function\n"},
   }));

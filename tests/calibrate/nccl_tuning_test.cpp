@@ -185,7 +185,7 @@ void check_choices(const Communicator& c, Collective op, const Selection& select
   const std::array powers{20, 24, 28, 30};
   for (std::size_t i = 0; i < powers.size(); ++i)
     CHECK(choose(c, op, table, std::ldexp(1.0, powers.at(i))).time_us ==
-          Approx(times.at(i)).epsilon(0.001));
+          Approx(times.at(i)).epsilon(0.001).margin(0.05));  // printed with one decimal
 }
 
 constexpr int kib = 10;
@@ -403,7 +403,7 @@ TEST_CASE("a version is known or the mistake says which are") {
     REQUIRE_FALSE(version_of(text));
   }
   CHECK(version_of("2.19.3").error().front().format() ==
-        "error: no constants of NCCL '2.19.3' (known: 2.28, 2.29, 2.30)");
+        "foreshard: error: no constants of NCCL '2.19.3' (known: 2.28, 2.29, 2.30)");
 }
 
 }  // namespace

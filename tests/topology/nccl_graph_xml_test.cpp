@@ -100,7 +100,7 @@ TEST_CASE("mistakes in a graph dump are told at their place") {
        "g.xml:4:6: error: unknown element <chanel> in <graph> (did you mean 'channel'?)\n"},
       {"<channel>", "<channel>more", "g.xml:4:14: error: text inside <channel>\n"},
       {"dev=\"a\"", "dev=\"g\"",
-       "g.xml:5:27: error: 'dev' is 'g', which is no hexadecimal number\n"},
+       "g.xml:5:26: error: 'dev' is 'g', which is no hexadecimal number\n"},
       {"dev=\"0x10\"", "dev=\"0xA\"", "g.xml:6:12: error: GPU 0xA is twice in this ring\n"},
       {"dev=\"0x10\"", "", "g.xml:6:8: error: 'dev' is missing\n"},
       {"</channel>", "</channel><channel/>",
@@ -111,7 +111,7 @@ TEST_CASE("mistakes in a graph dump are told at their place") {
        "speedintra=\"0\" speedinter=\"0\" typeintra=\"LOC\" typeinter=\"LOC\" samechannels=\"1\"/>"
        "<graph id=\"1\" pattern=\"1\" crossnic=\"0\" nchannels=\"0\" speedintra=\"0\" "
        "speedinter=\"0\" typeintra=\"LOC\" typeinter=\"LOC\" samechannels=\"1\"/>\n<graph id",
-       "g.xml:2:146: error: graph 1 is given twice\n"},
+       "g.xml:2:143: error: graph 1 is given twice\n"},
       {"</graphs>", "",
        "g.xml:9:1: error: no XML: Start-end tags mismatch (write it with "
        "NCCL_GRAPH_DUMP_FILE=FILE)\n"},

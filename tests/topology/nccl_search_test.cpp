@@ -106,14 +106,13 @@ TEST_CASE("other machines, by hand") {
   pcie.host_pcie = true;
   CHECK(lanes(nccl_graphs(pcie).ring) == Lanes{2, 12, 12});
   CHECK(nccl_graphs(pcie).ring.type_intra == NcclPath::phb);
-  // MI300X: seven links of 64 GB/s, 70 % of them: 313.6 GB/s; 10 x 30 beats 7 x 40 = 280, and is
-  // split.
+  // MI300X: seven links of 64 GB/s, 70 % of them: 313.6 GB/s; 26 x 12 = 312 beats 10 x 30.
   NcclMachine amd = a100(1);
   amd.amd_gpu = true;
   amd.scale_up = ScaleUpKind::mesh;
   amd.scale_up_gbyte = 448;
   amd.scale_up_efficiency = 0.7;
-  CHECK(lanes(nccl_graphs(amd).ring) == Lanes{20, 15, 15});
+  CHECK(lanes(nccl_graphs(amd).ring) == Lanes{26, 12, 12});
 }
 
 TEST_CASE("no graph asks more of links and NICs than they have") {
