@@ -17,47 +17,66 @@ namespace topology {
 
 namespace {
 
-/// Turns offsets into lines and columns; columns count characters.
+/// Turns offsets into lines and columns; columns count characters. Marks every few bytes keep a
+/// dump of one long line from being counted again for each place in it.
 class Places {
  public:
-  Places(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {}
+  Places(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {
+    Mark mark;
+    for (std::size_t i = 0; i < text_.size(); ++i) {
+      if (i % step == 0) marks_.push_back(mark);
+      advance(mark, i);
+    }
+    if (text_.size() % step == 0) marks_.push_back(mark);
+  }
 
   base::SourceRef at(std::ptrdiff_t offset) const {
     if (offset < 0) return {file_};
     const auto end = std::min(static_cast<std::size_t>(offset), text_.size());
-    int line = 1;
-    std::size_t begin = text_.starts_with("\xEF\xBB\xBF") && end >= 3 ? 3 : 0;
-    for (std::size_t i = begin; i < end; ++i)
-      if (text_[i] == '\n') ++line, begin = i + 1;
-    const auto column = std::count_if(text_.begin() + static_cast<std::ptrdiff_t>(begin),
-                                      text_.begin() + static_cast<std::ptrdiff_t>(end), [](char c) {
-                                        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-                                      });
-    return {file_, line, static_cast<int>(column) + 1};
+    Mark mark = marks_.at(end / step);
+    for (std::size_t i = end / step * step; i < end; ++i) advance(mark, i);
+    return {file_, mark.line, mark.column};
   }
 
   base::SourceRef of(const pugi::xml_node& node) const { return at(node.offset_debug()); }
 
-  /// The name of the `index`-th attribute of an element: pugixml keeps no place of attributes, but
-  /// has checked that they read name="value".
-  base::SourceRef of_attribute(const pugi::xml_node& node, std::size_t index) const {
+  /// Where the names of the attributes of an element stand: pugixml keeps no place of them, but has
+  /// checked that they read name="value".
+  std::vector<base::SourceRef> of_attributes(const pugi::xml_node& node) const {
     constexpr std::string_view blank = " \t\r\n";
-    auto at_char = static_cast<std::size_t>(std::max<std::ptrdiff_t>(node.offset_debug(), 0));
-    at_char = text_.find_first_of(" \t\r\n", at_char);
-    for (std::size_t i = 0; at_char != std::string_view::npos; ++i) {
-      at_char = text_.find_first_not_of(blank, at_char);
-      if (i == index || at_char == std::string_view::npos) break;
-      const std::size_t quote = text_.find_first_of("\"'", at_char);
-      if (quote == std::string_view::npos) return of(node);
-      at_char = text_.find(text_[quote], quote + 1);
-      if (at_char != std::string_view::npos) ++at_char;
+    std::vector<base::SourceRef> places;
+    const auto begin = static_cast<std::size_t>(std::max<std::ptrdiff_t>(node.offset_debug(), 0));
+    std::size_t next = text_.find_first_of(blank, begin);
+    for ([[maybe_unused]] const pugi::xml_attribute& attribute : node.attributes()) {
+      next = text_.find_first_not_of(blank, next);
+      places.push_back(next == std::string_view::npos ? of(node)
+                                                      : at(static_cast<std::ptrdiff_t>(next)));
+      const std::size_t quote = text_.find_first_of("\"'", next);
+      if (quote == std::string_view::npos) continue;
+      next = text_.find(text_[quote], quote + 1);
+      if (next != std::string_view::npos) ++next;
     }
-    return at_char == std::string_view::npos ? of(node) : at(static_cast<std::ptrdiff_t>(at_char));
+    return places;
   }
 
  private:
+  static constexpr std::size_t step = 256;
+  struct Mark {
+    int line = 1;
+    int column = 1;
+  };
+
+  void advance(Mark& mark, std::size_t i) const {
+    if (text_[i] == '\n')
+      mark = {mark.line + 1, 1};
+    else if ((static_cast<unsigned char>(text_[i]) & 0xC0U) != 0x80U && !(i == 0 && has_bom()))
+      ++mark.column;
+  }
+  bool has_bom() const { return text_.starts_with("\xEF\xBB\xBF"); }
+
   std::string_view text_;
   std::string file_;
+  std::vector<Mark> marks_;  ///< before every `step`-th byte
 };
 
 constexpr int no_limit = 1 << 20;
@@ -80,10 +99,15 @@ class Element {
   Element(const pugi::xml_node& node, const Places& places, base::Diagnostics& problems)
       : node_(node), places_(places), problems_(problems) {
     std::size_t index = 0;
+    const std::vector<base::SourceRef> where_of = places.of_attributes(node);
     for (const pugi::xml_attribute& attribute : node.attributes()) {
       const std::string_view name = attribute.name();
-      const base::SourceRef where = places.of_attribute(node, index++);
+      const base::SourceRef& where = where_of.at(index++);
       const auto same = [&](const Attribute& other) { return other.name == name; };
+      if (attributes_.size() == attributes_max) {  // NCCL's own limit
+        error(where, fmt::format("more than {} attributes", attributes_max));
+        break;
+      }
       if (std::any_of(attributes_.begin(), attributes_.end(), same))
         error(where, fmt::format("'{}' is given twice", name));
       else
@@ -172,6 +196,7 @@ class Element {
   }
 
  private:
+  static constexpr std::size_t attributes_max = 16;
   struct Attribute {
     std::string_view name;
     std::string_view value;

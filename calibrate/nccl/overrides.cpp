@@ -122,18 +122,6 @@ class Reader {
   base::Diagnostics& problems_;
 };
 
-bool has_algorithm(std::size_t algorithm, Collective op) {
-  switch (algorithms.at(algorithm)) {
-    case CollectiveAlgorithm::ring: return true;
-    case CollectiveAlgorithm::nvls:
-    case CollectiveAlgorithm::collnet_direct:
-      return op != Collective::broadcast && op != Collective::reduce;
-    case CollectiveAlgorithm::pat:
-      return op == Collective::all_gather || op == Collective::reduce_scatter;
-    default: return op == Collective::all_reduce;
-  }
-}
-
 }  // namespace
 
 const Selection& Overrides::of(Collective op) const {
@@ -143,13 +131,11 @@ const Selection& Overrides::of(Collective op) const {
 }
 
 bool leaves_any(const Selection& selection, Collective op) {
-  const bool simple = selection.protocols.at(index_of(Protocol::simple)) != Allowed::no;
-  for (std::size_t a = 0; a < algorithms.size(); ++a) {
-    if (!selection.algorithms.at(a) || !has_algorithm(a, op)) continue;
-    const bool all_protocols = algorithms.at(a) == CollectiveAlgorithm::ring ||
-                               algorithms.at(a) == CollectiveAlgorithm::tree;
-    if (all_protocols || simple) return true;
-  }
+  for (std::size_t a = 0; a < algorithms.size(); ++a)
+    for (std::size_t p = 0; p < protocols.size(); ++p)
+      if (selection.algorithms.at(a) && selection.protocols.at(p) != Allowed::no &&
+          implements(algorithms.at(a), protocols.at(p), op))
+        return true;
   return false;
 }
 

@@ -39,19 +39,6 @@ const NcclGraph& graph_of(const Communicator& c, CollectiveAlgorithm algorithm) 
   }
 }
 
-bool implements(CollectiveAlgorithm algorithm, Collective op) {
-  if (rooted(op)) return algorithm == CollectiveAlgorithm::ring;
-  if (!one_way(op)) return algorithm != CollectiveAlgorithm::pat;
-  return algorithm == CollectiveAlgorithm::ring || algorithm == CollectiveAlgorithm::nvls ||
-         algorithm == CollectiveAlgorithm::collnet_direct || algorithm == CollectiveAlgorithm::pat;
-}
-
-// Tree and ring have all protocols, the others Simple alone.
-bool implements(CollectiveAlgorithm algorithm, std::size_t protocol) {
-  return algorithm == CollectiveAlgorithm::tree || algorithm == CollectiveAlgorithm::ring ||
-         protocol == simple;
-}
-
 bool is_collnet(CollectiveAlgorithm algorithm) {
   return algorithm == CollectiveAlgorithm::collnet_direct ||
          algorithm == CollectiveAlgorithm::collnet_chain;
@@ -249,6 +236,16 @@ double network_overhead_us(const Communicator& c) {
   return c.cpu == CpuVendor::amd ? 2 : 1;
 }
 
+bool implements(CollectiveAlgorithm algorithm, Protocol protocol, Collective op) {
+  const bool all_protocols =
+      algorithm == CollectiveAlgorithm::tree || algorithm == CollectiveAlgorithm::ring;
+  if (!all_protocols && protocol != Protocol::simple) return false;
+  if (rooted(op)) return algorithm == CollectiveAlgorithm::ring;
+  if (!one_way(op)) return algorithm != CollectiveAlgorithm::pat;
+  return algorithm == CollectiveAlgorithm::ring || algorithm == CollectiveAlgorithm::nvls ||
+         algorithm == CollectiveAlgorithm::collnet_direct || algorithm == CollectiveAlgorithm::pat;
+}
+
 bool has_table(Collective op) { return op == Collective::all_reduce || one_way(op) || rooted(op); }
 
 Table make_table(const Communicator& c, Collective op, const Selection& selection) {
@@ -257,10 +254,9 @@ Table make_table(const Communicator& c, Collective op, const Selection& selectio
   Table table;
   for (const CollectiveAlgorithm algorithm : algorithms) {
     const std::size_t a = index_of(algorithm);
-    if (!implements(algorithm, op)) continue;
     const bool wanted = selection.algorithms.at(a) && algorithm_enabled(c, op, algorithm);
     for (std::size_t p = 0; p < protocols.size(); ++p) {
-      if (!implements(algorithm, p)) continue;
+      if (!implements(algorithm, protocols.at(p), op)) continue;
       Estimate& estimate = table.at(a).at(p);
       estimate.bandwidth_gbyte = algorithm_bandwidth(c, k, op, algorithm, p);
       if (!(estimate.bandwidth_gbyte > 0)) continue;

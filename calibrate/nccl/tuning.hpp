@@ -57,6 +57,9 @@ struct Selection {
 /// reduce.
 bool has_table(Collective op);
 
+/// Whether NCCL has a kernel for it on some machine.
+bool implements(CollectiveAlgorithm algorithm, Protocol protocol, Collective op);
+
 /// Latency and bandwidth of every algorithm and protocol. \pre has_table(op); ranks >= 2
 Table make_table(const Communicator& communicator, Collective op, const Selection& selection = {});
 
