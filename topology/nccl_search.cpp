@@ -163,8 +163,8 @@ NcclGraph nvls_graph(const NcclMachine& m) {
   return nvls;
 }
 
-// Machines whose graphs are known from logs that people published, or were worked out by hand
-// (NCCL issues 1047, 1506, 1519): they hold whatever the rule says.
+// Machines whose graphs are known, which hold whatever the rule says: the first two from logs that
+// people published, the others worked out by hand from the search's rules.
 struct KnownMachine {
   int compute_capability;
   int gpus_per_node;

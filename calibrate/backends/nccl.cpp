@@ -104,8 +104,9 @@ struct GroupHash {
   }
 };
 
-// Two thirds of the published sweeps of A100, H100 and H200 from 16 MiB on lie within these of the
-// model, which knows neither contention, nor how a network falls behind its line rate, nor the
+// Set so that two thirds of the published sweeps of A100, H100 and H200 from 16 MiB on lie within
+// these of the model, as measured on those sweeps themselves; below 4 MiB errors are larger. It is
+// a model which knows neither contention, nor how a network falls behind its line rate, nor the
 // start of small messages. Messages between pairs suffer most: Slingshot carries half of an
 // all-to-all's line rate.
 double spread_of(Collective op, const GroupShape& shape) {

@@ -36,6 +36,9 @@ struct P2pCost {
 /// - posting: the CPU hands the messages of a rank to its NIC one after the other.
 /// - one chunk: a message lies in a buffer of the receiver before it is copied out, so what all
 ///   channels hold at once comes last. 512 KiB a channel over NVLink, 128 KiB elsewhere.
+/// The last two terms were chosen with published all-to-alls in view (8 H100, 8 A100, and Polaris
+/// for posting), so those sweeps are no independent test of them. Across nodes nothing is known of
+/// what a network loses to its line rate: Polaris takes twice as long as this says.
 /// `bytes` as nccl-tests counts them. \pre ranks >= 2; op is one of the four.
 P2pCost p2p_cost(const Communicator& communicator, const Paths& paths, Collective op, double bytes);
 
