@@ -47,12 +47,16 @@ enum class ScaleUpKind {
   none,      ///< one GPU per node
 };
 
+/// Who made the CPUs of a node: NCCL prices small messages across nodes by it.
+enum class CpuVendor { unknown, intel, amd, arm };
+
 /// One node type: GPUs, their links, NICs.
 struct NodeType {
   std::string name;                  ///< for example "dgx-h100"
   std::vector<std::string> aliases;  ///< cloud instance types and GFD machine names
   std::string gpu;                   ///< GpuSpec::name
   int gpus = 0;
+  CpuVendor cpu = CpuVendor::unknown;
   ScaleUpKind scale_up = ScaleUpKind::none;
   base::BytesPerSecond scale_up_rate;  ///< per GPU, one direction, raw
   double scale_up_efficiency = 1;      ///< share of it that large transfers reach

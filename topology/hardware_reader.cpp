@@ -22,11 +22,18 @@ constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names
     {"none", ScaleUpKind::none},
 }};
 
+constexpr std::array<std::pair<std::string_view, CpuVendor>, 3> cpu_names{{
+    {"intel", CpuVendor::intel},
+    {"amd", CpuVendor::amd},
+    {"arm", CpuVendor::arm},
+}};
+
 /// The keys that are measurements or claims of a vendor, and so need a source.
 constexpr std::array<std::string_view, 5> gpu_figures{"peak", "memory", "memory_bandwidth",
                                                       "multiprocessors", "kernel_launch"};
-constexpr std::array<std::string_view, 11> node_figures{"scale_up_group_rates",
+constexpr std::array<std::string_view, 12> node_figures{"scale_up_group_rates",
                                                         "gpus",
+                                                        "cpu",
                                                         "scale_up_rate",
                                                         "scale_up_efficiency",
                                                         "scale_up_latency",
@@ -213,6 +220,7 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete) {
   constexpr base::Range<int> domain_range{1, 1024};
   read("gpu", type.gpu);
   const bool counted = read("gpus", type.gpus, gpu_range) || !complete;
+  reader.read_choice("cpu", type.cpu, cpu_names);
   const bool kind_known = complete
                               ? reader.require_choice("scale_up", type.scale_up, scale_up_names)
                               : reader.read_choice("scale_up", type.scale_up, scale_up_names) ||

@@ -21,7 +21,6 @@ Fabric fabric_of(const topology::Cluster& cluster, topology::RoutingOptions opti
   fabric.domain_of_gpu = domains_of(cluster);
   for (topology::GpuId gpu = 0; gpu < static_cast<topology::GpuId>(cluster.gpu_count()); ++gpu)
     fabric.rail_of_gpu.push_back(cluster.rail_of(gpu));
-  options.kind = topology::Routing::ecmp;  // the player knows single cables, no bundles
   const auto router = std::make_shared<const topology::Router>(cluster, options);
   fabric.route = [router](topology::GpuId from, topology::GpuId to,
                           std::vector<topology::Route>& routes) {

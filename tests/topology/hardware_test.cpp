@@ -60,6 +60,14 @@ TEST_CASE("every shipped figure lies in the range of real machines and has a dat
   }
 }
 
+TEST_CASE("CPUs are known where the maker of the node says so") {
+  const auto cpu = [](std::string_view node) { return shipped_registry()->find_node(node)->cpu; };
+  CHECK(cpu("dgx-h100") == CpuVendor::intel);
+  CHECK(cpu("p5.48xlarge") == CpuVendor::amd);  // with the GPUs of a DGX H100
+  CHECK(cpu("gb200-tray") == CpuVendor::arm);
+  CHECK(cpu("mi300x-8") == CpuVendor::unknown);
+}
+
 TEST_CASE("Volta has no bf16: asking for it must fail, not fall back") {
   const GpuSpec* v100 = shipped_registry()->find_gpu("V100-SXM2-16GB");
   REQUIRE(v100 != nullptr);
@@ -216,6 +224,10 @@ TEST_CASE("mistakes in a node file are told at their place") {
        "sizes\n"
        "n.yaml:2:23: error: 'scale_up_group_rates' has no source (add {of: "
        "[scale_up_group_rates], from: ..., date: ...} to 'sources')\n"},
+      {"name: n", "name: n\ncpu: epyc",
+       "n.yaml:2:6: error: 'cpu' is 'epyc', must be one of intel, amd, arm\n"
+       "n.yaml:2:6: error: 'cpu' has no source (add {of: [cpu], from: ..., date: ...} to "
+       "'sources')\n"},
       {"gpus: 8\n", "",
        "n.yaml:1:1: error: 'gpus' is missing\n"
        "n.yaml:8:16: error: 'gpus' is not a figure of this file (known: "
