@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -12,22 +11,6 @@
 namespace calibrate {
 
 namespace {
-
-constexpr std::array<std::pair<std::string_view, Collective>, 7> operations{{
-    {"all_reduce", Collective::all_reduce},
-    {"all_gather", Collective::all_gather},
-    {"reduce_scatter", Collective::reduce_scatter},
-    {"all_to_all", Collective::all_to_all},
-    {"broadcast", Collective::broadcast},
-    {"reduce", Collective::reduce},
-    {"send_recv", Collective::send_receive},
-}};
-
-std::optional<Collective> operation_of(std::string_view name) {
-  for (const auto& [known, op] : operations)
-    if (known == name) return op;
-  return std::nullopt;
-}
 
 double nic_gbps(const topology::NodeType& type) { return type.nic_rate.gbit() * type.nics; }
 
@@ -80,6 +63,13 @@ ScoredRow priced(const CollectiveRow& row, Collective op, const GroupShape& shap
 }
 
 }  // namespace
+
+std::optional<Collective> operation_of(std::string_view name) {
+  if (name == "send_recv") return Collective::send_receive;
+  for (const auto& [known, op] : base::collective_names)
+    if (known == name) return op;
+  return std::nullopt;
+}
 
 base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table) {
   base::Diagnostics problems = missing_columns(

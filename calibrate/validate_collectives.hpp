@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.hpp"
@@ -25,6 +26,9 @@ struct CollectiveRow {
   double size_bytes = 0;
   double time_us = 0;
 };
+
+/// A collective by its name in such tables; nothing when there is none of that name.
+std::optional<Collective> operation_of(std::string_view name);
 
 /// Rows of a table; columns that are not there and cells that do not read are mistakes.
 base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table);

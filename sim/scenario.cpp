@@ -49,6 +49,8 @@ class Loader {
   Result<Scenario> load() {
     name_ = std::filesystem::path(options_.path).stem().string();
     strategies::looks_like_dlcalc(document_) ? read_dlcalc() : read_scenario();
+    if (!backend_ && !base::has_errors(problems_))
+      backend_ = take(calibrate::make_backend({}), problems_);
     if (model_ && cluster_ && !base::has_errors(problems_)) check();
     if (base::has_errors(problems_) || !model_ || !cluster_)
       return tl::unexpected(std::move(problems_));
@@ -58,6 +60,7 @@ class Loader {
                     .cluster = *cluster_,
                     .cluster_text = topology::summary(*cluster_),
                     .plan = plan_,
+                    .backend = std::move(*backend_),
                     .fidelity = fidelity_,
                     .ecmp_seed = static_cast<std::uint64_t>(ecmp_seed_),
                     .measured = std::move(measured_),
@@ -85,6 +88,7 @@ class Loader {
     if (auto model = root.required_map("model")) read_model(*model);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
     if (auto plan = root.required_map("plan")) plan_ = strategies::read_plan(*plan);
+    if (auto communication = root.map("communication")) read_communication(*communication);
     if (auto simulation = root.map("simulation")) {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
       simulation->read("ecmp_seed", ecmp_seed_, {0, std::numeric_limits<std::int64_t>::max()});
@@ -152,6 +156,33 @@ class Loader {
     build(import->spec);
   }
 
+  /// `communication: {backend: NAME, …}`: which library prices collectives, and with what settings.
+  void read_communication(MapReader& reader) {
+    calibrate::BackendOptions options;
+    const auto read = [&](std::string_view key, calibrate::BackendOptions::Word& word) {
+      if (!reader.read(key, word.text)) return false;
+      word.where = reader.where(key);
+      return true;
+    };
+    read("backend", options.name);
+    read("version", options.version);
+    read("algorithms", options.algorithms);
+    read("protocols", options.protocols);
+    std::optional<std::string> table = "";
+    if (read("table", options.table)) {
+      options.table.text = beside_scenario(options.table.text);
+      table = read_named(reader, "table", options.table.text);
+    }
+    reader.finish();
+    if (!table) return;
+    options.table_text = std::move(*table);
+    backend_ = take(calibrate::make_backend(options), problems_);
+    if (backend_ && !(*backend_)->calibrated())
+      reader.warning("backend",
+                     fmt::format("communication backend {}: uncalibrated parameters ({})",
+                                 (*backend_)->name(), (*backend_)->description()));
+  }
+
   void read_dlcalc() {
     auto input = take(strategies::read_dlcalc(document_), problems_);
     if (!input) return;
@@ -213,6 +244,7 @@ class Loader {
   std::optional<strategies::ModelSpec> model_;
   std::optional<topology::Cluster> cluster_;
   strategies::Plan plan_;
+  std::optional<std::shared_ptr<const calibrate::CollectiveBackend>> backend_;
   Fidelity fidelity_ = Fidelity::hybrid;
   std::int64_t ecmp_seed_ = 0;
   std::optional<Measured> measured_;

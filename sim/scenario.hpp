@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "calibrate/backend.hpp"
 #include "sim/engine.hpp"
 #include "sim/report.hpp"
 #include "strategies/model.hpp"
@@ -20,8 +21,9 @@ struct Scenario {
   std::string name;
   strategies::ModelSpec model;
   topology::Cluster cluster;
-  std::string cluster_text;  ///< one line about it
-  strategies::Plan plan;     ///< with `data` filled in
+  std::string cluster_text;                                     ///< one line about it
+  strategies::Plan plan;                                        ///< with `data` filled in
+  std::shared_ptr<const calibrate::CollectiveBackend> backend;  ///< who prices collectives
   Fidelity fidelity = Fidelity::hybrid;
   std::uint64_t ecmp_seed = 0;
   std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
