@@ -178,9 +178,10 @@ class Loader {
     options.table_text = std::move(*table);
     backend_ = take(calibrate::make_backend(options), problems_);
     if (backend_ && !(*backend_)->calibrated())
-      reader.warning("backend",
-                     fmt::format("communication backend {}: uncalibrated parameters ({})",
-                                 (*backend_)->name(), (*backend_)->description()));
+      reader.warning(
+          "backend",
+          fmt::format("communication backend {}: uncalibrated parameters", (*backend_)->name()),
+          "the backend measured takes a table of your own");
   }
 
   void read_dlcalc() {
