@@ -1,8 +1,8 @@
-#include "calibrate/backends/registry.hpp"
+#include "calibrate/backends/nccl.hpp"
+
 #include "calibrate/collective_model.hpp"
 
-/// NCCL as collective_model.hpp prices it: one version, which chooses algorithm and protocol.
-namespace calibrate::backends {
+namespace calibrate {
 
 namespace {
 
@@ -24,15 +24,16 @@ class Nccl : public CollectiveBackend {
 
 }  // namespace
 
-Made make_nccl(const BackendOptions& options) {
+base::Result<std::unique_ptr<CollectiveBackend>> make_nccl_backend(const NcclOptions& options) {
   base::Diagnostics problems;
-  if (!options.version.text.empty() && options.version.text != "2.28")
-    problems.push_back({options.version.where, "only NCCL 2.28 is known", "leave 'version' out"});
-  for (const BackendOptions::Word* word : {&options.algorithms, &options.protocols})
-    if (!word->text.empty())
-      problems.push_back({word->where, "this model of NCCL makes its own choice", "remove it"});
+  if (options.version != "2.28")
+    problems.push_back({{"NCCL"}, "only NCCL 2.28 is known", "leave 'version' out"});
+  if (!options.algorithms.empty())
+    problems.push_back({{"NCCL_ALGO"}, "NCCL's own choice cannot be changed", "remove it"});
+  if (!options.protocols.empty())
+    problems.push_back({{"NCCL_PROTO"}, "NCCL's own choice cannot be changed", "remove it"});
   if (!problems.empty()) return tl::unexpected(std::move(problems));
   return std::make_unique<Nccl>();
 }
 
-}  // namespace calibrate::backends
+}  // namespace calibrate

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "calibrate/backends/nccl.hpp"
 #include "calibrate/backends/plugin.hpp"
 
 namespace calibrate {
@@ -52,7 +53,32 @@ base::Diagnostic unknown(const BackendOptions& options) {
           std::move(hint)};
 }
 
+/// A mistake in NCCL's own words, told where the user wrote them.
+base::Diagnostic placed(base::Diagnostic problem, const BackendOptions& options) {
+  const bool algorithms = problem.where.file == "NCCL_ALGO";
+  const bool protocols = problem.where.file == "NCCL_PROTO";
+  const BackendOptions::Word& word = algorithms  ? options.algorithms
+                                     : protocols ? options.protocols
+                                                 : options.version;
+  const int inside = std::max(0, problem.where.column - 1);
+  problem.where = word.where;
+  if (problem.where.column > 0) problem.where.column += inside;
+  return problem;
+}
+
 }  // namespace
+
+backends::Made backends::make_nccl(const BackendOptions& options) {
+  NcclOptions nccl;
+  if (!options.version.text.empty()) nccl.version = options.version.text;
+  nccl.algorithms = options.algorithms.text;
+  nccl.protocols = options.protocols.text;
+  auto made = make_nccl_backend(nccl);
+  if (made) return std::move(*made);
+  base::Diagnostics problems;
+  for (const base::Diagnostic& problem : made.error()) problems.push_back(placed(problem, options));
+  return tl::unexpected(std::move(problems));
+}
 
 base::Result<std::shared_ptr<const CollectiveBackend>> make_backend(const BackendOptions& options) {
   const auto row = std::find_if(builtins.begin(), builtins.end(), [&](const Builtin& candidate) {

@@ -23,6 +23,15 @@ TEST_CASE("nccl is what one gets without asking") {
   CHECK(backend_of(with(named("nccl"), &BackendOptions::version, "2.28"))->name() == "nccl");
 }
 
+TEST_CASE("mistakes in NCCL's settings are told where they stand") {
+  BackendOptions options = with(named("nccl"), &BackendOptions::version, "1.0");
+  options.algorithms = {"rings", {"s.yaml", 5, 9}};
+  options.protocols = {"LL256", {"s.yaml", 6, 9}};
+  const std::string told = refusal_of(options);
+  for (const char* place : {"s.yaml:4:7: error: ", "s.yaml:5:9: error: ", "s.yaml:6:9: error: "})
+    CHECK(told.find(place) != std::string::npos);
+}
+
 TEST_CASE("an unknown backend is told where its name stands") {
   CHECK(refusal_of(named("glo")) ==
         "s.yaml:3:12: error: unknown communication backend 'glo' (did you mean 'gloo'?)\n");
