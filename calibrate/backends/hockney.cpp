@@ -42,11 +42,9 @@ BytesPerSecond ring_rate(const Links& links) {
   return links.nodes == 1 ? links.inside_rate : std::min(links.inside_rate, links.node_rate);
 }
 
-/// The simulator replays the bytes of a collective as a ring or straight from rank to rank.
+/// The simulator replays bytes in a ring or straight.
 CollectiveAlgorithm replayed_as(CollectiveAlgorithm algorithm, Collective op) {
-  const bool straight = op == Collective::gather || op == Collective::scatter ||
-                        op == Collective::barrier || algorithm == CollectiveAlgorithm::direct;
-  return straight ? CollectiveAlgorithm::direct : CollectiveAlgorithm::ring;
+  return algorithm == CollectiveAlgorithm::direct ? algorithm : plain_algorithm(op);
 }
 
 }  // namespace
@@ -176,6 +174,22 @@ Way quickest(Collective op, Bytes bytes, const Links& links) {
   if (links.nodes > 1 && links.ranks_per_node > 1)
     best = better(best, hierarchical(op, bytes, links));
   return best;
+}
+
+CollectiveAlgorithm plain_algorithm(Collective op) {
+  switch (op) {
+    case Collective::all_to_all:
+    case Collective::send_receive:
+    case Collective::gather:
+    case Collective::scatter: return CollectiveAlgorithm::direct;
+    case Collective::barrier: return CollectiveAlgorithm::recursive_doubling;
+    case Collective::all_reduce:
+    case Collective::all_gather:
+    case Collective::reduce_scatter:
+    case Collective::broadcast:
+    case Collective::reduce: break;
+  }
+  return CollectiveAlgorithm::ring;
 }
 
 CollectiveCost as_cost(const Way& way, Collective op, Bytes bytes, int ranks, double spread) {

@@ -61,6 +61,10 @@ Way direct(Collective op, base::Bytes bytes, const Links& links);
 /// The quickest of the above for `op`.
 Way quickest(Collective op, base::Bytes bytes, const Links& links);
 
+/// How a collective moves where nobody says how: in a ring, straight, or by doubling where nothing
+/// is moved at all.
+CollectiveAlgorithm plain_algorithm(Collective op);
+
 /// The price of a way, as a model with the given spread.
 CollectiveCost as_cost(const Way& way, Collective op, base::Bytes bytes, int ranks, double spread);
 

@@ -1,5 +1,6 @@
 #include "calibrate/backends/nccl.hpp"
 
+#include "calibrate/backends/hockney.hpp"
 #include "calibrate/collective_model.hpp"
 
 namespace calibrate {
@@ -16,8 +17,7 @@ class Nccl : public CollectiveBackend {
   bool supports(Collective) const override { return true; }
   CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const override {
     CollectiveCost cost = collective_cost(op, bytes, shape);
-    const bool rooted = op == Collective::gather || op == Collective::scatter;
-    if (rooted || op == Collective::barrier) cost.algorithm = CollectiveAlgorithm::direct;
+    cost.algorithm = backends::plain_algorithm(op);
     return cost;
   }
 };

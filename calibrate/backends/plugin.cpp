@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "calibrate/backends/hockney.hpp"
 #include "calibrate/backends/plugin.h"
 
 namespace calibrate::backends {
@@ -72,10 +73,7 @@ class PluginBackend : public CollectiveBackend {
 
   CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const override {
     CollectiveCost cost;
-    const bool straight = op == Collective::all_to_all || op == Collective::send_receive ||
-                          op == Collective::gather || op == Collective::scatter ||
-                          op == Collective::barrier;
-    cost.algorithm = straight ? CollectiveAlgorithm::direct : CollectiveAlgorithm::ring;
+    cost.algorithm = plain_algorithm(op);
     if (shape.ranks == 1) return cost;
     const foreshard_request request = request_of(op, bytes, shape);
     foreshard_cost told{};

@@ -1,3 +1,4 @@
+#include "calibrate/backends/hockney.hpp"
 #include "calibrate/backends/registry.hpp"
 
 /// Communication that takes nothing: what a step would be with a perfect network.
@@ -13,8 +14,7 @@ class Zero : public CollectiveBackend {
   bool supports(Collective) const override { return true; }
   CollectiveCost cost(Collective op, base::Bytes, const GroupShape&) const override {
     CollectiveCost cost;
-    if (op == Collective::all_to_all || op == Collective::send_receive)
-      cost.algorithm = CollectiveAlgorithm::direct;
+    cost.algorithm = plain_algorithm(op);
     return cost;
   }
 };
