@@ -1,8 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/diagnostic.hpp"
 #include "calibrate/profile.hpp"
 
 namespace calibrate {
@@ -19,8 +22,28 @@ class CollectiveBackend {
   virtual bool calibrated() const = 0;
   virtual bool supports(Collective op) const = 0;
   /// `bytes` as nccl-tests counts them, see base::Collective. A group of one costs nothing, and
-  /// more bytes never cost less. The caller sets `total.source`. \pre supports(op)
+  /// more bytes never cost less. `total.source` is an index into sources(). \pre supports(op)
   virtual CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const = 0;
+  /// What prices rest on, for people; more than one where a backend falls back on others.
+  virtual std::vector<std::string> sources() const { return {description()}; }
 };
+
+/// Which backend a user wants, in his own words; mistakes are told where each word stands.
+struct BackendOptions {
+  struct Word {
+    std::string text;  ///< empty: not given
+    base::SourceRef where;
+  };
+  Word name{"nccl", {}};
+  Word version;            ///< of the library
+  Word algorithms;         ///< as NCCL_ALGO
+  Word protocols;          ///< as NCCL_PROTO
+  Word table;              ///< name of a CSV file of measurements
+  std::string table_text;  ///< what is in it
+};
+
+/// A backend by name: built in, or else from the shared library that the environment variable
+/// FORESHARD_BACKEND_<NAME>_LIB names. A word that the backend has no use for is a mistake.
+base::Result<std::shared_ptr<const CollectiveBackend>> make_backend(const BackendOptions& options);
 
 }  // namespace calibrate

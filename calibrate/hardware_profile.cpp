@@ -7,7 +7,6 @@
 
 #include "base/check.hpp"
 #include "calibrate/attention_model.hpp"
-#include "calibrate/collective_model.hpp"
 #include "calibrate/gemm_model.hpp"
 #include "calibrate/memory_model.hpp"
 
@@ -30,13 +29,16 @@ base::Result<std::size_t> choose(const std::vector<Curve>& curves, const Curve* 
 }  // namespace
 
 HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash,
-                                 std::size_t unfused)
+                                 std::size_t unfused,
+                                 std::shared_ptr<const CollectiveBackend> backend)
     : gpu_(std::move(gpu)),
       curves_(std::move(curves)),
       flash_(flash),
       unfused_(unfused),
+      backend_(std::move(backend)),
       measured_(curves_.measured_on(gpu_.name)) {
   CHECK_INVARIANT(flash_ < curves_.flash.size() && unfused_ < curves_.unfused.size());
+  CHECK_INVARIANT(backend_ != nullptr);
   for (const auto& [type, curve] : curves_.gemm)
     gemm_source_[type] =
         add_source(fmt::format("{} GEMM curve", base::name_of(type)), curve.source);
@@ -46,7 +48,7 @@ HardwareProfile::HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std
   unfused_source_ = add_source(fmt::format("{} curve", plain.name), plain.source);
   memory_source_ = add_source("memory-bound curve", curves_.memory.source);
   collective_source_ = static_cast<int>(sources_.size());
-  sources_.emplace_back("collective model (NCCL 2.28 tuning constants)");
+  for (std::string& source : backend_->sources()) sources_.push_back(std::move(source));
 }
 
 int HardwareProfile::add_source(const std::string& what, const CurveSource& source) {
@@ -94,8 +96,8 @@ Duration HardwareProfile::kernel(const base::Kernel& kernel) const {
 
 CollectiveCost HardwareProfile::collective(Collective op, base::Bytes bytes,
                                            const GroupShape& shape) const {
-  CollectiveCost cost = collective_cost(op, bytes, shape);
-  cost.total.source = collective_source_;
+  CollectiveCost cost = backend_->cost(op, bytes, shape);
+  cost.total.source += collective_source_;
   return cost;
 }
 
@@ -112,7 +114,14 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(
                               options.unfused_attention, file);
   if (!unfused) return tl::unexpected(unfused.error());
   if (!options.in_step) curves->sustained = 1;
-  return std::make_unique<HardwareProfile>(gpu, std::move(*curves), *flash, *unfused);
+  std::shared_ptr<const CollectiveBackend> backend = options.backend;
+  if (backend == nullptr) {
+    auto nccl = make_backend({});
+    if (!nccl) return tl::unexpected(nccl.error());
+    backend = std::move(*nccl);
+  }
+  return std::make_unique<HardwareProfile>(gpu, std::move(*curves), *flash, *unfused,
+                                           std::move(backend));
 }
 
 }  // namespace calibrate

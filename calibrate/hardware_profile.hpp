@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "calibrate/backend.hpp"
 #include "calibrate/kernel_curves.hpp"
 #include "calibrate/profile.hpp"
 #include "topology/hardware.hpp"
@@ -18,14 +19,16 @@ struct HardwareProfileOptions {
   std::string unfused_attention;
   /// Price kernels in the middle of a step, at the clock that lasts, and not alone as tables do.
   bool in_step = false;
+  /// Who prices collectives; null: NCCL.
+  std::shared_ptr<const CollectiveBackend> backend;
 };
 
 /// Durations from what is known of a GPU model: its figures and the curves of its architecture.
 class HardwareProfile : public Profile {
  public:
-  /// `flash` and `unfused` index the lists of the same name in `curves`.
-  HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash = 0,
-                  std::size_t unfused = 0);
+  /// `flash` and `unfused` index the lists of the same name in `curves`. \pre backend is not null
+  HardwareProfile(topology::GpuSpec gpu, KernelCurves curves, std::size_t flash,
+                  std::size_t unfused, std::shared_ptr<const CollectiveBackend> backend);
 
   bool supports(base::DType type) const override;
   Duration kernel(const base::Kernel& kernel) const override;
@@ -41,13 +44,14 @@ class HardwareProfile : public Profile {
   KernelCurves curves_;
   std::size_t flash_;
   std::size_t unfused_;
+  std::shared_ptr<const CollectiveBackend> backend_;
   bool measured_;
   std::vector<std::string> sources_;
   std::map<base::DType, int> gemm_source_;
   int flash_source_ = 0;
   int unfused_source_ = 0;
   int memory_source_ = 0;
-  int collective_source_ = 0;
+  int collective_source_ = 0;  ///< the first of the backend's
 };
 
 /// Profile of a GPU with the curves under `hardware_folder` ("scenarios/hardware").

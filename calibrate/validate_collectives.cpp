@@ -2,32 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <tuple>
 #include <utility>
-
-#include "calibrate/collective_model.hpp"
 
 namespace calibrate {
 
 namespace {
-
-constexpr std::array<std::pair<std::string_view, Collective>, 7> operations{{
-    {"all_reduce", Collective::all_reduce},
-    {"all_gather", Collective::all_gather},
-    {"reduce_scatter", Collective::reduce_scatter},
-    {"all_to_all", Collective::all_to_all},
-    {"broadcast", Collective::broadcast},
-    {"reduce", Collective::reduce},
-    {"send_recv", Collective::send_receive},
-}};
-
-std::optional<Collective> operation_of(std::string_view name) {
-  for (const auto& [known, op] : operations)
-    if (known == name) return op;
-  return std::nullopt;
-}
 
 double nic_gbps(const topology::NodeType& type) { return type.nic_rate.gbit() * type.nics; }
 
@@ -50,36 +33,55 @@ const topology::NodeType* node_type_for(const CollectiveRow& row, int ranks_per_
   return best;
 }
 
-std::string size_class(double bytes) {
+std::string size_decade(double bytes) {
   constexpr double mib = 1048576;
   for (const auto& [limit, name] :
-       {std::pair{mib, "below 1 MiB"}, std::pair{4 * mib, "1 to 4 MiB"},
-        std::pair{64 * mib, "4 to 64 MiB"}, std::pair{1024 * mib, "64 MiB to 1 GiB"}})
+       {std::pair{1e3, "1: below 1 kB"}, std::pair{1e4, "2: 1 to 10 kB"},
+        std::pair{1e5, "3: 10 to 100 kB"}, std::pair{1e6, "4: 100 kB to 1 MB"},
+        std::pair{1e7, "5: 1 to 10 MB"}, std::pair{16 * mib, "6: 10 to 16.8 MB"},
+        std::pair{1e8, "7: 16.8 to 100 MB"}, std::pair{1e9, "8: 100 MB to 1 GB"}})
     if (bytes < limit) return name;
-  return "1 GiB and more";
+  return "9: 1 GB and more";
 }
 
-ScoredRow priced(const CollectiveRow& row, Collective op, const GroupShape& shape) {
-  const CollectiveCost cost = collective_cost(op, base::Bytes::from_double(row.size_bytes), shape);
-  ScoredRow scored;
-  scored.id = row.id;
-  scored.measured = row.time_us * 1e-6;
-  scored.predicted = cost.total.time.s();
-  set_interval(scored, cost.total.spread);
-  scored.classes = {{"gpu", row.gpu},
-                    {"collective", row.collective},
-                    {"nodes", std::to_string(row.nodes)},
-                    {"ranks", std::to_string(row.ranks)},
-                    {"source", row.source},
-                    {"trust", row.trust},
-                    {"size", size_class(row.size_bytes)}};
-  if (row.size_bytes >= 4 * 1048576 && row.trust != "low")
-    scored.classes["at least 4 MiB"] =
-        fmt::format("{} {} on {} nodes", row.gpu, row.collective, row.nodes);
-  return scored;
+std::string machine(const CollectiveRow& row) {
+  std::string name = fmt::format("{} x {} x {}", row.nodes, row.ranks / row.nodes, row.gpu);
+  if (row.nodes > 1 && row.nic_gbps_per_node > 0)
+    name += fmt::format(", {:.0f} Gbit/s a node", row.nic_gbps_per_node);
+  return name;
+}
+
+ScoredRow scored(const CollectiveRow& row, const Duration& duration) {
+  ScoredRow out;
+  out.id = row.id;
+  out.measured = row.time_us * 1e-6;
+  out.predicted = duration.time.s();
+  set_interval(out, duration.spread);
+  out.classes = {{"gpu", row.gpu},
+                 {"collective", row.collective},
+                 {"nodes", std::to_string(row.nodes)},
+                 {"machine", machine(row)},
+                 {"source", row.source},
+                 {"trust", row.trust},
+                 {"size", size_decade(row.size_bytes)}};
+  constexpr double large = 16 * 1048576;
+  if (row.size_bytes >= large && row.trust != "low") {
+    out.classes["from 16 MiB, collective"] = row.collective;
+    out.classes["from 16 MiB, machine"] = machine(row);
+    out.classes["from 16 MiB, machine and collective"] =
+        fmt::format("{}, {}", machine(row), row.collective);
+  }
+  return out;
 }
 
 }  // namespace
+
+std::optional<Collective> operation_of(std::string_view name) {
+  if (name == "send_recv") return Collective::send_receive;
+  for (const auto& [known, op] : base::collective_names)
+    if (known == name) return op;
+  return std::nullopt;
+}
 
 base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table) {
   base::Diagnostics problems = missing_columns(
@@ -105,49 +107,71 @@ base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table) 
   return rows;
 }
 
-std::optional<GroupShape> shape_of(const CollectiveRow& row,
-                                   const topology::HardwareRegistry& registry) {
+std::optional<CollectiveSetting> setting_of(const CollectiveRow& row,
+                                            const topology::HardwareRegistry& registry) {
   if (row.ranks < 2 || row.nodes < 1 || row.ranks % row.nodes != 0) return std::nullopt;
   const int per_node = row.ranks / row.nodes;
   const topology::NodeType* type = node_type_for(row, per_node, registry);
   if (type == nullptr) return std::nullopt;
+  CollectiveSetting setting{*type, row.nodes, per_node};
+  if (row.nic_gbps_per_node > 0 && type->nics > 0)
+    setting.node.nic_rate = base::BytesPerSecond::from_gbit(row.nic_gbps_per_node / type->nics);
+  if (row.nodes > 1 && !(setting.node.nic_rate.byte() > 0)) return std::nullopt;
+  return setting;
+}
+
+GroupShape shape_of(const CollectiveSetting& setting, const topology::HardwareRegistry& registry) {
+  const topology::NodeType& type = setting.node;
   GroupShape shape;
-  shape.ranks = row.ranks;
-  shape.nodes = row.nodes;
-  shape.ranks_per_node = per_node;
-  shape.scale_up_rate = per_node > 1 ? topology::scale_up_rate_among(*type, per_node)
-                                     : type->scale_up_rate * type->scale_up_efficiency;
-  shape.scale_up_latency = type->scale_up_latency;
-  shape.in_switch_reduction = type->in_switch_reduction;
-  const double stated = row.nic_gbps_per_node > 0 ? row.nic_gbps_per_node : nic_gbps(*type);
-  const double used =
-      std::ceil(static_cast<double>(type->nics) * per_node / type->gpus) / std::max(type->nics, 1);
-  shape.network_rate = base::BytesPerSecond::from_gbit(stated * used * type->nic_efficiency);
-  shape.network_latency = type->nic_latency;
-  if (row.nodes > 1 && !(shape.network_rate.byte() > 0)) return std::nullopt;
+  shape.ranks = setting.nodes * setting.ranks_per_node;
+  shape.nodes = setting.nodes;
+  shape.ranks_per_node = setting.ranks_per_node;
+  shape.scale_up_rate = setting.ranks_per_node > 1
+                            ? topology::scale_up_rate_among(type, setting.ranks_per_node)
+                            : type.scale_up_rate * type.scale_up_efficiency;
+  shape.scale_up_latency = type.scale_up_latency;
+  shape.in_switch_reduction = type.in_switch_reduction;
+  shape.nics = (type.nics * setting.ranks_per_node + type.gpus - 1) / type.gpus;
+  shape.network_rate = type.nic_rate * (type.nic_efficiency * shape.nics);
+  shape.network_latency = type.nic_latency;
+  shape.node = &type;
+  shape.gpu = registry.find_gpu(type.gpu);
   return shape;
 }
 
 Score validate_collectives(const std::vector<CollectiveRow>& rows,
-                           const topology::HardwareRegistry& registry) {
-  std::vector<ScoredRow> scored;
+                           const topology::HardwareRegistry& registry,
+                           const CollectivePlayer& play) {
+  struct Sweep {
+    CollectiveSetting setting;
+    std::vector<const CollectiveRow*> rows;
+  };
+  std::map<std::tuple<std::string, double, int, int>, Sweep> sweeps;
   std::vector<UnexpressedRow> left_out;
   for (const CollectiveRow& row : rows) {
-    const std::optional<Collective> op = operation_of(row.collective);
-    const std::optional<GroupShape> shape = shape_of(row, registry);
-    if (!op) {
+    const std::optional<CollectiveSetting> setting = setting_of(row, registry);
+    if (!operation_of(row.collective)) {
       left_out.push_back({row.id, fmt::format("unknown collective '{}'", row.collective)});
     } else if (!(row.time_us > 0) || !(row.size_bytes >= 1) || row.size_bytes > 1e15) {
       left_out.push_back({row.id, "no time or no size"});
-    } else if (!shape) {
+    } else if (!setting) {
       left_out.push_back(
           {row.id, fmt::format("no node type with '{}' takes {} ranks on {} nodes evenly", row.gpu,
                                row.ranks, row.nodes)});
     } else {
-      scored.push_back(priced(row, *op, *shape));
+      Sweep& sweep = sweeps[{setting->node.name, setting->node.nic_rate.byte(), setting->nodes,
+                             setting->ranks_per_node}];
+      sweep.setting = *setting;
+      sweep.rows.push_back(&row);
     }
   }
-  return make_score(std::move(scored), std::move(left_out));
+  std::vector<ScoredRow> results;
+  for (const auto& [key, sweep] : sweeps) {
+    const std::vector<Duration> durations = play(sweep.setting, sweep.rows);
+    for (std::size_t i = 0; i < sweep.rows.size(); ++i)
+      results.push_back(scored(*sweep.rows[i], durations.at(i)));
+  }
+  return make_score(std::move(results), std::move(left_out));
 }
 
 }  // namespace calibrate

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.hpp"
@@ -26,17 +29,34 @@ struct CollectiveRow {
   double time_us = 0;
 };
 
+/// A collective by its name in such tables; nothing when there is none of that name.
+std::optional<Collective> operation_of(std::string_view name);
+
 /// Rows of a table; columns that are not there and cells that do not read are mistakes.
 base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table);
 
-/// Where the ranks of a row sit: on the node type of the registry with its GPU whose NICs are
-/// nearest to what the row states, the same number on every node. Nothing when there is no such
-/// type or the ranks do not spread evenly.
-std::optional<GroupShape> shape_of(const CollectiveRow& row,
-                                   const topology::HardwareRegistry& registry);
+/// Where the ranks of a row sit: equally many on every node.
+struct CollectiveSetting {
+  topology::NodeType node;  ///< with NICs of the rate that the row states
+  int nodes = 1;
+  int ranks_per_node = 1;
+};
 
-/// Prices every row with the collective model and compares.
+/// On the node type of the registry with the row's GPU whose NICs are nearest to what it states.
+/// Nothing when there is no such type or the ranks do not spread evenly.
+std::optional<CollectiveSetting> setting_of(const CollectiveRow& row,
+                                            const topology::HardwareRegistry& registry);
+
+/// The ranks of a setting as one group; the setting and the registry must outlive it.
+GroupShape shape_of(const CollectiveSetting& setting, const topology::HardwareRegistry& registry);
+
+/// Durations of collectives of all ranks of a setting, each alone; one for each row.
+using CollectivePlayer = std::function<std::vector<Duration>(
+    const CollectiveSetting& setting, std::span<const CollectiveRow* const> rows)>;
+
+/// Plays every row and compares.
 Score validate_collectives(const std::vector<CollectiveRow>& rows,
-                           const topology::HardwareRegistry& registry);
+                           const topology::HardwareRegistry& registry,
+                           const CollectivePlayer& play);
 
 }  // namespace calibrate

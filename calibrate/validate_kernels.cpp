@@ -283,13 +283,15 @@ base::Result<Score> validate_kernels(const std::vector<KernelRow>& rows,
     group.gpu = row.gpu;
     group.ranks = work.ranks;
     group.nodes = 1;
-    const std::optional<GroupShape> shape = shape_of(group, registry);
-    if (!work.calls.empty() && !shape)
+    const std::optional<CollectiveSetting> setting = setting_of(group, registry);
+    if (!work.calls.empty() && !setting)
       work.unexpressed = fmt::format("no node type has {} '{}'", work.ranks, row.gpu);
     if (work.unexpressed.empty()) {
       auto profile = profiles.find(*gpu, work.attention);
       if (!profile) return tl::unexpected(profile.error());
       if ((*profile)->supports(*dtype_of(row.dtype))) {
+        std::optional<GroupShape> shape;
+        if (setting) shape = shape_of(*setting, registry);
         scored.push_back(priced(row, durations_of(work, **profile, shape)));
         continue;
       }

@@ -47,7 +47,8 @@ base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenari
       pacing_gpu(scenario.cluster, plan.precision.compute), hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
-       .in_step = true});
+       .in_step = true,
+       .backend = scenario.backend});
 }
 
 base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,

@@ -2,7 +2,9 @@
 #include <string>
 #include <utility>
 
+#include "base/check.hpp"
 #include "base/document.hpp"
+#include "calibrate/backend.hpp"
 #include "calibrate/csv.hpp"
 #include "calibrate/validate_collectives.hpp"
 #include "calibrate/validate_kernels.hpp"
@@ -10,6 +12,8 @@
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "sim/collective_sweep.hpp"
+#include "topology/cluster.hpp"
 #include "topology/hardware.hpp"
 #include "viz/score.hpp"
 
@@ -32,11 +36,38 @@ base::Result<calibrate::Score> score_kernels(const calibrate::Csv& table,
   return calibrate::validate_kernels(*rows, registry, hardware_folder());
 }
 
+/// The nodes of a setting under one switch.
+topology::Cluster cluster_of(const calibrate::CollectiveSetting& setting,
+                             const std::shared_ptr<const topology::HardwareRegistry>& registry) {
+  const auto type = std::make_shared<const topology::NodeType>(setting.node);
+  topology::ClusterSpec spec;
+  spec.custom_types.push_back(type);
+  for (int node = 0; node < setting.nodes; ++node)
+    spec.nodes.push_back({.name = "node-" + std::to_string(node),
+                          .type = type.get(),
+                          .usable_gpus = setting.ranks_per_node});
+  auto cluster = topology::build_cluster(spec, registry);
+  CHECK_INVARIANT(cluster.has_value());
+  return std::move(*cluster);
+}
+
 base::Result<calibrate::Score> score_collectives(const calibrate::Csv& table,
                                                  const topology::HardwareRegistry& registry) {
   const auto rows = calibrate::read_collective_rows(table);
   if (!rows) return tl::unexpected(rows.error());
-  return calibrate::validate_collectives(*rows, registry);
+  const auto backend = calibrate::make_backend({});
+  if (!backend) return tl::unexpected(backend.error());
+  const auto shared = std::make_shared<const topology::HardwareRegistry>(registry);
+  return calibrate::validate_collectives(
+      *rows, registry,
+      [&](const calibrate::CollectiveSetting& setting,
+          std::span<const calibrate::CollectiveRow* const> of) {
+        std::vector<sim::CollectiveCall> calls;
+        for (const calibrate::CollectiveRow* row : of)
+          calls.push_back({*calibrate::operation_of(row->collective),
+                           base::Bytes::from_double(row->size_bytes)});
+        return sim::play_collectives(**backend, cluster_of(setting, shared), calls);
+      });
 }
 
 base::Result<calibrate::Score> score_table(const std::string& path, Scorer scorer) {

@@ -50,6 +50,8 @@ class Loader {
   Result<Scenario> load() {
     name_ = std::filesystem::path(options_.path).stem().string();
     strategies::looks_like_dlcalc(document_) ? read_dlcalc() : read_scenario();
+    if (!backend_ && !base::has_errors(problems_))
+      backend_ = take(calibrate::make_backend({}), problems_);
     if (model_ && cluster_ && !base::has_errors(problems_)) check();
     if (base::has_errors(problems_) || !model_ || !cluster_)
       return tl::unexpected(std::move(problems_));
@@ -59,6 +61,7 @@ class Loader {
                     .cluster = *cluster_,
                     .cluster_text = cluster_text(),
                     .plan = plan_,
+                    .backend = std::move(*backend_),
                     .fidelity = fidelity_,
                     .fold = fold_,
                     .routing = network_.routing,
@@ -93,6 +96,7 @@ class Loader {
     if (auto network = root.map("network")) network_ = topology::read_network(*network);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
     if (auto plan = root.required_map("plan")) plan_ = strategies::read_plan(*plan);
+    if (auto communication = root.map("communication")) read_communication(*communication);
     if (auto simulation = root.map("simulation")) {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
       simulation->read("fold", fold_);
@@ -167,6 +171,34 @@ class Loader {
       import->spec.where = reader.where("fabric");
     }
     build(std::move(import->spec));
+  }
+
+  /// `communication: {backend: NAME, …}`: which library prices collectives, and with what settings.
+  void read_communication(MapReader& reader) {
+    calibrate::BackendOptions options;
+    const auto read = [&](std::string_view key, calibrate::BackendOptions::Word& word) {
+      if (!reader.read(key, word.text)) return false;
+      word.where = reader.where(key);
+      return true;
+    };
+    read("backend", options.name);
+    read("version", options.version);
+    read("algorithms", options.algorithms);
+    read("protocols", options.protocols);
+    std::optional<std::string> table = "";
+    if (read("table", options.table)) {
+      options.table.text = beside_scenario(options.table.text);
+      table = read_named(reader, "table", options.table.text);
+    }
+    reader.finish();
+    if (!table) return;
+    options.table_text = std::move(*table);
+    backend_ = take(calibrate::make_backend(options), problems_);
+    if (backend_ && !(*backend_)->calibrated())
+      reader.warning(
+          "backend",
+          fmt::format("communication backend {}: uncalibrated parameters", (*backend_)->name()),
+          "the backend measured takes a table of your own");
   }
 
   void read_dlcalc() {
@@ -251,6 +283,7 @@ class Loader {
   std::optional<strategies::ModelSpec> model_;
   std::optional<topology::Cluster> cluster_;
   strategies::Plan plan_;
+  std::optional<std::shared_ptr<const calibrate::CollectiveBackend>> backend_;
   Fidelity fidelity_ = Fidelity::hybrid;
   bool fold_ = true;
   topology::NetworkSpec network_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "calibrate/backend.hpp"
 #include "sim/engine.hpp"
 #include "sim/report.hpp"
 #include "strategies/model.hpp"
@@ -21,8 +22,9 @@ struct Scenario {
   std::string name;
   strategies::ModelSpec model;
   topology::Cluster cluster;
-  std::string cluster_text;  ///< one line about it
-  strategies::Plan plan;     ///< with `data` filled in
+  std::string cluster_text;                                     ///< one line about it
+  strategies::Plan plan;                                        ///< with `data` filled in
+  std::shared_ptr<const calibrate::CollectiveBackend> backend;  ///< who prices collectives
   Fidelity fidelity = Fidelity::hybrid;
   bool fold = true;  ///< see EngineOptions
   topology::RoutingOptions routing;

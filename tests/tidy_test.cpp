@@ -76,6 +76,7 @@ const std::vector<Owner>& owners() {
       {"nccl.h", {"calibrate/"}},
       {"mpi.h", {"calibrate/"}},
       {"gloo/", {"calibrate/"}},
+      {"dlfcn.h", {"calibrate/backends/plugin.cpp"}},
       {"CLI/", {"cli/"}},
       {"catch2/", {}},
       {"benchmark/", {}},

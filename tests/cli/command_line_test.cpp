@@ -75,6 +75,45 @@ TEST_CASE("check of a good scenario says so on stdout") {
   CHECK(outcome.out == quick + ": no mistakes found\n");
 }
 
+TEST_CASE("every communication backend runs, and one without measurements says so") {
+  const auto [backend, calibrated] = GENERATE(table<std::string, bool>({{"nccl", true},
+                                                                        {"ncclx", false},
+                                                                        {"rccl", false},
+                                                                        {"xccl", false},
+                                                                        {"gloo", false},
+                                                                        {"mpi", false},
+                                                                        {"analytic", false},
+                                                                        {"zero", false}}));
+  const Outcome outcome = foreshard("run " + quick + " --set communication.backend=" + backend);
+  INFO(backend << outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK(contains(outcome.out, "step time"));
+  CHECK(contains(outcome.out, "uncalibrated parameters") != calibrated);
+}
+
+TEST_CASE("a table of measurements prices the groups that it has") {
+  const Folder folder;
+  write_file(folder / "t.csv",
+             "id,collective,gpu,n_gpus,n_nodes,size_bytes,time_us\n"
+             "a,all_gather,H100-SXM5-80GB,2,1,1048576,40\n"
+             "b,all_gather,H100-SXM5-80GB,2,1,1073741824,4000\n");
+  const Outcome outcome = foreshard("run " + quick +
+                                    " --set communication.backend=measured --set "
+                                    "'communication.table=" +
+                                    (folder / "t.csv") + "' --json -");
+  CHECK(outcome.code == 0);
+  bool measured = false;
+  bool fallen_back = false;
+  const json report = json::parse(outcome.out);
+  for (const json& source : report.at("sources")) {
+    const std::string name = source.at("name");
+    measured = measured || name.starts_with("measured collectives of ");
+    fallen_back = fallen_back || contains(name, ", for groups that ");
+  }
+  CHECK(measured);
+  CHECK(fallen_back);
+}
+
 TEST_CASE("run prints the table, without colours when stdout is no terminal") {
   const Outcome outcome = foreshard("run " + quick);
   CHECK(outcome.code == 0);
