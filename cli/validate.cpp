@@ -2,7 +2,6 @@
 #include <string>
 #include <utility>
 
-#include "base/check.hpp"
 #include "base/document.hpp"
 #include "calibrate/backend.hpp"
 #include "calibrate/csv.hpp"
@@ -36,21 +35,6 @@ base::Result<calibrate::Score> score_kernels(const calibrate::Csv& table,
   return calibrate::validate_kernels(*rows, registry, hardware_folder());
 }
 
-/// The nodes of a setting under one switch.
-topology::Cluster cluster_of(const calibrate::CollectiveSetting& setting,
-                             const std::shared_ptr<const topology::HardwareRegistry>& registry) {
-  const auto type = std::make_shared<const topology::NodeType>(setting.node);
-  topology::ClusterSpec spec;
-  spec.custom_types.push_back(type);
-  for (int node = 0; node < setting.nodes; ++node)
-    spec.nodes.push_back({.name = "node-" + std::to_string(node),
-                          .type = type.get(),
-                          .usable_gpus = setting.ranks_per_node});
-  auto cluster = topology::build_cluster(spec, registry);
-  CHECK_INVARIANT(cluster.has_value());
-  return std::move(*cluster);
-}
-
 base::Result<calibrate::Score> score_collectives(const calibrate::Csv& table,
                                                  const topology::HardwareRegistry& registry) {
   const auto rows = calibrate::read_collective_rows(table);
@@ -66,7 +50,9 @@ base::Result<calibrate::Score> score_collectives(const calibrate::Csv& table,
         for (const calibrate::CollectiveRow* row : of)
           calls.push_back({*calibrate::operation_of(row->collective),
                            base::Bytes::from_double(row->size_bytes)});
-        return sim::play_collectives(**backend, cluster_of(setting, shared), calls);
+        const topology::Cluster cluster =
+            topology::uniform_cluster(setting.node, setting.nodes, setting.ranks_per_node, shared);
+        return sim::play_collectives(**backend, cluster, calls);
       });
 }
 

@@ -193,4 +193,17 @@ base::Result<Cluster> build_cluster(const ClusterSpec& spec,
   return Cluster(std::move(graph), std::move(built.nodes), std::move(registry), std::move(notes));
 }
 
+Cluster uniform_cluster(const NodeType& type, int nodes, int gpus,
+                        std::shared_ptr<const HardwareRegistry> registry) {
+  ClusterSpec spec;
+  spec.custom_types.push_back(std::make_shared<const NodeType>(type));
+  for (int node = 0; node < nodes; ++node)
+    spec.nodes.push_back({.name = fmt::format("node-{}", node),
+                          .type = spec.custom_types.back().get(),
+                          .usable_gpus = gpus});
+  auto cluster = build_cluster(spec, std::move(registry));
+  CHECK_INVARIANT(cluster.has_value());
+  return std::move(*cluster);
+}
+
 }  // namespace topology

@@ -93,4 +93,9 @@ class Cluster {
 base::Result<Cluster> build_cluster(const ClusterSpec& spec,
                                     std::shared_ptr<const HardwareRegistry> registry);
 
+/// `nodes` nodes of one type under one ideal switch, with `gpus` usable GPUs each.
+/// \pre the type's GPU is in the registry, and it has NICs if there are several nodes
+Cluster uniform_cluster(const NodeType& type, int nodes, int gpus,
+                        std::shared_ptr<const HardwareRegistry> registry);
+
 }  // namespace topology

@@ -2,6 +2,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
+#include <string>
 
 #include "calibrate/validate_collectives.hpp"
 #include "calibrate/validate_kernels.hpp"
@@ -91,14 +93,17 @@ TEST_CASE("a collective's row finds the node type with its GPUs and NICs") {
   row.ranks = 16;
   row.nodes = 2;
   row.nic_gbps_per_node = 400;
-  const auto shape = shape_of(row, shipped_registry());
-  REQUIRE(shape);
-  CHECK(shape->ranks_per_node == 8);
-  CHECK(shape->scale_up_rate.gbyte() == Approx(240));  // 12 NVLinks of 25 GB/s at 0.8
-  CHECK(shape->network_rate.gbyte() < 50);             // 4 NICs of 100 Gbit/s
-  CHECK(shape->network_rate.gbyte() > 25);
+  const auto setting = setting_of(row, shipped_registry());
+  REQUIRE(setting);
+  CHECK(setting->ranks_per_node == 8);
+  const GroupShape shape = shape_of(*setting, shipped_registry());
+  CHECK(shape.scale_up_rate.gbyte() == Approx(240));  // 12 NVLinks of 25 GB/s at 0.8
+  CHECK(shape.nics == setting->node.nics);
+  // 400 Gbit/s a node, whatever NICs the node type has: 50 GB/s less what packets cost.
+  CHECK((setting->node.nic_rate * setting->node.nics).gbit() == Approx(400));
+  CHECK(shape.network_rate.gbyte() == Approx(50 * setting->node.nic_efficiency));
   row.ranks = 15;
-  CHECK_FALSE(shape_of(row, shipped_registry()));
+  CHECK_FALSE(setting_of(row, shipped_registry()));
 }
 
 // The published measurements lie beside a developer's checkout and are not shipped:
@@ -130,23 +135,36 @@ TEST_CASE("published kernels are met within 10 % in the median, on each GPU and 
     }
 }
 
-TEST_CASE("published collectives from 4 MiB inside A100 and H100 nodes are met within 15 %") {
-  const std::string text = published("collectives.csv");
-  if (text.empty()) return;
-  const auto table = parse_csv(text, "collectives.csv");
+TEST_CASE("sweeps are played setting by setting and compared row by row") {
+  const auto table = parse_csv(
+      "id,source,collective,gpu,n_gpus,n_nodes,nic_gbps_per_node,size_bytes,time_us\n"
+      "a,s,all_reduce,H100-SXM5-80GB,8,1,,33554432,200\n"
+      "b,s,all_gather,H100-SXM5-80GB,8,1,,1024,20\n"
+      "c,s,all_reduce,H100-SXM5-80GB,16,2,3200,1073741824,5000\n"
+      "d,s,all_shuffle,H100-SXM5-80GB,8,1,,1024,20\n"
+      "e,s,all_reduce,H100-SXM5-80GB,15,2,,1024,20\n"
+      "f,s,all_reduce,H100-SXM5-80GB,8,1,,1024,0\n",
+      "c.csv");
   REQUIRE(table);
   const auto rows = read_collective_rows(*table);
   REQUIRE(rows);
-  const Score score = validate_collectives(*rows, shipped_registry());
-  int groups = 0;
-  for (const auto& [name, figures] : score.by.at("at least 4 MiB")) {
-    const bool target = name.starts_with("A100") || name.starts_with("H100");
-    if (!target || !name.ends_with("on 1 nodes")) continue;
-    INFO(name);
-    CHECK(figures.median_ape < 0.15);
-    ++groups;
-  }
-  CHECK(groups >= 8);
+  std::vector<std::string> asked;
+  const Score score = validate_collectives(
+      *rows, shipped_registry(),
+      [&](const CollectiveSetting& setting, std::span<const CollectiveRow* const> of) {
+        for (const CollectiveRow* row : of)
+          asked.push_back(row->id + ":" + std::to_string(setting.nodes) + "x" +
+                          std::to_string(setting.ranks_per_node));
+        return std::vector<Duration>(of.size(), Duration{base::Seconds::from_us(100), 0.1});
+      });
+  CHECK(asked == std::vector<std::string>{"a:1x8", "b:1x8", "c:2x8"});
+  REQUIRE(score.results.size() == 3);
+  CHECK(score.unexpressed.size() == 3);
+  CHECK(score.results[0].predicted == Approx(100e-6));
+  CHECK(score.results[0].classes.at("from 16 MiB, collective") == "all_reduce");
+  CHECK(score.results[1].classes.at("size") == "2: 1 to 10 kB");
+  CHECK(score.results[1].classes.count("from 16 MiB, collective") == 0);
+  CHECK(score.results[2].classes.at("machine") == "2 x 8 x H100-SXM5-80GB, 3200 Gbit/s a node");
 }
 
 }  // namespace

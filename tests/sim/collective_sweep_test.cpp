@@ -1,0 +1,78 @@
+#include "sim/collective_sweep.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "calibrate/csv.hpp"
+#include "calibrate/validate_collectives.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/topology/support.hpp"
+
+namespace sim {
+namespace {
+
+using base::Bytes;
+using base::Collective;
+
+TEST_CASE("collectives played one after the other take their prices") {
+  const auto cluster = topology::cluster_from("nodes: {type: dgx-h100, count: 1}\n");
+  REQUIRE(cluster);
+  const auto backend = calibrate::make_backend({});
+  REQUIRE(backend);
+  const std::vector<CollectiveCall> calls{{Collective::all_reduce, Bytes::from_mib(1)},
+                                          {Collective::all_reduce, Bytes::from_gib(1)},
+                                          {Collective::all_gather, Bytes::from_gib(1)},
+                                          {Collective::all_to_all, Bytes::from_mib(64)}};
+  const auto played = play_collectives(**backend, *cluster, calls);
+  REQUIRE(played.size() == calls.size());
+  // Eight H100 on NVSwitches, NCCL 2.28's own estimates: 28.0 us (ring, LL), 3,972.6 us (NVLS) and
+  // 2,642.0 us (ring, Simple).
+  CHECK(played[0].time.us() == Approx(28.0).epsilon(1e-3).margin(0.05));
+  CHECK(played[1].time.us() == Approx(3972.6).epsilon(1e-3));
+  CHECK(played[2].time.us() == Approx(2642.0).epsilon(1e-3));
+}
+
+// As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
+TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20 % in the median") {
+  const char* chosen = std::getenv("FORESHARD_VALIDATION");
+  const std::string folder =
+      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
+  std::ifstream file(folder + "/collectives.csv", std::ios::binary);
+  if (!file) {
+    WARN("skipped: no " << folder << "/collectives.csv");
+    return;
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const auto table = calibrate::parse_csv(text, "collectives.csv");
+  REQUIRE(table);
+  const auto rows = calibrate::read_collective_rows(*table);
+  REQUIRE(rows);
+  const auto backend = calibrate::make_backend({});
+  REQUIRE(backend);
+  const calibrate::Score score = calibrate::validate_collectives(
+      *rows, *topology::shipped_registry(),
+      [&](const calibrate::CollectiveSetting& setting,
+          std::span<const calibrate::CollectiveRow* const> of) {
+        std::vector<CollectiveCall> calls;
+        for (const calibrate::CollectiveRow* row : of)
+          calls.push_back(
+              {*calibrate::operation_of(row->collective), Bytes::from_double(row->size_bytes)});
+        const auto cluster = topology::uniform_cluster(
+            setting.node, setting.nodes, setting.ranks_per_node, topology::shipped_registry());
+        return play_collectives(**backend, cluster, calls);
+      });
+  std::vector<const calibrate::ScoredRow*> large;
+  for (const calibrate::ScoredRow& row : score.results) {
+    const std::string& gpu = row.classes.at("gpu");
+    const bool wanted =
+        gpu.starts_with("A100") || gpu.starts_with("H100") || gpu.starts_with("H200");
+    if (wanted && row.classes.contains("from 16 MiB, collective")) large.push_back(&row);
+  }
+  CHECK(large.size() > 1000);
+  CHECK(calibrate::figures_of(large).median_ape < 0.20);
+}
+
+}  // namespace
+}  // namespace sim
