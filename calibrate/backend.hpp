@@ -24,6 +24,9 @@ class CollectiveBackend {
   /// `bytes` as nccl-tests counts them, see base::Collective. A group of one costs nothing, and
   /// more bytes never cost less. `total.source` is an index into sources(). \pre supports(op)
   virtual CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const = 0;
+  /// Whether the algorithms and protocols that the user asked for leave anything for this operation
+  /// and group; where not, the library would stop, and `cost` is that of its own choice.
+  virtual bool obeys(Collective /*op*/, const GroupShape& /*shape*/) const { return true; }
   /// What prices rest on, for people; more than one where a backend falls back on others.
   virtual std::vector<std::string> sources() const { return {description()}; }
 };
@@ -40,6 +43,8 @@ struct BackendOptions {
   Word protocols;          ///< as NCCL_PROTO
   Word table;              ///< name of a CSV file of measurements
   std::string table_text;  ///< what is in it
+  Word graph;              ///< name of an XML file that NCCL dumped its graphs to
+  std::string graph_text;  ///< what is in it
 };
 
 /// A backend by name: built in, or else from the shared library that the environment variable

@@ -96,6 +96,7 @@ Duration HardwareProfile::kernel(const base::Kernel& kernel) const {
 
 CollectiveCost HardwareProfile::collective(Collective op, base::Bytes bytes,
                                            const GroupShape& shape) const {
+  if (!backend_->supports(op)) return {};
   CollectiveCost cost = backend_->cost(op, bytes, shape);
   cost.total.source += collective_source_;
   return cost;

@@ -76,7 +76,8 @@ class Profile {
   /// those.
   virtual bool supports([[maybe_unused]] base::DType type) const { return true; }
   virtual Duration kernel(const base::Kernel& kernel) const = 0;
-  /// `bytes` as nccl-tests counts them, see base::Collective.
+  /// `bytes` as nccl-tests counts them, see base::Collective. Nothing for an operation that the
+  /// backend does not have: whoever chose it is told, see CollectiveBackend::supports.
   virtual CollectiveCost collective(Collective op, base::Bytes bytes,
                                     const GroupShape& shape) const = 0;
   /// Names for people, for example "H100-SXM5-80GB GEMM curve (1,026 points, 2026-11)".

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <set>
+#include <utility>
 
 #include "base/quantity.hpp"
 #include "calibrate/hardware_profile.hpp"
@@ -32,6 +34,34 @@ std::string model_text(const strategies::ModelSpec& model) {
   if (count.active > 0 && count.active < count.total())
     text += fmt::format(" ({} active)", base::format_count(static_cast<double>(count.active)));
   return text;
+}
+
+/// Collectives that the backend does not have, or for which the algorithms and protocols that the
+/// user asks for leave nothing.
+base::Diagnostics refusals(const sim::StepGraph& graph, const sim::Scenario& scenario) {
+  base::Diagnostics problems;
+  if (scenario.backend == nullptr) return problems;
+  const std::string name(scenario.backend->name());
+  std::set<std::pair<base::Collective, unsigned>> told;
+  for (const sim::CollectiveUse& use : graph.collectives)
+    for (const calibrate::GroupShape& shape : graph.groups_of(use.axes).shapes) {
+      if (scenario.forced.contains(use.op)) continue;
+      const bool known = scenario.backend->supports(use.op);
+      if (known && scenario.backend->obeys(use.op, shape)) continue;
+      if (!told.emplace(use.op, use.axes.bits()).second) continue;
+      base::Diagnostic problem{
+          scenario.backend_where,
+          fmt::format("communication backend {} has no {}", name, base::name_of(use.op)),
+          "choose another backend, or set an algorithm in 'force'"};
+      if (known) {
+        problem.message = fmt::format(
+            "'algorithms' and 'protocols' leave {} nothing for {} of {} ranks on {} nodes", name,
+            base::name_of(use.op), shape.ranks, shape.nodes);
+        problem.hint = "allow one more, or name the operation that is meant: 'allreduce:tree'";
+      }
+      problems.push_back(std::move(problem));
+    }
+  return problems;
 }
 
 }  // namespace
@@ -65,7 +95,10 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                   .sharded = sharded,
                                   .cluster = scenario.cluster,
                                   .gpu_of_rank = gpu_of_rank,
-                                  .profile = **profile});
+                                  .profile = **profile,
+                                  .forced = scenario.forced});
+  if (base::Diagnostics refused = refusals(result.graph, scenario); !refused.empty())
+    return tl::unexpected(std::move(refused));
   const sim::Timeline bound = sim::analyse(result.graph, scenario.cluster, gpu_of_rank);
   result.timeline = fidelity == sim::Fidelity::analytic
                         ? bound

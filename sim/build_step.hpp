@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "calibrate/profile.hpp"
@@ -11,6 +12,9 @@
 
 namespace sim {
 
+/// Algorithms that a user sets himself, by operation, whatever the backend would choose.
+using ForcedAlgorithms = std::map<base::Collective, base::CollectiveAlgorithm>;
+
 /// What a step is built from; all of it outlives the call only.
 struct StepInput {
   const strategies::ModelSpec& model;
@@ -19,6 +23,7 @@ struct StepInput {
   const topology::Cluster& cluster;
   const std::vector<topology::GpuId>& gpu_of_rank;
   const calibrate::Profile& profile;
+  ForcedAlgorithms forced = {};
 };
 
 /// Lays out one training step: the schedule's cells of every pipeline stage, the data-parallel

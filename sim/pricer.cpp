@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sim/collectives/collectives.hpp"
+#include "sim/collectives/price.hpp"
 #include "sim/groups.hpp"
 
 namespace sim {
@@ -91,11 +93,9 @@ void Pricer::close(Segment& segment) {
   const base::Seconds host = input_.plan.operator_dispatch * operators_;
   operators_ = 0;
   if (host <= busy) return;
-  if (host_source_ < 0) {
-    host_source_ = static_cast<std::int16_t>(graph_.sources.size());
-    graph_.sources.push_back(
-        fmt::format("host dispatch ({:.0f} us an operator)", input_.plan.operator_dispatch.us()));
-  }
+  if (host_source_ < 0)
+    host_source_ = static_cast<std::int16_t>(source(
+        fmt::format("host dispatch ({:.0f} us an operator)", input_.plan.operator_dispatch.us())));
   Piece wait;
   wait.label = label("host dispatch");
   wait.phase = Phase::host;
@@ -119,12 +119,47 @@ std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
   use.kind = kind;
   use.axes = communication.axes;
   use.bytes = communication.bytes;
-  for (const calibrate::GroupShape& shape : groups(communication.axes).shapes) {
-    use.cost.push_back(input_.profile.collective(use.op, use.bytes, shape));
-    set_shares(use.cost.back(), use.op, use.bytes, shape);
-  }
+  for (std::size_t shape = 0; shape < groups(communication.axes).shapes.size(); ++shape)
+    use.cost.push_back(cost_of(use, shape));
   graph_.collectives.push_back(std::move(use));
   return entry->second;
+}
+
+calibrate::CollectiveCost Pricer::cost_of(const CollectiveUse& use, std::size_t shape) {
+  const calibrate::GroupShape& where = groups(use.axes).shapes[shape];
+  const auto forced = input_.forced.find(use.op);
+  calibrate::CollectiveCost cost = forced == input_.forced.end() || where.ranks == 1
+                                       ? input_.profile.collective(use.op, use.bytes, where)
+                                       : forced_cost(use, shape, forced->second);
+  set_shares(cost, use.op, use.bytes, where);
+  return cost;
+}
+
+/// No backend has a price for what the user sets: the links of one such group say what it takes.
+calibrate::CollectiveCost Pricer::forced_cost(const CollectiveUse& use, std::size_t shape,
+                                              base::CollectiveAlgorithm algorithm) {
+  const StepGraph::Groups& there = groups(use.axes);
+  const auto first = std::find(there.shape_of_group.begin(), there.shape_of_group.end(), shape);
+  std::vector<collectives::Member> members;
+  for (const int rank :
+       graph_.grid.members(static_cast<int>(first - there.shape_of_group.begin()), use.axes)) {
+    const topology::GpuId gpu = input_.gpu_of_rank[static_cast<std::size_t>(rank)];
+    const auto node = static_cast<std::size_t>(input_.cluster.node_of(gpu));
+    members.push_back(
+        {input_.cluster.nodes()[node].accelerator_domain, input_.cluster.rail_of(gpu)});
+  }
+  calibrate::CollectiveCost cost = collectives::price(
+      collectives::algorithm(algorithm), {use.op, use.bytes, {}}, members, there.shapes[shape]);
+  cost.total.source = source(fmt::format("{} {} as set, priced by its links",
+                                         base::name_of(algorithm), base::name_of(use.op)));
+  return cost;
+}
+
+int Pricer::source(const std::string& text) {
+  const auto known = std::find(graph_.sources.begin(), graph_.sources.end(), text);
+  const auto index = static_cast<int>(known - graph_.sources.begin());
+  if (known == graph_.sources.end()) graph_.sources.push_back(text);
+  return index;
 }
 
 std::uint32_t Pricer::message(const std::string& name, int peer_stage, int sender_chunk,

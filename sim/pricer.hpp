@@ -32,6 +32,10 @@ class Pricer {
 
  private:
   std::uint32_t label(const std::string& text);
+  calibrate::CollectiveCost cost_of(const CollectiveUse& use, std::size_t shape);
+  calibrate::CollectiveCost forced_cost(const CollectiveUse& use, std::size_t shape,
+                                        base::CollectiveAlgorithm algorithm);
+  int source(const std::string& text);
   const calibrate::Duration& price(const base::Kernel& kernel);
   const StepGraph::Groups& groups(strategies::AxisSet axes);
 

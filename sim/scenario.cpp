@@ -9,6 +9,7 @@
 
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
+#include "sim/collectives/collectives.hpp"
 #include "strategies/dlcalc.hpp"
 #include "topology/cluster_reader.hpp"
 #include "topology/k8s_import.hpp"
@@ -62,6 +63,8 @@ class Loader {
                     .cluster_text = cluster_text(),
                     .plan = plan_,
                     .backend = std::move(*backend_),
+                    .backend_where = backend_where_,
+                    .forced = forced_,
                     .fidelity = fidelity_,
                     .fold = fold_,
                     .routing = network_.routing,
@@ -185,20 +188,49 @@ class Loader {
     read("version", options.version);
     read("algorithms", options.algorithms);
     read("protocols", options.protocols);
-    std::optional<std::string> table = "";
-    if (read("table", options.table)) {
-      options.table.text = beside_scenario(options.table.text);
-      table = read_named(reader, "table", options.table.text);
-    }
+    const auto read_beside = [&](std::string_view key, calibrate::BackendOptions::Word& word,
+                                 std::string& contents) {
+      if (!read(key, word)) return true;
+      word.text = beside_scenario(word.text);
+      auto text = read_named(reader, key, word.text);
+      if (text) contents = std::move(*text);
+      return text.has_value();
+    };
+    const bool table = read_beside("table", options.table, options.table_text);
+    const bool graph = read_beside("graph", options.graph, options.graph_text);
+    if (auto force = reader.map("force")) read_forced(*force);
+    backend_where_ = !options.algorithms.text.empty()  ? options.algorithms.where
+                     : !options.protocols.text.empty() ? options.protocols.where
+                                                       : options.name.where;
     reader.finish();
-    if (!table) return;
-    options.table_text = std::move(*table);
+    if (!table || !graph) return;
     backend_ = take(calibrate::make_backend(options), problems_);
     if (backend_ && !(*backend_)->calibrated())
       reader.warning(
           "backend",
           fmt::format("communication backend {}: uncalibrated parameters", (*backend_)->name()),
           "the backend measured takes a table of your own");
+  }
+
+  /// `force: {all_reduce: hierarchical}`: algorithms by operation.
+  void read_forced(MapReader& reader) {
+    for (const auto& [name, op] : base::collective_names) {
+      base::CollectiveAlgorithm algorithm{};
+      if (!reader.read_choice(name, algorithm, base::collective_algorithm_names)) continue;
+      if (!collectives::algorithm(algorithm).supports(op))
+        reader.error(name, fmt::format("{} is no algorithm for {}", base::name_of(algorithm), name),
+                     fmt::format("one of: {}", algorithms_for(op)));
+      forced_[op] = algorithm;
+    }
+    reader.finish();
+  }
+
+  static std::string algorithms_for(base::Collective op) {
+    std::string names;
+    for (const collectives::Algorithm& one : collectives::algorithms())
+      if (one.supports(op))
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", base::name_of(one.id));
+    return names;
   }
 
   void read_dlcalc() {
@@ -287,6 +319,8 @@ class Loader {
   Fidelity fidelity_ = Fidelity::hybrid;
   bool fold_ = true;
   topology::NetworkSpec network_;
+  base::SourceRef backend_where_;
+  ForcedAlgorithms forced_;
   std::optional<Measured> measured_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/diagnostic.hpp"
 #include "calibrate/backend.hpp"
+#include "sim/build_step.hpp"
 #include "sim/engine.hpp"
 #include "sim/report.hpp"
 #include "strategies/model.hpp"
@@ -25,6 +26,8 @@ struct Scenario {
   std::string cluster_text;                                     ///< one line about it
   strategies::Plan plan;                                        ///< with `data` filled in
   std::shared_ptr<const calibrate::CollectiveBackend> backend;  ///< who prices collectives
+  base::SourceRef backend_where;  ///< of the words that choose its algorithms
+  ForcedAlgorithms forced;        ///< algorithms that the user sets himself
   Fidelity fidelity = Fidelity::hybrid;
   bool fold = true;  ///< see EngineOptions
   topology::RoutingOptions routing;

@@ -19,8 +19,6 @@
 
 namespace calibrate {
 
-NcclBackend::~NcclBackend() = default;
-
 namespace {
 
 using base::BytesPerSecond;
@@ -114,7 +112,7 @@ double spread_of(Collective op, const GroupShape& shape) {
   return nccl::has_table(op) ? 0.27 : 0.5;
 }
 
-class Backend final : public NcclBackend {
+class Backend final : public CollectiveBackend {
  public:
   Backend(nccl::Version version, nccl::Overrides overrides,
           std::optional<topology::NcclGraphs> graphs)
@@ -130,9 +128,7 @@ class Backend final : public NcclBackend {
   /// The model is NCCL's; how far it is off was measured, see spread_of.
   bool calibrated() const override { return true; }
 
-  bool supports(Collective op) const override {
-    return !nccl::has_table(op) || nccl::leaves_any(overrides_.of(op), op);
-  }
+  bool supports(Collective /*op*/) const override { return true; }
 
   bool obeys(Collective op, const GroupShape& shape) const override {
     if (shape.ranks == 1 || !nccl::has_table(op)) return true;
@@ -236,7 +232,7 @@ class Backend final : public NcclBackend {
 
 }  // namespace
 
-base::Result<std::unique_ptr<NcclBackend>> make_nccl_backend(const NcclOptions& options) {
+base::Result<std::unique_ptr<CollectiveBackend>> make_nccl_backend(const NcclOptions& options) {
   const base::Result<nccl::Version> version = nccl::version_of(options.version);
   const base::Result<nccl::Overrides> overrides =
       nccl::read_overrides(options.algorithms, options.protocols);

@@ -28,14 +28,8 @@ struct NcclOptions {
 /// suggest, and one NIC a rank up to eight. On AMD GPUs the formulas and constants of Ampere are
 /// used with the rates of the mesh. Where `algorithms` and `protocols` leave nothing on a machine,
 /// NCCL would stop; here the price is that of NCCL's own choice, and `obeys` says so.
-class NcclBackend : public CollectiveBackend {
- public:
-  ~NcclBackend() override;
-  /// Whether the algorithms and protocols asked for leave anything for this operation and group.
-  virtual bool obeys(Collective op, const GroupShape& shape) const = 0;
-};
-
+///
 /// Mistakes in version, algorithms and protocols at once.
-base::Result<std::unique_ptr<NcclBackend>> make_nccl_backend(const NcclOptions& options);
+base::Result<std::unique_ptr<CollectiveBackend>> make_nccl_backend(const NcclOptions& options);
 
 }  // namespace calibrate

@@ -9,6 +9,7 @@
 
 #include "calibrate/backends/nccl.hpp"
 #include "calibrate/backends/plugin.hpp"
+#include "topology/nccl_graph_xml.hpp"
 
 namespace calibrate {
 
@@ -36,6 +37,7 @@ base::Diagnostics idle_words(const BackendOptions& options, const Builtin& row) 
   check(row.tuned, "version", options.version);
   check(row.tuned, "algorithms", options.algorithms);
   check(row.tuned, "protocols", options.protocols);
+  check(row.tuned, "graph", options.graph);
   check(row.table, "table", options.table);
   if (row.table && options.table.text.empty())
     problems.push_back({options.name.where,
@@ -73,9 +75,17 @@ backends::Made backends::make_nccl(const BackendOptions& options) {
   if (!options.version.text.empty()) nccl.version = options.version.text;
   nccl.algorithms = options.algorithms.text;
   nccl.protocols = options.protocols.text;
-  auto made = make_nccl_backend(nccl);
-  if (made) return std::move(*made);
   base::Diagnostics problems;
+  if (!options.graph.text.empty()) {
+    auto graphs = topology::read_nccl_graph_xml(options.graph_text, options.graph.text);
+    if (graphs)
+      nccl.graphs = std::move(*graphs);
+    else
+      problems = std::move(graphs.error());
+  }
+  auto made = make_nccl_backend(nccl);
+  if (made && problems.empty()) return std::move(*made);
+  if (made) return tl::unexpected(std::move(problems));
   for (const base::Diagnostic& problem : made.error()) problems.push_back(placed(problem, options));
   return tl::unexpected(std::move(problems));
 }

@@ -24,7 +24,7 @@ Made make_zero(const BackendOptions& options);
 struct Builtin {
   std::string_view name;
   Made (*make)(const BackendOptions& options);
-  bool tuned = false;  ///< has a use for version, algorithms and protocols
+  bool tuned = false;  ///< has a use for version, algorithms, protocols and graph
   bool table = false;  ///< has a use for a table, and needs one
 };
 
