@@ -15,6 +15,7 @@ struct Fabric {
   std::vector<double> link_rate;   ///< bytes a second, by LinkId
   std::vector<int> domain_of_gpu;  ///< scale-up domain
   std::vector<int> rail_of_gpu;    ///< NIC that it uses, counted in its node
+  std::vector<bool> meshed_gpu;    ///< has a link of its own to every other GPU of its domain
   /// Appends the paths between two GPUs, see topology::Router; false when there is none.
   std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::Route>&)> route;
   /// Bundles that the routes so far refer to; null where there are none.

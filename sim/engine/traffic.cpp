@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/check.hpp"
 #include "sim/collectives/collectives.hpp"
@@ -142,9 +143,44 @@ void Traffic::add_flows(std::uint32_t pattern, std::uint32_t group) {
   const collectives::Expansion expansion =
       collectives::algorithm(what.algorithm)
           .expand({what.op, example.bytes, example.shares}, places);
-  for (const collectives::Flow& flow : expansion.flows)
-    if (inside_domains_ || places[at(flow.from)].domain != places[at(flow.to)].domain)
-      add_flow(members[at(flow.from)], members[at(flow.to)], flow.bytes.as_double());
+  std::vector<collectives::Flow> meshed;
+  for (const collectives::Flow& flow : expansion.flows) {
+    const int from = members[at(flow.from)];
+    const bool inside = places[at(flow.from)].domain == places[at(flow.to)].domain;
+    if (inside && !inside_domains_) continue;
+    // An exchange of pairs uses all links of a mesh as it is.
+    if (inside && fabric_.meshed_gpu[gpu_of_rank_[at(from)]] &&
+        what.algorithm != calibrate::CollectiveAlgorithm::direct)
+      meshed.push_back(flow);
+    else
+      add_flow(from, members[at(flow.to)], flow.bytes.as_double());
+  }
+  if (!meshed.empty()) add_meshed(members, meshed);
+}
+
+/// In a mesh the libraries lay as many rings (or trees) as members have links, each through another
+/// neighbour first: what a member sends inside its domain is spread over all others there, by what
+/// they receive.
+void Traffic::add_meshed(std::span<const int> members, std::span<const collectives::Flow> flows) {
+  std::map<int, std::vector<int>> domains;  // positions of members
+  for (int i = 0; i < static_cast<int>(members.size()); ++i)
+    domains[fabric_.domain_of_gpu[gpu_of_rank_[at(members[at(i)])]]].push_back(i);
+  std::vector<double> sent(members.size(), 0);
+  std::vector<double> received(members.size(), 0);
+  for (const collectives::Flow& flow : flows) {
+    sent[at(flow.from)] += flow.bytes.as_double();
+    received[at(flow.to)] += flow.bytes.as_double();
+  }
+  for (const auto& [domain, here] : domains) {
+    double all = 0;
+    for (const int i : here) all += received[at(i)];
+    for (const int from : here)
+      for (const int to : here) {
+        const double others = all - received[at(from)];
+        if (from == to || sent[at(from)] == 0 || received[at(to)] == 0) continue;
+        add_flow(members[at(from)], members[at(to)], sent[at(from)] * received[at(to)] / others);
+      }
+  }
 }
 
 void Traffic::add_messages() {

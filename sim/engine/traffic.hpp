@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sim/collectives/collectives.hpp"
 #include "sim/engine/fabric.hpp"
 #include "sim/engine/script.hpp"
 #include "sim/step_graph.hpp"
@@ -73,6 +74,7 @@ class Traffic {
   void find_patterns();
   int pattern_for(std::uint32_t use, calibrate::CollectiveAlgorithm algorithm);
   void add_flows(std::uint32_t pattern, std::uint32_t group);
+  void add_meshed(std::span<const int> members, std::span<const collectives::Flow> flows);
   void add_messages();
   void add_flow(int from, int to, double bytes);
   std::pair<std::uint32_t, std::uint32_t> paths_between(int from, int to);

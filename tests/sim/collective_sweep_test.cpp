@@ -34,6 +34,23 @@ TEST_CASE("collectives played one after the other take their prices") {
   CHECK(played[2].time.us() == Approx(2642.0).epsilon(1e-3));
 }
 
+TEST_CASE("rings on a mesh use all of its links") {
+  // Eight MI300X, 1 GiB: a member passes 7/8 GiB x 2 to others over seven links of 1/7 of its rate
+  // each: as fast as its links together, and no slower than the price.
+  const auto cluster = topology::cluster_from("nodes: {type: mi300x-8, count: 1}\n");
+  REQUIRE(cluster);
+  calibrate::BackendOptions options;
+  options.name.text = "rccl";
+  const auto backend = calibrate::make_backend(options);
+  REQUIRE(backend);
+  const topology::NodeType& type = *cluster->nodes().front().type;
+  const double links = (type.scale_up_rate * type.scale_up_efficiency).byte();
+  const CollectiveCall call{Collective::all_reduce, Bytes::from_gib(1)};
+  const double played = play_collectives(**backend, *cluster, {&call, 1}).front().time.s();
+  CHECK(played >= 1.75 * 1073741824.0 / links * (1 - 1e-9));
+  CHECK(played < 1.75 * 1073741824.0 / links * 1.5);
+}
+
 // As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
 TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20 % in the median") {
   const char* chosen = std::getenv("FORESHARD_VALIDATION");

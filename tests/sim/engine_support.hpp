@@ -38,6 +38,7 @@ struct Machine {
       made.link_rate.insert(made.link_rate.end(), {nvlink_rate, nvlink_rate, nic_rate, nic_rate});
       made.domain_of_gpu.push_back(gpu / gpus);
       made.rail_of_gpu.push_back(gpu % gpus);
+      made.meshed_gpu.push_back(false);
     }
     for (int node = 0; node < nodes; ++node)
       made.link_rate.insert(made.link_rate.end(), 2, uplink > 0 ? uplink : 1e15);
