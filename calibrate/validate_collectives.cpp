@@ -67,6 +67,7 @@ ScoredRow scored(const CollectiveRow& row, const Duration& duration) {
   constexpr double large = 16 * 1048576;
   if (row.size_bytes >= large && row.trust != "low") {
     out.classes["from 16 MiB, collective"] = row.collective;
+    out.classes["from 16 MiB, gpu"] = row.gpu;
     out.classes["from 16 MiB, machine"] = machine(row);
     out.classes["from 16 MiB, machine and collective"] =
         fmt::format("{}, {}", machine(row), row.collective);
