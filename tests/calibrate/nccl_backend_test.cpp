@@ -12,7 +12,7 @@ using base::Bytes;
 using base::BytesPerSecond;
 using base::Seconds;
 
-std::unique_ptr<NcclBackend> backend(const NcclOptions& options = {}) {
+std::unique_ptr<CollectiveBackend> backend(const NcclOptions& options = {}) {
   auto made = make_nccl_backend(options);
   INFO((made ? "" : text_of(made.error())));
   REQUIRE(made);
@@ -154,9 +154,9 @@ TEST_CASE("options: versions, algorithms and protocols") {
   CHECK(rings->obeys(Collective::all_reduce, shape));
 
   const auto trees = backend({.algorithms = "tree"});
-  CHECK(trees->supports(Collective::all_reduce));
-  CHECK_FALSE(trees->supports(Collective::broadcast));
-  CHECK(trees->supports(Collective::all_to_all));
+  CHECK(trees->obeys(Collective::all_reduce, shape));
+  CHECK_FALSE(trees->obeys(Collective::broadcast, shape));
+  CHECK(trees->obeys(Collective::all_to_all, shape));  // not chosen from the table
 
   const auto in_switch = backend({.algorithms = "nvls"});
   CHECK(in_switch->obeys(Collective::all_reduce, shape));

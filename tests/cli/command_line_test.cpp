@@ -242,4 +242,36 @@ TEST_CASE("the hardware registry can be another folder") {
   CHECK(contains(outcome.err, "nothing"));
 }
 
+TEST_CASE("what is broken or narrow in the network moves the answer, and the link is named") {
+  // Eight nodes, four under a set of leaves; gradients meet between node i and node i + 4, so four
+  // rings a rail cross to the other leaf.
+  const std::string run =
+      "run scenarios/llama3-70b-64xh100.yaml --set cluster.fabric.nodes_per_leaf=4 "
+      "--set plan.rank_order=tp-cp-pp-dp --set network.routing=adaptive --json -";
+  const json whole = json::parse(foreshard(run).out);
+  CHECK(whole["ranks_played"] < whole["ranks"]);
+  const auto [change, link] = GENERATE(table<std::string, std::string>({
+      {"network.link_down=node-2/nic-3", "nic-"},
+      {"network.link_degraded={node-2/nic-3: 0.25}", "node-2/nic-3"},
+      {"cluster.fabric.oversubscription=4", "spine-0"},
+  }));
+  const Outcome outcome = foreshard(run + " --set '" + change + "'");
+  INFO(change << outcome.err);
+  REQUIRE(outcome.code == 0);
+  const json changed = json::parse(outcome.out);
+  CHECK(changed["step_time_s"] > whole["step_time_s"].get<double>() * 1.0002);
+  CHECK(contains(changed["binding_link"], link));
+  CHECK(contains(changed["binding_link"], "binds: asked for more than that during"));
+  CHECK(changed["links"][0]["lost_s"] > 0.0);
+}
+
+TEST_CASE("an override that leaves a collective nothing is told, and one that does not is not") {
+  const std::string run = "run " + quick + " --set communication.algorithms=";
+  const Outcome nothing = foreshard(run + "tree");
+  CHECK(nothing.code == 1);
+  CHECK(nothing.out.empty());
+  CHECK(contains(nothing.err, "leave nccl nothing for all_gather of 8 ranks on 2 nodes"));
+  CHECK(foreshard(run + "allreduce:tree").code == 0);
+}
+
 }  // namespace

@@ -54,7 +54,9 @@ TEST_CASE("every shipped figure lies in the range of real machines and has a dat
     INFO(node.name);
     CHECK(node.nics >= 1);
     CHECK(node.nic_rate.gbit() >= 25);
-    CHECK(node.nic_efficiency > 0.9);
+    // Verbs reach 0.96 of the line; TCPX and Slingshot were measured at 0.61 and 0.73.
+    const bool staged = node.name == "a3-highgpu-8g" || node.name == "polaris";
+    CHECK(node.nic_efficiency > (staged ? 0.6 : 0.9));
     CHECK(node.nic_latency.us() == Approx(14));
     CHECK(node.sources.size() >= 4);
   }
