@@ -40,6 +40,8 @@ class Refinement {
     flow_.assign(traffic.flows().size(), 0);
     for (std::uint32_t link = 0; link < traffic.links(); ++link)
       link_.push_back(mix(std::bit_cast<Colour>(traffic.rate(link))));
+    for (std::uint32_t link = 0; link < traffic.links(); ++link)
+      if (traffic.may_bind(link)) binding_.push_back(link);
   }
 
   void run() {
@@ -48,7 +50,9 @@ class Refinement {
       colour_flows();
       colour_links();
       colour_ranks();
-      const std::size_t now = distinct(rank_) + distinct(link_);
+      std::vector<Colour> binding;
+      for (const std::uint32_t link : binding_) binding.push_back(link_[link]);
+      const std::size_t now = distinct(rank_) + distinct(std::move(binding));
       if (now == before) return;
       before = now;
     }
@@ -113,8 +117,7 @@ class Refinement {
     for (const Traffic::Flow& flow : traffic_.flows())
       for (const std::uint32_t link : traffic_.hops(flow.path))
         if (traffic_.may_bind(link)) crossing[link] += mix(flow_[index_of(flow)]);
-    for (std::size_t link = 0; link < link_.size(); ++link)
-      if (crossing[link] != 0) link_[link] = mix(link_[link], crossing[link]);
+    for (const std::uint32_t link : binding_) link_[link] = mix(link_[link], crossing[link]);
   }
 
   void colour_ranks() {
@@ -147,6 +150,7 @@ class Refinement {
   std::vector<std::vector<Colour>> group_;  // by communicators
   std::vector<Colour> flow_;
   std::vector<Colour> link_;
+  std::vector<std::uint32_t> binding_;  // links that may bind
 };
 
 /// Numbers colours by their first appearance; `first` gets the index of each one's first bearer.

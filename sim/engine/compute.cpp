@@ -102,7 +102,7 @@ Player::Together& Player::together(std::uint32_t segment, std::uint32_t group) {
 /// other collectives slow down are as slow as those of the member that is slowed most: exact where
 /// members are slowed alike, as copies are.
 Player::Together Player::decide(std::uint32_t segment, std::uint32_t group) const {
-  const Together by_piece{Together::Mode::by_piece, {}};
+  Together by_piece{Together::Mode::by_piece, {}};
   if (!options_.private_as_durations || !options_.coalesce) return by_piece;
   const int of_segment = script_.of_segment(segment);
   const std::span<const int> ranks = script_.communicators()[at(of_segment)].members_of(

@@ -102,7 +102,7 @@ class Player {
   Span& span(Actor actor, std::uint32_t task) { return spans_[first_task_[actor] + task]; }
   /// The task that a stream of an actor is in.
   std::uint32_t& current(Actor actor, Stream stream) {
-    return current_[actor * stream_count + static_cast<std::size_t>(stream)];
+    return current_[std::size_t{actor} * stream_count + static_cast<std::size_t>(stream)];
   }
 
   void handle(Tag tag);
