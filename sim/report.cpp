@@ -159,6 +159,19 @@ void load_links(const ReportInput& input, Report& report) {
   report.binding_link = find_binding_link(report);
 }
 
+/// What collectives on streams of their own take from the kernels beside them.
+void find_shares(const StepGraph& graph, Report& report) {
+  if (report.breakdown.slowed <= Seconds{}) return;
+  for (const Program& program : graph.programs)
+    for (const Task& task : program.tasks) {
+      if (task.kind != TaskKind::collective) continue;
+      for (const calibrate::CollectiveCost& cost : graph.collectives[task.index].cost) {
+        report.sm_share = std::max(report.sm_share, cost.sm_share);
+        report.memory_share = std::max(report.memory_share, cost.memory_share);
+      }
+    }
+}
+
 struct NamedPart {
   Seconds time;
   std::string_view what;
@@ -227,6 +240,7 @@ Report summarise(const ReportInput& input) {
   report.diagnostics = input.diagnostics;
   estimate_interval(input, report);
   load_links(input, report);
+  find_shares(input.graph, report);
   report.bottleneck = find_bottleneck(report);
   return report;
 }

@@ -95,7 +95,10 @@ struct Report {
   std::vector<double> link_utilisation;  ///< of every link of the cluster graph
   std::vector<SourceShare> sources;
   std::optional<Measured> measured;
-  std::string bottleneck;         ///< one sentence: what bounds the step
+  std::string bottleneck;  ///< one sentence: what bounds the step
+  /// The most that a collective takes of a GPU from kernels beside it; 0 when none runs beside any.
+  double sm_share = 0;
+  double memory_share = 0;        ///< of the bandwidth
   std::string binding_link;       ///< one sentence: the link that binds; empty when none does
   base::Diagnostics diagnostics;  ///< warnings and notes: what was inferred or extrapolated
 };

@@ -158,7 +158,9 @@ void where_time_goes(Page& page, const sim::Report& report) {
 void links(Page& page, const std::vector<sim::LinkLoad>& links) {
   constexpr std::size_t shown = 5;
   if (links.empty()) return;
-  page.heading("Busiest links (share of the step in use)");
+  const bool binds = links.front().lost > base::Seconds();
+  page.heading(binds ? "Links: those that bind, then the busiest (share of the step in use)"
+                     : "Busiest links (share of the step in use)");
   for (std::size_t i = 0; i < std::min(shown, links.size()); ++i) {
     const sim::LinkLoad& link = links[i];
     const std::string alike =
@@ -209,6 +211,13 @@ std::string report_text(const sim::Report& report, const TextOptions& options) {
   if (!report.binding_link.empty()) {
     page.text += '\n';
     page.entry("network", report.binding_link, Paint::strong);
+  }
+  if (report.sm_share > 0 || report.memory_share > 0) {
+    page.text += '\n';
+    page.entry("overlap",
+               fmt::format("kernels beside collectives lose up to {:.0f} % of the SMs and "
+                           "{:.0f} % of the memory bandwidth",
+                           report.sm_share * 100, report.memory_share * 100));
   }
   links(page, report.links);
   sources(page, report.sources);

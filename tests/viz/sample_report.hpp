@@ -50,6 +50,8 @@ inline sim::Report sample_report() {
   report.measured = sim::Measured{base::Seconds::from_s(1.28), "table 5 of a paper"};
   report.binding_link = "node-1/nic-0 -> leaf-0 binds: asked for more than that";
   report.ranks_played = 4;
+  report.sm_share = 0.12;
+  report.memory_share = 0.05;
   report.bottleneck = "matrix products: 78 % of the step is compute on the busiest stage";
   report.diagnostics = {{{"scenarios/llama8b_16gpu.yaml", 12, 5},
                          "'bucket' is below 25 MiB: gradient reduction is bound by latency",
