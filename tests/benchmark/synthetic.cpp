@@ -35,6 +35,13 @@ calibrate::CollectiveCost price(Collective op, Bytes bytes, const calibrate::Gro
   return cost;
 }
 
+std::shared_ptr<const topology::HardwareRegistry> shipped_registry() {
+  auto read =
+      topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware");
+  CHECK_INVARIANT(read.has_value());
+  return std::make_shared<const topology::HardwareRegistry>(std::move(*read));
+}
+
 class Synthetic {
  public:
   Synthetic(const Size& size, const topology::Cluster& cluster)
@@ -191,10 +198,7 @@ std::vector<topology::GpuId> in_order(int ranks) {
 }
 
 std::shared_ptr<const topology::Cluster> cluster_for(int gpus, int oversubscription) {
-  auto read =
-      topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware");
-  CHECK_INVARIANT(read.has_value());
-  const auto registry = std::make_shared<const topology::HardwareRegistry>(std::move(*read));
+  const auto registry = shipped_registry();
   const std::string yaml = fmt::format(
       "nodes: {{type: dgx-h100, count: {}}}\nfabric: {{kind: rail_optimized, oversubscription: "
       "{}}}\n",
@@ -209,12 +213,23 @@ std::shared_ptr<const topology::Cluster> cluster_for(int gpus, int oversubscript
   return std::make_shared<const topology::Cluster>(std::move(*cluster));
 }
 
+std::shared_ptr<const topology::Cluster> switch_cluster(int nodes, int gpus_per_node) {
+  const auto registry = shipped_registry();
+  return std::make_shared<const topology::Cluster>(
+      topology::uniform_cluster(*registry->find_node("dgx-h100"), nodes, gpus_per_node, registry));
+}
+
 StepGraph synthetic_step(const Size& size, const topology::Cluster& cluster) {
   return Synthetic(size, cluster).build();
 }
 
-StepGraph lone_all_reduce(int ranks, base::Bytes bytes, const topology::Cluster& cluster) {
-  return Synthetic({1, ranks, 1, 1, 1, 1}, cluster).build_lone(bytes);
+StepGraph lone_all_reduce(int ranks, base::Bytes bytes, const topology::Cluster& cluster,
+                          double pressure) {
+  StepGraph graph = Synthetic({1, ranks, 1, 1, 1, 1}, cluster).build_lone(bytes);
+  for (CollectiveUse& use : graph.collectives)
+    for (calibrate::CollectiveCost& cost : use.cost)
+      cost.total.time = cost.latency + base::Seconds::from_s(cost.wire_time() / pressure);
+  return graph;
 }
 
 }  // namespace sim::benchmark

@@ -26,10 +26,15 @@ std::shared_ptr<const topology::Cluster> cluster_for(int gpus, int oversubscript
 /// Rank r on GPU r.
 std::vector<topology::GpuId> in_order(int ranks);
 
+/// DGX H100 nodes under one ideal switch, with that many of their GPUs.
+std::shared_ptr<const topology::Cluster> switch_cluster(int nodes, int gpus_per_node);
+
 /// 1F1B with sharded gradients and parameters. Kernels take 2 ms a layer and micro-batch.
 StepGraph synthetic_step(const Size& size, const topology::Cluster& cluster);
 
-/// One all-reduce over all ranks.
-StepGraph lone_all_reduce(int ranks, base::Bytes bytes, const topology::Cluster& cluster);
+/// One all-reduce over all ranks, priced at `pressure` times nine tenths of what the links give:
+/// above 1.1 every NIC is asked for more than it has, and SimGrid shares it.
+StepGraph lone_all_reduce(int ranks, base::Bytes bytes, const topology::Cluster& cluster,
+                          double pressure = 1);
 
 }  // namespace sim::benchmark
