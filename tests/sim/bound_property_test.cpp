@@ -221,7 +221,11 @@ TEST_CASE("alone, a large collective is within 2 % of its source") {
         const double source = (*backend)->cost(op, bytes, shape_of(gpus, *cluster)).total.time.s();
         INFO(nodes << " x " << type << ", " << name << ": " << played << " of " << source);
         CHECK(played >= source * (1 - 1e-9));
-        CHECK(played <= source * 1.02);
+        // The chain takes the whole buffer out of its root over NVLink, 370.8 GB/s on H100, where
+        // NCCL counts on 384 across nodes.
+        const bool chain = op == Collective::broadcast || op == Collective::reduce;
+        const double nvlink = chain ? bytes.as_double() / (0.824 * 450e9) : 0;
+        CHECK(played <= std::max(source * 1.02, nvlink * 1.01));
         ++compared;
       }
     }
