@@ -220,7 +220,7 @@ class Backend final : public CollectiveBackend {
       made.prices.at(i) =
           prices_of(made.communicator, priced_by_table.at(i), overrides_.of(priced_by_table.at(i)));
     const std::unique_lock lock(mutex_);
-    return cache_.emplace(group, std::move(made)).first->second;
+    return cache_.emplace(group, made).first->second;
   }
 
   nccl::Version version_;

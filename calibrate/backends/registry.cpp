@@ -79,7 +79,7 @@ backends::Made backends::make_nccl(const BackendOptions& options) {
   if (!options.graph.text.empty()) {
     auto graphs = topology::read_nccl_graph_xml(options.graph_text, options.graph.text);
     if (graphs)
-      nccl.graphs = std::move(*graphs);
+      nccl.graphs = *graphs;
     else
       problems = std::move(graphs.error());
   }

@@ -37,11 +37,11 @@ Expansion expand_one_way(const Nodes& nodes, double bytes, bool down) {
   Flows flows;
   for (std::size_t i = 0; i + 1 < root.size(); ++i) flows.add(root[i], root[i + 1], bytes);
   for (int i = 0; i < others; ++i) {
-    const std::vector<int>& node = nodes[static_cast<std::size_t>(i + 1)];
+    const std::vector<int>& node = nodes[static_cast<std::size_t>(i) + 1];
     flows.around(node, bytes * chain_share(node));
     for (const int tree : {0, 1}) {
       const int up = tree_parent(tree, i, others);
-      flows.between(nodes[static_cast<std::size_t>(up + 1)], node, bytes / 2);
+      flows.between(nodes[static_cast<std::size_t>(up) + 1], node, bytes / 2);
     }
   }
   if (!down) flows.reverse();
