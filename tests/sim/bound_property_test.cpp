@@ -28,7 +28,7 @@ std::string random_fabric(Dice& pick) {
   if (kind == 0) return "kind: single_switch";
   if (kind == 1)
     return fmt::format(
-        "kind: dragonfly, routers_per_group: {}, nodes_per_leaf: 1, global_links_per_router: 4",
+        "kind: dragonfly, routers_per_group: {}, nodes_per_leaf: 1, global_links_per_router: 5",
         1 + pick(3));
   const int ports = kind == 2 ? 2 : 1;
   const std::string tree = one_of<2>(pick, {"fat_tree", "rail_optimized"});
@@ -354,18 +354,31 @@ TEST_CASE("other numbers for equal nodes and GPUs change nothing") {
   }
 }
 
+/// A chain inside a node hands the whole buffer from GPU to GPU, but broadcasts and reductions
+/// between nodes are priced at what the NICs carry:
+///   Hopper: 8 x 48 = 384 GB/s, NVLink has 370.8 GB/s, 3.5 % less;
+///   RTX 4090: 12 GB/s, but the slot of a GPU has 31.5 x 0.38 = 11.97 GB/s for the whole down the
+///     chain and its eighth of it to the NIC: 9/8 of the buffer, 12.8 % slower.
+bool asks_too_much(const std::string& type, int nodes, Collective op) {
+  const bool tight = type == "dgx-h100" || type == "grand-teton-h100" || type == "rtx-4090-8";
+  return tight && nodes > 1 && (op == Collective::broadcast || op == Collective::reduce);
+}
+
 TEST_CASE("large collectives alone take what NCCL says") {
   const auto backend = calibrate::make_backend({});
   REQUIRE(backend);
-  for (const char* type : {"dgx-h100", "dgx-a100", "grand-teton-h100", "dgx-b200"})
-    for (const int count : {1, 2, 4, 8, 16}) {
+  const auto bytes = GENERATE(base::Bytes::from_mib(256), base::Bytes::from_gib(4));
+  for (const char* type :
+       {"dgx-h100", "dgx-a100", "grand-teton-h100", "dgx-b200", "polaris", "dgx-1v", "rtx-4090-8"})
+    for (const int count : {1, 2, 3, 4, 8, 16}) {
+      // Left out: in a mesh NCCL's channels go around in several orders, our flows in one.
+      if (count == 1 && std::string_view(type) == "polaris") continue;
       const topology::Cluster cluster =
           built(fmt::format("nodes: {{type: {}, count: {}}}\nfabric: {{kind: {}}}\n", type, count,
                             count > 2 ? "rail_optimized" : "single_switch"));
       for (const Collective op :
            {Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter,
             Collective::all_to_all, Collective::broadcast, Collective::reduce}) {
-        const base::Bytes bytes = base::Bytes::from_gib(1);
         Case one{cluster, {}, {}, in_order(cluster.gpu_count()), ""};
         one.graph =
             data_step(1, cluster.gpu_count(), op, bytes.count(), cost_of_time(0, 1)).graph();
@@ -374,16 +387,13 @@ TEST_CASE("large collectives alone take what NCCL says") {
             (*backend)->cost(op, bytes, one.graph.groups.front().shapes.front());
         one.graph.collectives.front().cost.front() = cost;
         const double links = link_bound(one.graph, engine::fabric_of(cluster, {}), one.gpus, true);
-        const double played =
-            play_collectives(**backend, cluster, std::vector<CollectiveCall>{{op, bytes}})
-                .front()
-                .time.s();
         const double price = cost.total.time.s();
-        if (links > price * 1.02 || played > price * 1.02)
-          WARN(type << " " << count << " " << base::name_of(op) << " "
-                    << base::name_of(cost.algorithm) << ": price " << price << " links " << links
-                    << " played " << played);
-        CHECK(played == Approx(std::max(links, price)).epsilon(0.02));
+        const std::vector<CollectiveCall> call{{op, bytes}};
+        const double played = play_collectives(**backend, cluster, call).front().time.s();
+        INFO(type << ", " << count << " nodes, " << base::name_of(op) << " as "
+                  << base::name_of(cost.algorithm) << ": links " << links << ", price " << price);
+        CHECK((links > price * 1.02) == asks_too_much(type, count, op));
+        CHECK(played == Approx(std::max(links, price)).epsilon(1e-3));
       }
     }
 }
