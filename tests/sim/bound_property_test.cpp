@@ -92,8 +92,8 @@ calibrate::CollectiveCost random_price(Dice& pick) {
   return cost_of_time(latency, latency + std::pow(10.0, -9 + pick(10)));
 }
 
-/// One to three groups along the data axis do `choice` at once; with them, now and then, groups
-/// across these something else on another stream.
+/// One to three groups along the data axis do `choice` at once; now and then something else after
+/// it, or groups across these something else beside it.
 Case random_case(unsigned seed, const Choice& choice) {
   Dice pick(seed);
   topology::Cluster cluster = random_cluster(pick);
@@ -115,8 +115,9 @@ Case random_case(unsigned seed, const Choice& choice) {
   };
   add(choice, Axis::data_shard, Stream::data_comm);
   const std::vector<Choice> all = choices();
-  if (pick(2) == 0)
-    add(all[at(pick(static_cast<int>(all.size())))], Axis::tensor, Stream::replica_comm);
+  const auto other = [&] { return all[at(pick(static_cast<int>(all.size())))]; };
+  if (pick(4) == 0) add(other(), Axis::data_shard, Stream::data_comm);
+  if (pick(2) == 0) add(other(), Axis::tensor, Stream::replica_comm);
   const topology::RoutingOptions routing{.kind = pick(2) == 0 ? Routing::ecmp : Routing::adaptive,
                                          .ecmp_seed = static_cast<std::uint64_t>(pick(1000)),
                                          .pxn = pick(2) == 0};
@@ -144,35 +145,45 @@ double play_s(const Case& one, bool flow = true) {
   return play_s(one, engine::fabric_of(one.cluster, one.routing), flow);
 }
 
-/// The seconds that the busiest link or bundle needs for all bytes that collectives put on it, and
-/// the least latency: no schedule is faster.
-double link_bound(const StepGraph& graph, const engine::Fabric& fabric,
-                  const std::vector<GpuId>& gpus, bool flow) {
-  std::vector<double> bytes;
-  double latency = 1e9;
-  std::vector<topology::Route> routes;
-  for (const CollectiveUse& use : graph.collectives) {
-    latency = std::min(latency, use.cost.front().latency.s());
+/// Calls `visit(from, to, bytes)` for what each collective sends from GPU to GPU; without `inside`
+/// only from domain to domain.
+template <class Visit>
+void for_flows(const StepGraph& graph, const engine::Fabric& fabric, const std::vector<GpuId>& gpus,
+               bool inside, Visit visit) {
+  for (const CollectiveUse& use : graph.collectives)
     for (int group = 0; group < graph.grid.group_count(use.axes); ++group) {
       const std::vector<int> ranks = graph.grid.members(group, use.axes);
       std::vector<collectives::Member> places;
       for (const int rank : ranks)
         places.push_back(
             {fabric.domain_of_gpu[gpus[at(rank)]], fabric.rail_of_gpu[gpus[at(rank)]]});
-      for (const collectives::Flow& sent : collectives::algorithm(use.cost.front().algorithm)
-                                               .expand({use.op, use.bytes, use.shares}, places)
-                                               .flows) {
-        if (!flow && places[at(sent.from)].domain == places[at(sent.to)].domain) continue;
-        routes.clear();
-        REQUIRE(fabric.route(gpus[at(ranks[at(sent.from)])], gpus[at(ranks[at(sent.to)])], routes));
-        for (const topology::Route& route : routes)
-          for (const std::uint32_t hop : route.hops) {
-            if (hop >= bytes.size()) bytes.resize(hop + 1, 0);
-            bytes[hop] += sent.bytes.as_double() * route.share;
-          }
-      }
+      const collectives::Expansion sent = collectives::algorithm(use.cost.front().algorithm)
+                                              .expand({use.op, use.bytes, use.shares}, places);
+      for (const collectives::Flow& flow : sent.flows)
+        if (inside || places[at(flow.from)].domain != places[at(flow.to)].domain)
+          visit(gpus[at(ranks[at(flow.from)])], gpus[at(ranks[at(flow.to)])],
+                flow.bytes.as_double());
     }
-  }
+}
+
+/// The seconds that the busiest link or bundle needs for all bytes that collectives put on it, and
+/// the least latency: no schedule is faster.
+double link_bound(const StepGraph& graph, const engine::Fabric& fabric,
+                  const std::vector<GpuId>& gpus, bool flow) {
+  double latency = graph.collectives.front().cost.front().latency.s();
+  for (const CollectiveUse& use : graph.collectives)
+    latency = std::min(latency, use.cost.front().latency.s());
+  std::vector<double> bytes;
+  std::vector<topology::Route> routes;
+  for_flows(graph, fabric, gpus, flow, [&](GpuId from, GpuId to, double sent) {
+    routes.clear();
+    REQUIRE(fabric.route(from, to, routes));
+    for (const topology::Route& route : routes)
+      for (const std::uint32_t hop : route.hops) {
+        if (hop >= bytes.size()) bytes.resize(hop + 1, 0);
+        bytes[hop] += sent * route.share;
+      }
+  });
   double busiest = 0;
   for (std::size_t link = 0; link < bytes.size(); ++link) {
     const double rate = link < fabric.link_rate.size()
@@ -196,7 +207,7 @@ TEST_CASE("no step is faster than its busiest link or its slowest price") {
   int by_price = 0;
   const std::vector<Choice> all = choices();
   CHECK(all.size() >= 40);
-  for (unsigned seed = 0; seed < 8 * all.size(); ++seed) {
+  for (unsigned seed = 0; seed < 6 * all.size(); ++seed) {
     const Case one = any_case(seed);
     for (const bool flow : {true, false}) {
       INFO(one.words << (flow ? ", flow" : ", hybrid"));
@@ -237,25 +248,40 @@ TEST_CASE("on real networks folding and leaving out calm links change no time") 
   CHECK(folded > 50);
 }
 
-TEST_CASE("all that leaves a NIC enters one") {
+TEST_CASE("all that goes from node to node leaves a NIC and enters one") {
   using topology::DeviceKind;
+  const auto is_switch = [](DeviceKind kind) {
+    return kind == DeviceKind::leaf || kind == DeviceKind::spine || kind == DeviceKind::core;
+  };
   for (unsigned seed = 2000; seed < 2200; ++seed) {
     const Case one = any_case(seed);
-    const Timeline timeline =
-        engine::play_in_child(one.graph, engine::fabric_of(one.cluster, one.routing), one.gpus, {});
+    const engine::Fabric fabric = engine::fabric_of(one.cluster, one.routing);
+    const Timeline timeline = engine::play_in_child(one.graph, fabric, one.gpus, {});
+    double sent = 0;
+    for_flows(one.graph, fabric, one.gpus, false,
+              [&](GpuId, GpuId, double bytes) { sent += bytes; });
     double out = 0;
     double in = 0;
-    const auto on_net = [](DeviceKind kind) {
-      return kind == DeviceKind::leaf || kind == DeviceKind::spine || kind == DeviceKind::core;
-    };
+    std::vector<double> balance(one.cluster.device_count(), 0);
     for (LinkId id = 0; id < one.cluster.link_count(); ++id) {
-      const DeviceKind from = one.cluster.device(one.cluster.link(id).from).kind;
-      const DeviceKind to = one.cluster.device(one.cluster.link(id).to).kind;
-      if (from == DeviceKind::nic && on_net(to)) out += timeline.link_bytes[id];
-      if (to == DeviceKind::nic && on_net(from)) in += timeline.link_bytes[id];
+      const topology::Link& link = one.cluster.link(id);
+      const DeviceKind from = one.cluster.device(link.from).kind;
+      const DeviceKind to = one.cluster.device(link.to).kind;
+      if (from == DeviceKind::nic && is_switch(to)) out += timeline.link_bytes[id];
+      if (to == DeviceKind::nic && is_switch(from)) in += timeline.link_bytes[id];
+      balance[link.from] -= timeline.link_bytes[id];
+      balance[link.to] += timeline.link_bytes[id];
     }
     INFO(one.words);
-    CHECK(out == Approx(in).epsilon(1e-9));
+    CHECK(out == Approx(sent).epsilon(1e-9));
+    CHECK(in == Approx(sent).epsilon(1e-9));
+    // NICs and leaves pass on all that they get. Spines of a bundle whose cables differ
+    // need not: levels are balanced each for itself.
+    for (topology::DeviceId id = 0; id < one.cluster.device_count(); ++id) {
+      const DeviceKind kind = one.cluster.device(id).kind;
+      if (kind == DeviceKind::nic || kind == DeviceKind::leaf)
+        CHECK(std::abs(balance[id]) <= 1e-9 * (sent + 1));
+    }
   }
 }
 
@@ -275,7 +301,7 @@ engine::Fabric faster(engine::Fabric fabric, double by) {
 TEST_CASE("more bytes are never faster, more bandwidth never slower") {
   int slower = 0;
   int faster_count = 0;
-  for (unsigned seed = 3000; seed < 3250; ++seed) {
+  for (unsigned seed = 3000; seed < 3200; ++seed) {
     Case one = any_case(seed);
     INFO(one.words);
     const engine::Fabric fabric = engine::fabric_of(one.cluster, one.routing);

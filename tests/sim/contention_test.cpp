@@ -42,6 +42,22 @@ TEST_CASE("two rings on one rail take twice the time of one") {
   check_step_ms(step, cluster, 100);
 }
 
+TEST_CASE("a link that one of several collectives crowds is shared in that one only") {
+  // The same two rings, a fast all-reduce and a slow all-gather of 6.4 GB, 4.8 GB out of each
+  // member in 400 ms: 12 GB/s each, for which the NIC is wide enough. 200 + 400 ms, in either
+  // order.
+  const bool slow_first = GENERATE(false, true);
+  const topology::Cluster cluster = built(nodes(2, 1, 4) + fabric("single_switch"));
+  StepBuilder step(2, 1, 4, 1, any_machine(8));
+  const int fast = step.collective(Collective::all_reduce, Axis::data_shard, 3'200'000'000,
+                                   cost_of_time(0, 100e-3));
+  const int slow = step.collective(Collective::all_gather, Axis::data_shard, 6'400'000'000,
+                                   cost_of_time(0, 400e-3));
+  for (const int use : {slow_first ? slow : fast, slow_first ? fast : slow})
+    step.task(0, TaskKind::collective, Stream::data_comm, use);
+  check_step_ms(step, cluster, 600);
+}
+
 TEST_CASE("rings of all data-parallel groups share the NICs of their node") {
   // Two nodes of eight GPUs, all-reduce of 1.92 GB in every one of T data-parallel groups of
   // n = 16 / T. A ring takes W = 2 (n - 1) / n x 1.92 GB from node to node, T rings T x W over the
@@ -319,12 +335,14 @@ TEST_CASE("a NIC that has lost one of two ports has half its rate") {
 TEST_CASE("cables that are slow or gone count in bundles") {
   // Four leaves with a cable to each of two spines, two GPUs under each. 48 MB from each GPU to
   // each other one: 6 x 48 MB over a NIC to other nodes, 6 ms; 12 x 48 = 576 MB leave a leaf, at
-  // 96 GB/s 6 ms.
-  const std::string four = nodes(2, 2, 4) + fabric("fat_tree, nodes_per_leaf: 1, spines: 2");
+  // 96 GB/s 6 ms. Or two cables of half the rate to each spine, a bundle in a bundle.
+  const std::string cable = GENERATE("400 Gbit/s", "200 Gbit/s");
+  const std::string four =
+      nodes(2, 2, 4) + fabric("fat_tree, nodes_per_leaf: 1, spines: 2, uplink_rate: " + cable);
   const StepBuilder step = lone(8, Collective::all_to_all, 8 * mb48, 6);
   const topology::RoutingOptions adaptive{.kind = Routing::adaptive};
   check_step_ms(step, built(four), 6, adaptive);
-  // Leaf 1 has one of its two cables left: 576 MB at 48 GB/s, 12 ms.
+  // Leaf 1 has half of its cables left: 576 MB at 48 GB/s, 12 ms.
   const topology::Cluster torn = built(four, "link_down: leaf-1 -> spine-0");
   check_step_ms(step, torn, 12, adaptive);
   // 48 + 12 GB/s to leaf 0: 9.6 ms, and bytes as 4 to 1.
