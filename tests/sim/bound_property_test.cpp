@@ -1,5 +1,9 @@
 // Laws of time on shared links: random clusters, faults, placements, algorithms and prices.
 
+#include <cmath>
+#include <memory>
+#include <numeric>
+
 #include "sim/collective_sweep.hpp"
 #include "sim/collectives/collectives.hpp"
 #include "tests/sim/contention_support.hpp"

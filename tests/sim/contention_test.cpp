@@ -43,19 +43,21 @@ TEST_CASE("two rings on one rail take twice the time of one") {
 }
 
 TEST_CASE("a link that one of several collectives crowds is shared in that one only") {
-  // The same two rings, a fast all-reduce and a slow all-gather of 6.4 GB, 4.8 GB out of each
-  // member in 400 ms: 12 GB/s each, for which the NIC is wide enough. 200 + 400 ms, in either
-  // order.
+  // The same two rings. A fast all-reduce: 200 ms. A slow all-gather of 6.4 GB, 4.8 GB out of each
+  // member in 400 ms: 12 GB/s each, for which the NIC is wide enough. Last an all-reduce of half
+  // the bytes in half the time: 100 ms. 700 ms in either order.
   const bool slow_first = GENERATE(false, true);
   const topology::Cluster cluster = built(nodes(2, 1, 4) + fabric("single_switch"));
   StepBuilder step(2, 1, 4, 1, any_machine(8));
-  const int fast = step.collective(Collective::all_reduce, Axis::data_shard, 3'200'000'000,
-                                   cost_of_time(0, 100e-3));
-  const int slow = step.collective(Collective::all_gather, Axis::data_shard, 6'400'000'000,
-                                   cost_of_time(0, 400e-3));
-  for (const int use : {slow_first ? slow : fast, slow_first ? fast : slow})
+  const auto add = [&](Collective op, std::int64_t bytes, double price_ms) {
+    return step.collective(op, Axis::data_shard, bytes, cost_of_time(0, price_ms * 1e-3));
+  };
+  const int fast = add(Collective::all_reduce, 3'200'000'000, 100);
+  const int slow = add(Collective::all_gather, 6'400'000'000, 400);
+  const int half = add(Collective::all_reduce, 1'600'000'000, 50);
+  for (const int use : {slow_first ? slow : fast, slow_first ? fast : slow, half})
     step.task(0, TaskKind::collective, Stream::data_comm, use);
-  check_step_ms(step, cluster, 600);
+  check_step_ms(step, cluster, 700);
 }
 
 TEST_CASE("rings of all data-parallel groups share the NICs of their node") {
