@@ -360,8 +360,9 @@ TEST_CASE("other numbers for equal nodes and GPUs change nothing") {
                           gpus, nodes));
     const int tensor = gpus % 2 == 0 ? 1 + pick(2) : 1;
     const Choice& choice = all[seed % all.size()];
-    StepBuilder step = data_step(tensor, nodes * gpus / tensor, choice.op,
-                                 1000LL * (1 + pick(100'000)), random_price(pick));
+    const std::int64_t bytes = 1000LL * (1 + pick(100'000));
+    StepBuilder step =
+        data_step(tensor, nodes * gpus / tensor, choice.op, bytes, random_price(pick));
     for (calibrate::CollectiveCost& cost : step.graph().collectives.front().cost)
       cost.algorithm = choice.algorithm;
     // Rank r on the same GPU of another node, and nodes with GPUs in another order.
