@@ -48,7 +48,8 @@ Cast everybody(const StepGraph& graph, const Script& script, const Traffic& traf
 
 /// Folds what is provably symmetric: the coarsest partition of ranks, groups, flows and links in
 /// which equals have equal programs, meet equals, and share links with equally many of each class
-/// (colour refinement; max-min fair shares and so all times are then equal within a class).
+/// (colour refinement; max-min fair shares and so all times are then equal within a class). Where
+/// that takes too long, everybody plays.
 Cast fold(const StepGraph& graph, const Script& script, const Traffic& traffic);
 
 }  // namespace sim::engine

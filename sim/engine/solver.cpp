@@ -16,6 +16,8 @@
 /// How SimGrid 3.32 is used, and why.
 /// - No actors and no mailboxes: transfers are started by the simulation loop itself (from a timer
 ///   or a completion), which costs 2 us each where an actor's send costs 9.
+/// - SimGrid keeps such transfers in a list that it searches whole when one ends: two fifths of the
+///   time of a step of 16,384 ranks none of which are alike. No public call avoids it.
 /// - All transfers go from one host to another, and the zone hands out the links of the transfer
 ///   that is being started.
 /// - `Comm::set_rate` is ignored on host-to-host transfers in this version; a transfer is capped by

@@ -225,6 +225,25 @@ TEST_CASE("a folded step is the step of every rank") {
   CHECK(folded > 40);
 }
 
+TEST_CASE("a ring that folds slowly is played by all of its ranks, in the same time") {
+  // Two slow NICs half a ring apart: each rank has one like it, found after 100 rounds.
+  const Machine machine{400, 1};
+  engine::Fabric fabric = machine.fabric();
+  for (const topology::GpuId gpu : {0U, 200U})
+    fabric.link_rate[machine.port(gpu, Machine::Port::nic_out)] /= 4;
+  StepBuilder step(1, 1, 400, 1, machine);
+  const int use = step.collective(base::Collective::all_reduce, Axis::data_shard, 1'000'000'000,
+                                  cost_of_time(0.01, 0.05));
+  step.task(0, TaskKind::collective, Stream::data_comm, use);
+  for (const bool fold : {true, false}) {
+    const Timeline timeline =
+        engine::play_in_child(step.graph(), fabric, in_order(400), {.fold = fold});
+    CHECK(timeline.actors == 400);
+    // 1.995 GB through 12.5 GB/s.
+    CHECK(timeline.step.s() == Approx(0.01 + 0.1596).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("the analytic step is a lower bound, and exact where copies are equal and alone") {
   for (unsigned seed = 200; seed < 260; ++seed) {
     for (const bool crowded : {false, true}) {
