@@ -17,12 +17,12 @@ namespace cli {
 namespace {
 
 /// The slowest GPU model of the cluster sets the pace of a synchronous step.
+/// \pre all of them compute in `dtype`, which loading a scenario checks
 const topology::GpuSpec& pacing_gpu(const topology::Cluster& cluster, base::DType dtype) {
   const topology::GpuSpec* slowest = &cluster.gpu_spec(0);
   for (const topology::NodeInfo& node : cluster.nodes()) {
     const topology::GpuSpec& gpu = cluster.gpu_spec(node.first_gpu);
-    const auto peak = gpu.peak.find(dtype);
-    if (peak == gpu.peak.end() || peak->second < slowest->peak.at(dtype)) slowest = &gpu;
+    if (gpu.peak.at(dtype) < slowest->peak.at(dtype)) slowest = &gpu;
   }
   return *slowest;
 }

@@ -282,15 +282,25 @@ class Loader {
     }
   }
 
+  /// Every GPU model of the cluster has to know the data type, for the slowest sets the pace.
+  void check_compute() {
+    std::vector<const topology::GpuSpec*> models;
+    for (const topology::NodeInfo& node : cluster_->nodes()) {
+      const topology::GpuSpec* gpu = &cluster_->gpu_spec(node.first_gpu);
+      if (std::find(models.begin(), models.end(), gpu) == models.end()) models.push_back(gpu);
+    }
+    for (const topology::GpuSpec* gpu : models)
+      if (!gpu->peak.contains(plan_.precision.compute))
+        problems_.push_back({origins_.at("plan.precision.compute"),
+                             fmt::format("{} cannot compute in {}", gpu->name,
+                                         base::name_of(plan_.precision.compute)),
+                             compute_hint(models)});
+  }
+
   void check() {
     warn_of_inner_faults();
     append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
-    const topology::GpuSpec& gpu = cluster_->gpu_spec(0);
-    if (!gpu.peak.contains(plan_.precision.compute))
-      problems_.push_back(
-          {origins_.at("plan.precision.compute"),
-           fmt::format("{} cannot compute in {}", gpu.name, base::name_of(plan_.precision.compute)),
-           fmt::format("set plan.precision.compute to one of: {}", dtypes(gpu))});
+    check_compute();
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
     const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
     if (ranks < cluster_->gpu_count())
@@ -299,11 +309,15 @@ class Loader {
                            "", base::Severity::warning});
   }
 
-  static std::string dtypes(const topology::GpuSpec& gpu) {
+  /// The data types that all of these GPUs compute in.
+  static std::string compute_hint(const std::vector<const topology::GpuSpec*>& models) {
     std::string names;
-    for (const auto& [type, rate] : gpu.peak)
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", base::name_of(type));
-    return names;
+    for (const auto& [type, rate] : models.front()->peak)
+      if (std::all_of(models.begin(), models.end(),
+                      [&, wanted = type](const auto* gpu) { return gpu->peak.contains(wanted); }))
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", base::name_of(type));
+    return names.empty() ? "the GPUs of the cluster have none in common"
+                         : fmt::format("set plan.precision.compute to one of: {}", names);
   }
 
   const ScenarioOptions& options_;
