@@ -25,6 +25,9 @@ class Ncclx : public CollectiveBackend {
   }
   bool calibrated() const override { return false; }
   bool supports(Collective op) const override { return nccl_->supports(op); }
+  bool obeys(Collective op, const GroupShape& shape) const override {
+    return nccl_->obeys(op, shape);
+  }
 
   CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const override {
     CollectiveCost cost = nccl_->cost(op, bytes, shape);

@@ -20,11 +20,12 @@ class Rccl : public CollectiveBackend {
   }
   bool calibrated() const override { return false; }
   bool supports(Collective op) const override { return nccl_->supports(op); }
+  bool obeys(Collective op, const GroupShape& shape) const override {
+    return nccl_->obeys(op, without_switch(shape));
+  }
 
   CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const override {
-    GroupShape mesh = shape;
-    mesh.in_switch_reduction = false;
-    CollectiveCost cost = nccl_->cost(op, bytes, mesh);
+    CollectiveCost cost = nccl_->cost(op, bytes, without_switch(shape));
     cost.total.source = 0;
     cost.total.evidence = Evidence::model;
     if (shape.ranks > 1) cost.total.spread = std::max(cost.total.spread, spread_least);
@@ -32,6 +33,11 @@ class Rccl : public CollectiveBackend {
   }
 
  private:
+  static GroupShape without_switch(GroupShape shape) {
+    shape.in_switch_reduction = false;
+    return shape;
+  }
+
   std::unique_ptr<CollectiveBackend> nccl_;
 };
 

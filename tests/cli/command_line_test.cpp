@@ -274,4 +274,16 @@ TEST_CASE("an override that leaves a collective nothing is told, and one that do
   CHECK(foreshard(run + "allreduce:tree").code == 0);
 }
 
+TEST_CASE("an override is obeyed by all who go by NCCL's words") {
+  // NVLS adds in the switch, which RCCL never does; between nodes it needs a network that adds.
+  const std::string backend = GENERATE(as<std::string>(), "nccl", "ncclx", "rccl");
+  const Outcome outcome = foreshard("run " + quick + " --set communication.backend=" + backend +
+                                    " --set communication.algorithms=nvls");
+  INFO(backend << outcome.err);
+  CHECK(outcome.code == 1);
+  CHECK(outcome.out.empty());
+  CHECK(
+      contains(outcome.err, "leave " + backend + " nothing for all_gather of 8 ranks on 2 nodes"));
+}
+
 }  // namespace
