@@ -61,6 +61,13 @@ base::Diagnostics refusals(const sim::StepGraph& graph, const sim::Scenario& sce
       }
       problems.push_back(std::move(problem));
     }
+  // 'force' is for collectives: messages between stages have the backend's price or none.
+  if (!graph.messages.empty() && !scenario.backend->supports(base::Collective::send_receive))
+    problems.push_back(
+        {scenario.backend_where,
+         fmt::format("communication backend {} has no {}, which pipeline stages send by", name,
+                     base::name_of(base::Collective::send_receive)),
+         "choose another backend, or set pipeline_parallel to 1"});
   return problems;
 }
 

@@ -286,4 +286,16 @@ TEST_CASE("an override is obeyed by all who go by NCCL's words") {
       contains(outcome.err, "leave " + backend + " nothing for all_gather of 8 ranks on 2 nodes"));
 }
 
+TEST_CASE("a plug-in that sends no messages prices no pipeline") {
+  const std::string run =
+      "run " + quick + " --set communication.backend=mute --set plan.pipeline_parallel=";
+  const std::string library = "FORESHARD_BACKEND_MUTE_LIB='" FORESHARD_MUTE_PLUGIN "'";
+  const Outcome piped = foreshard(run + "2", library);
+  INFO(piped.err);
+  CHECK(piped.code == 1);
+  CHECK(piped.out.empty());
+  CHECK(contains(piped.err, "communication backend mute has no send_receive"));
+  CHECK(foreshard(run + "1", library).code == 0);
+}
+
 }  // namespace
