@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
+#include <utility>
 
 #include "base/quantity.hpp"
 #include "sim/report.hpp"
@@ -81,23 +83,27 @@ std::string advise(const Parts& parts, Bytes over) {
 
 }  // namespace
 
-MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline, Bytes capacity) {
+MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline,
+                           const std::vector<Bytes>& capacity_of_rank) {
   MemoryReport report;
-  report.capacity = capacity;
-  std::vector<bool> seen(graph.programs.size(), false);
+  double fullest = 0;
+  std::set<std::pair<std::uint16_t, std::int64_t>> seen;  // program, capacity
   for (int rank = 0; rank < graph.grid.size(); ++rank) {
     const std::uint16_t program = graph.program_of_rank[static_cast<std::size_t>(rank)];
-    if (seen[program]) continue;
-    seen[program] = true;
+    const Bytes capacity = capacity_of_rank[static_cast<std::size_t>(rank)];
+    if (!seen.emplace(program, capacity.count()).second) continue;
     Peak peak = follow(graph, timeline, rank);
-    if (peak.bytes <= report.peak) continue;
+    const double full = peak.bytes.as_double() / capacity.as_double();
+    if (full <= fullest) continue;
+    fullest = full;
+    report.capacity = capacity;
     report.peak = peak.bytes;
     report.worst_rank = rank;
     report.parts = peak.parts;
     report.curve = std::move(peak.curve);
   }
-  report.fits = report.peak <= capacity;
-  if (!report.fits) report.advice = advise(report.parts, report.peak - capacity);
+  report.fits = report.peak <= report.capacity;
+  if (!report.fits) report.advice = advise(report.parts, report.peak - report.capacity);
   return report;
 }
 

@@ -235,7 +235,10 @@ Report summarise(const ReportInput& input) {
   report.mfu = report.model_tflops_per_gpu / peak;
   report.hfu = (input.hardware_flop / report.step).tflops() / ranks / peak;
   report.breakdown = break_down(input.graph, input.timeline);
-  report.memory = follow_memory(input.graph, input.timeline, gpu.memory);
+  std::vector<Bytes> memory_of_rank;
+  for (const topology::GpuId id : input.gpu_of_rank)
+    memory_of_rank.push_back(input.cluster.gpu_spec(id).memory);
+  report.memory = follow_memory(input.graph, input.timeline, memory_of_rank);
   report.measured = input.measured;
   report.diagnostics = input.diagnostics;
   estimate_interval(input, report);

@@ -134,6 +134,7 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline);
 
 /// Peak memory of the worst rank and its course; ranks of one program differ in time only, so one
 /// representative of each is followed.
-MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline, base::Bytes capacity);
+MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline,
+                           const std::vector<base::Bytes>& capacity_of_rank);
 
 }  // namespace sim

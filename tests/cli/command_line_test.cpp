@@ -298,4 +298,22 @@ TEST_CASE("a plug-in that sends no messages prices no pipeline") {
   CHECK(foreshard(run + "1", library).code == 0);
 }
 
+TEST_CASE("memory is that of each rank's own GPU") {
+  // 40 GB GPUs beside 80 GB ones: what fits the larger alone does not fit, whichever come first.
+  const auto nodes =
+      GENERATE(as<std::string>(), "[{type: dgx-a100-80, count: 1}, {type: dgx-a100, count: 1}]",
+               "[{type: dgx-a100, count: 1}, {type: dgx-a100-80, count: 1}]");
+  const std::string run = "run " + quick + " --fidelity analytic --json - --set 'cluster={nodes: ";
+  const auto memory = [&](const std::string& of) {
+    const json report = json::parse(foreshard(run + of + "}'").out);
+    return report.at("memory");
+  };
+  const json larger = memory("{type: dgx-a100-80, count: 2}");
+  REQUIRE(larger.at("fits") == true);
+  REQUIRE(larger.at("peak_bytes") > 42949672960);  // 40 GiB
+  const json mixed = memory(nodes);
+  CHECK(mixed.at("capacity_bytes") == 42949672960);
+  CHECK(mixed.at("fits") == false);
+}
+
 }  // namespace
