@@ -220,6 +220,9 @@ class Loader {
       if (!collectives::algorithm(algorithm).supports(op))
         reader.error(name, fmt::format("{} is no algorithm for {}", base::name_of(algorithm), name),
                      fmt::format("one of: {}", algorithms_for(op)));
+      else if (op == base::Collective::send_receive)
+        reader.error(name, "messages between stages have no algorithm to choose",
+                     "the backend prices them");
       forced_[op] = algorithm;
     }
     reader.finish();
