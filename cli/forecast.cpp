@@ -21,6 +21,7 @@ namespace {
 const topology::GpuSpec& pacing_gpu(const topology::Cluster& cluster, base::DType dtype) {
   const topology::GpuSpec* slowest = &cluster.gpu_spec(0);
   for (const topology::NodeInfo& node : cluster.nodes()) {
+    if (node.gpus == 0) continue;
     const topology::GpuSpec& gpu = cluster.gpu_spec(node.first_gpu);
     if (gpu.peak.at(dtype) < slowest->peak.at(dtype)) slowest = &gpu;
   }

@@ -289,6 +289,7 @@ class Loader {
   void check_compute() {
     std::vector<const topology::GpuSpec*> models;
     for (const topology::NodeInfo& node : cluster_->nodes()) {
+      if (node.gpus == 0) continue;
       const topology::GpuSpec* gpu = &cluster_->gpu_spec(node.first_gpu);
       if (std::find(models.begin(), models.end(), gpu) == models.end()) models.push_back(gpu);
     }
