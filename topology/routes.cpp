@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/mix.hpp"
 #include "topology/attachments.hpp"
 #include "topology/spray.hpp"
 #include "topology/switch_graph.hpp"
@@ -34,7 +35,7 @@ struct Router::Impl {
       std::uint64_t choices = 0;
       for (const Hop& hop : switches.hops(at)) choices += distance[hop.to] == next ? 1 : 0;
       CHECK_INVARIANT(choices > 0);
-      std::uint64_t pick = mix(flow ^ at) % choices;
+      std::uint64_t pick = base::mix(flow ^ at) % choices;
       for (const Hop& hop : switches.hops(at)) {
         if (distance[hop.to] != next || pick-- > 0) continue;
         hops.push_back(hop.link);
@@ -76,13 +77,13 @@ struct Router::Impl {
     whole.share = 1.0 / flows;
     CHECK_INVARIANT(attachments.append_to_nic(from, pair->source, whole.hops));
     const std::uint64_t flow =
-        mix(mix(options.ecmp_seed) ^
-            ((static_cast<std::uint64_t>(source.device) << 32) | target.device));
+        base::mix(base::mix(options.ecmp_seed) ^
+                  ((static_cast<std::uint64_t>(source.device) << 32) | target.device));
     for (std::size_t port = 0; port < nic_ports_max; ++port) {
       if (!peers[port]) continue;
       const Port& in = target.ports[*peers[port]];
       const std::size_t first = routes.size();
-      append_port(whole, source.ports[port], in, port == 0 ? flow : mix(flow + port), routes);
+      append_port(whole, source.ports[port], in, port == 0 ? flow : base::mix(flow + port), routes);
       for (std::size_t i = first; i < routes.size(); ++i) {
         routes[i].hops.push_back(in.wire ^ 1U);
         CHECK_INVARIANT(attachments.append_from_nic(pair->target, to, routes[i].hops));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/mix.hpp"
 #include "topology/graph.hpp"
 
 namespace topology {
@@ -39,7 +40,7 @@ class Sets {
 
 std::size_t WordsHash::operator()(const std::vector<std::uint32_t>& words) const {
   std::uint64_t hash = words.size();
-  for (const std::uint32_t word : words) hash = mix(hash ^ word);
+  for (const std::uint32_t word : words) hash = base::mix(hash ^ word);
   return hash;
 }
 

@@ -4,13 +4,6 @@
 
 namespace topology {
 
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
 SwitchGraph::SwitchGraph(const Cluster& cluster) : index_(cluster.device_count(), none) {
   const Graph& graph = cluster.graph();
   for (DeviceId id = 0; id < cluster.device_count(); ++id)

@@ -19,9 +19,6 @@ struct Hop {
   std::uint32_t to = 0;
 };
 
-/// splitmix64: every bit of the input moves every bit of the output.
-std::uint64_t mix(std::uint64_t x);
-
 /// Switches are numbered from 0 in the order of their devices.
 class SwitchGraph {
  public:

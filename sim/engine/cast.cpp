@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/check.hpp"
+#include "base/mix.hpp"
 
 namespace sim::engine {
 
@@ -16,13 +17,8 @@ using Colour = std::uint64_t;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-/// splitmix64: sums of mixed colours tell multisets apart.
-Colour mix(Colour x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
+/// Sums of mixed colours tell multisets apart.
+using base::mix;
 
 Colour mix(Colour a, Colour b) { return mix(mix(a) ^ (b + 0x632be59bd9b4e019ULL)); }
 
