@@ -1,35 +1,26 @@
-#include <algorithm>
-
+#include "calibrate/backends/over_nccl.hpp"
 #include "calibrate/backends/registry.hpp"
 
-/// RCCL on AMD GPUs: a fork of NCCL with the same form of tuning. What differs is the machine: the
-/// shape carries the rates of the xGMI mesh, and no switch adds.
+/// RCCL on AMD GPUs: a fork of NCCL with the same form of tuning; its own tuning tables are not in
+/// the model. What differs is the machine: the shape carries the rates of the xGMI mesh, and no
+/// switch adds.
 namespace calibrate::backends {
 
 namespace {
 
-constexpr double spread_least = 0.4;  // its own tuning tables are not in the model
-
-class Rccl : public CollectiveBackend {
+class Rccl : public OverNccl {
  public:
-  explicit Rccl(std::unique_ptr<CollectiveBackend> nccl) : nccl_(std::move(nccl)) {}
+  using OverNccl::OverNccl;
 
   std::string_view name() const override { return "rccl"; }
   std::string description() const override {
-    return nccl_->description() + " as RCCL: no reduction in the switch; uncalibrated";
+    return nccl().description() + " as RCCL: no reduction in the switch; uncalibrated";
   }
-  bool calibrated() const override { return false; }
-  bool supports(Collective op) const override { return nccl_->supports(op); }
   bool obeys(Collective op, const GroupShape& shape) const override {
-    return nccl_->obeys(op, without_switch(shape));
+    return OverNccl::obeys(op, without_switch(shape));
   }
-
   CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const override {
-    CollectiveCost cost = nccl_->cost(op, bytes, without_switch(shape));
-    cost.total.source = 0;
-    cost.total.evidence = Evidence::model;
-    if (shape.ranks > 1) cost.total.spread = std::max(cost.total.spread, spread_least);
-    return cost;
+    return OverNccl::cost(op, bytes, without_switch(shape));
   }
 
  private:
@@ -37,8 +28,6 @@ class Rccl : public CollectiveBackend {
     shape.in_switch_reduction = false;
     return shape;
   }
-
-  std::unique_ptr<CollectiveBackend> nccl_;
 };
 
 }  // namespace
