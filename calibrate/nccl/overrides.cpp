@@ -122,14 +122,8 @@ class Reader {
   base::Diagnostics& problems_;
 };
 
-}  // namespace
-
-const Selection& Overrides::of(Collective op) const {
-  const auto* found = std::find(functions.begin(), functions.end(), op);
-  CHECK_INVARIANT(found != functions.end());
-  return by_function.at(static_cast<std::size_t>(found - functions.begin()));
-}
-
+/// Whether the selection leaves the operation an algorithm and a protocol that NCCL has for it; on
+/// some machines they may still be missing.
 bool leaves_any(const Selection& selection, Collective op) {
   for (std::size_t a = 0; a < algorithms.size(); ++a)
     for (std::size_t p = 0; p < protocols.size(); ++p)
@@ -137,6 +131,14 @@ bool leaves_any(const Selection& selection, Collective op) {
           implements(algorithms.at(a), protocols.at(p), op))
         return true;
   return false;
+}
+
+}  // namespace
+
+const Selection& Overrides::of(Collective op) const {
+  const auto* found = std::find(functions.begin(), functions.end(), op);
+  CHECK_INVARIANT(found != functions.end());
+  return by_function.at(static_cast<std::size_t>(found - functions.begin()));
 }
 
 base::Result<Overrides> read_overrides(std::string_view algorithm_text,

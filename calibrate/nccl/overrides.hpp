@@ -23,8 +23,4 @@ struct Overrides {
 /// function, or all functions, without any algorithm.
 base::Result<Overrides> read_overrides(std::string_view algorithms, std::string_view protocols);
 
-/// Whether the selection leaves the operation an algorithm and a protocol that NCCL has for it; on
-/// some machines they may still be missing.
-bool leaves_any(const Selection& selection, Collective op);
-
 }  // namespace calibrate::nccl
