@@ -1,5 +1,6 @@
-/* A plug-in as an author would write it: 5 us and 10 GB/s, whatever the collective. Its backend
- * knows no barrier, and misbehaves for four sizes, from 9,000,000,000,001 bytes. */
+/* A plug-in as an author would write it, with two backends: 5 us and 10 GB/s, whatever the
+ * collective. "good" knows no barrier, "mute" no message from one rank to another; both misbehave
+ * for four sizes, from 9,000,000,000,001 bytes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,8 @@ static int32_t calibrated(void* state) {
   return 1;
 }
 
-static int32_t supports(void* state, const char* operation) {
-  (void)state;
-  return strcmp(operation, "barrier") != 0;
-}
+/* The state is the name of the operation that the backend lacks. */
+static int32_t supports(void* state, const char* operation) { return strcmp(operation, state) != 0; }
 
 static int32_t cost(void* state, const struct foreshard_request* request,
                     struct foreshard_cost* cost) {
@@ -37,10 +36,10 @@ static int32_t cost(void* state, const struct foreshard_request* request,
   return 0;
 }
 
-static struct foreshard_backend* create(void) {
+static struct foreshard_backend* create_without(const char* operation) {
   struct foreshard_backend* backend = malloc(sizeof *backend);
   if (backend == NULL) return NULL;
-  backend->state = NULL;
+  backend->state = (void*)operation;
   backend->description = description;
   backend->calibrated = calibrated;
   backend->supports = supports;
@@ -48,11 +47,20 @@ static struct foreshard_backend* create(void) {
   return backend;
 }
 
+static struct foreshard_backend* create_good(void) { return create_without("barrier"); }
+
+static struct foreshard_backend* create_mute(void) { return create_without("send_receive"); }
+
 static void destroy(struct foreshard_backend* backend) { free(backend); }
 
 static const char* version(void) { return FORESHARD_BACKEND_ABI; }
 
 struct foreshard_backend_factory foreshard_backend_good(void) {
-  struct foreshard_backend_factory factory = {create, destroy, version};
+  struct foreshard_backend_factory factory = {create_good, destroy, version};
+  return factory;
+}
+
+struct foreshard_backend_factory foreshard_backend_mute(void) {
+  struct foreshard_backend_factory factory = {create_mute, destroy, version};
   return factory;
 }
