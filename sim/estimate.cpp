@@ -182,11 +182,9 @@ struct Estimator::Impl {
 
 namespace {
 
-/// When a message between two virtual stages was sent and has arrived.
-struct Arrival {
-  double sent = -1;
-  double arrived = -1;
-};
+/// When the input of each cell is there, below 0 while that is not known: by [forward][virtual
+/// stage of the receiver][micro-batch].
+using Arrivals = std::array<std::vector<std::vector<double>>, 2>;
 
 /// Goes through the cells of one stage as far as messages allow.
 class StageClock {
@@ -195,17 +193,17 @@ class StageClock {
   struct Prices {
     std::function<double(const strategies::Communication&)> collective;
     std::function<double(int to)> message;  ///< to a stage
+    std::function<double(base::Bytes traffic)> optimizer;
   };
 
   StageClock(const Plan& plan, const Cut& cut, const std::vector<strategies::Chunk>& chunks,
-             int index, const std::vector<Cell>& cells, Prices prices, double optimizer)
+             int index, const std::vector<Cell>& cells, Prices prices)
       : plan_(plan),
         cut_(cut),
         stage_(plan, cut.sharded, chunks),
         index_(index),
         cells_(cells),
         prices_(std::move(prices)),
-        optimizer_(optimizer),
         last_backward_(chunks.size(), -1),
         seen_forward_(chunks.size(), false) {
     for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
@@ -220,8 +218,8 @@ class StageClock {
   }
 
   bool done() const { return next_ == cells_.size(); }
-  /// Whether it got on. `arrivals` by [forward][virtual stage of the receiver][micro-batch].
-  bool advance(std::array<std::vector<std::vector<Arrival>>, 2>& arrivals) {
+  /// Whether it got on.
+  bool advance(Arrivals& arrivals) {
     const std::size_t before = next_;
     for (; next_ < cells_.size(); ++next_) {
       const Cell& cell = cells_[next_];
@@ -229,19 +227,17 @@ class StageClock {
       const int last = plan_.pipeline * plan_.virtual_stages - 1;
       double ready = 0;
       if (cell.forward ? here > 0 : here < last) {
-        const Arrival& arrival = arrivals[cell.forward ? 1 : 0][at(here)][at(cell.micro_batch)];
-        if (arrival.arrived < 0) return next_ > before;
+        const double arrival = arrivals[cell.forward ? 1 : 0][at(here)][at(cell.micro_batch)];
+        if (arrival < 0) return next_ > before;
         // The receive is posted when the one before is over.
-        received_ = std::max(received_, arrival.arrived);
+        received_ = std::max(received_, arrival);
         ready = received_;
       }
       cell.forward ? forward(cell, ready) : backward(cell, ready);
       const int to = here + (cell.forward ? 1 : -1);
       if (to < 0 || to > last) continue;
-      Arrival& arrival = arrivals[cell.forward ? 1 : 0][at(to)][at(cell.micro_batch)];
-      arrival.sent = std::max(compute_, send_);
-      arrival.arrived = arrival.sent + prices_.message(to % plan_.pipeline);
-      send_ = arrival.arrived;
+      send_ = std::max(compute_, send_) + prices_.message(to % plan_.pipeline);
+      arrivals[cell.forward ? 1 : 0][at(to)][at(cell.micro_batch)] = send_;
       if (!plan_.overlap.point_to_point) blocked_ = send_;
     }
     return next_ > before;
@@ -249,7 +245,8 @@ class StageClock {
 
   double finish() {
     for (const Pending& pending : pending_) reduce_all(pending.chunk, compute_, pending.last);
-    compute_ = std::max({compute_, blocked_, before_optimizer_}) + optimizer_;
+    compute_ = std::max({compute_, blocked_, before_optimizer_}) +
+               prices_.optimizer(stage_.optimizer_traffic());
     if (stage_.gathers_shards() && !stage_.gathers_ahead()) {
       data_ = std::max(data_, compute_);
       for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
@@ -386,7 +383,6 @@ class StageClock {
   int index_;
   const std::vector<Cell>& cells_;
   Prices prices_;
-  double optimizer_;
   std::array<std::vector<double>, 2> whole_;  // by forward, chunk
   std::vector<int> last_backward_;
   std::vector<bool> seen_forward_;
@@ -424,23 +420,23 @@ base::Seconds Estimator::step(const Plan& plan) {
   const std::vector<std::vector<Cell>>& cells = impl_->cells_of(plan);
   const std::vector<std::vector<strategies::Chunk>> chunks =
       strategies::cut_layers(plan, impl_->model);
-  std::array<std::vector<std::vector<Arrival>>, 2> arrivals;
+  Arrivals arrivals;
   for (auto& direction : arrivals)
     direction.assign(at(plan.pipeline * plan.virtual_stages),
-                     std::vector<Arrival>(at(plan.micro_batches())));
+                     std::vector<double>(at(plan.micro_batches()), -1));
   std::vector<StageClock> stages;
   stages.reserve(at(plan.pipeline));
-  for (int s = 0; s < plan.pipeline; ++s) {
-    const base::Bytes traffic = Stage(plan, cut.sharded, chunks[at(s)]).optimizer_traffic();
+  for (int s = 0; s < plan.pipeline; ++s)
     stages.emplace_back(
         plan, cut, chunks[at(s)], s, cells[at(s)],
         StageClock::Prices{
             [&](const strategies::Communication& what) {
               return impl_->collective(plan, places, what).least;
             },
-            [&, s](int to) { return impl_->message(plan, places, cut.sharded.boundary, s, to); }},
-        impl_->kernel(base::MemoryBound{traffic, 1}));
-  }
+            [&, s](int to) { return impl_->message(plan, places, cut.sharded.boundary, s, to); },
+            [&](base::Bytes traffic) {
+              return impl_->kernel(base::MemoryBound{traffic, 1});
+            }});
   for (bool moved = true; moved;) {
     moved = false;
     for (StageClock& stage : stages) moved = stage.advance(arrivals) || moved;
