@@ -43,6 +43,21 @@ Script::Order order_of(const Program& program) {
   return order;
 }
 
+/// How often each collective runs in a program.
+std::vector<double> executions(const StepGraph& graph, const Program& program) {
+  std::vector<double> segments(graph.segments.size(), 0);
+  std::vector<double> counts(graph.collectives.size(), 0);
+  for (const Task& task : program.tasks) {
+    if (task.kind == TaskKind::collective) counts[task.index] += 1;
+    if (task.kind == TaskKind::run) segments[task.index] += 1;
+  }
+  for (std::size_t s = 0; s < segments.size(); ++s)
+    if (segments[s] > 0)
+      for (const Piece& piece : graph.segments[s].pieces)
+        if (piece.collective >= 0) counts[at(piece.collective)] += segments[s];
+  return counts;
+}
+
 }  // namespace
 
 Script::Script(const StepGraph& graph) : graph_(&graph), matches_(graph.programs.size()) {
@@ -59,6 +74,7 @@ Script::Script(const StepGraph& graph) : graph_(&graph), matches_(graph.programs
     for (std::uint32_t message = 0; message < times.size(); ++message)
       if (times[message] > 0) messages_sent_.back().push_back(message);
     times_sent_.push_back(std::move(times));
+    times_run_.push_back(executions(graph, program));
   }
   for (const Segment& segment : graph.segments) {
     AxisSet axes;

@@ -62,6 +62,8 @@ class Script {
   double times_sent(int rank, std::uint32_t message) const {
     return times_sent_[program_of(rank)][message];
   }
+  /// How often a rank runs a collective in a step.
+  double times_run(int rank, std::uint32_t use) const { return times_run_[program_of(rank)][use]; }
   /// The task of `receiver` that receives what task `send` of `sender` sends.
   std::uint32_t receive_of(int sender, std::uint32_t send, int receiver) const;
 
@@ -83,6 +85,7 @@ class Script {
   std::vector<int> of_segment_;
   std::vector<std::vector<std::uint32_t>> messages_sent_;  // by program
   std::vector<std::vector<double>> times_sent_;            // by program, message
+  std::vector<std::vector<double>> times_run_;             // by program, use
   mutable std::vector<std::vector<Match>> matches_;  // by program of the sender, made when needed
 };
 

@@ -13,8 +13,6 @@ namespace sim::engine {
 
 namespace {
 
-using strategies::Axis;
-
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 std::uint64_t pair_of(std::uint32_t from, std::uint32_t to) {
@@ -52,21 +50,6 @@ class SlotDemand {
   std::vector<std::uint32_t> touched_now_;
   std::vector<std::uint32_t> touched_;
 };
-
-/// How often each collective runs in a program.
-std::vector<double> executions(const StepGraph& graph, const Program& program) {
-  std::vector<double> segments(graph.segments.size(), 0);
-  std::vector<double> counts(graph.collectives.size(), 0);
-  for (const Task& task : program.tasks) {
-    if (task.kind == TaskKind::collective) counts[task.index] += 1;
-    if (task.kind == TaskKind::run) segments[task.index] += 1;
-  }
-  for (std::size_t s = 0; s < segments.size(); ++s)
-    if (segments[s] > 0)
-      for (const Piece& piece : graph.segments[s].pieces)
-        if (piece.collective >= 0) counts[at(piece.collective)] += segments[s];
-  return counts;
-}
 
 }  // namespace
 
@@ -185,8 +168,8 @@ void Traffic::add_meshed(std::span<const int> members, std::span<const collectiv
 
 void Traffic::add_messages() {
   for (int rank = 0; rank < graph_.grid.size(); ++rank)
-    for (const std::uint32_t message : script_.messages_sent(rank)) {
-      const int peer = graph_.grid.moved(rank, Axis::pipeline, graph_.messages[message].peer_stage);
+    for (const std::uint32_t index : script_.messages_sent(rank)) {
+      const int peer = peer_of(rank, graph_.messages[index]);
       const bool flows = peer != rank && (inside_domains_ || !same_domain(rank, peer));
       const auto key = pair_of(static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(peer));
       if (!flows || message_.contains(key)) continue;
@@ -238,6 +221,10 @@ bool Traffic::contains(std::uint32_t hop, std::uint32_t before) const {
   if (before < links) return has(before);
   const std::vector<topology::LinkId>& part = fabric_.bundles()[before - links].links;
   return std::all_of(part.begin(), part.end(), has);
+}
+
+int Traffic::peer_of(int rank, const Message& message) const {
+  return graph_.grid.moved(rank, strategies::Axis::pipeline, message.peer_stage);
 }
 
 bool Traffic::same_domain(int a, int b) const {
@@ -306,7 +293,7 @@ void Traffic::demand_of_messages(std::vector<double>& demand) const {
   for (int rank = 0; rank < graph_.grid.size(); ++rank) {
     for (const std::uint32_t index : script_.messages_sent(rank)) {
       const Message& message = graph_.messages[index];
-      const int peer = graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+      const int peer = peer_of(rank, message);
       const double time = message.cost[same_domain(rank, peer) ? 0 : 1].wire_time();
       if (time <= 0) continue;
       for (const Flow& flow : message_flows(rank, peer))
@@ -327,17 +314,14 @@ std::vector<double> Traffic::link_bytes() const {
     for (std::uint32_t hop = path.first_hop; hop < path.first_hop + path.hops; ++hop)
       if (carries_[hop]) bytes[hops_[hop]] += flow.bytes * times;
   };
-  std::vector<std::vector<double>> runs;
-  for (const Program& program : graph_.programs) runs.push_back(executions(graph_, program));
   for (int p = 0; p < static_cast<int>(patterns_.size()); ++p) {
     const Script::Communicators& of_axes =
         script_.communicators()[at(patterns_[at(p)].communicators)];
     for (std::uint32_t group = 0; group < of_axes.groups(); ++group) {
-      const std::vector<double>& counts =
-          runs[script_.program_of(of_axes.members_of(group).front())];
+      const int member = of_axes.members_of(group).front();
       double times = 0;
       for (const std::uint32_t use : of_axes.uses)
-        if (pattern_of(use, group) == p) times += counts[use] * scale(use, p);
+        if (pattern_of(use, group) == p) times += script_.times_run(member, use) * scale(use, p);
       if (times > 0)
         for (const Flow& flow : flows_of(p, group)) carry(flow, times);
     }
@@ -345,7 +329,7 @@ std::vector<double> Traffic::link_bytes() const {
   for (int rank = 0; rank < graph_.grid.size(); ++rank)
     for (const std::uint32_t index : script_.messages_sent(rank)) {
       const Message& message = graph_.messages[index];
-      const int peer = graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+      const int peer = peer_of(rank, message);
       const double times = script_.times_sent(rank, index) * message.bytes.as_double();
       for (const Flow& flow : message_flows(rank, peer)) carry(flow, times);
     }
@@ -364,18 +348,15 @@ std::vector<double> Traffic::link_bytes() const {
 
 double Traffic::private_bytes() const {
   double sum = 0;
-  std::vector<std::vector<double>> runs;
-  for (const Program& program : graph_.programs) runs.push_back(executions(graph_, program));
   for (const Script::Communicators& of_axes : script_.communicators()) {
     if (of_axes.shapes == nullptr || of_axes.extent < 2) continue;
     for (std::uint32_t group = 0; group < of_axes.groups(); ++group) {
       if (of_axes.shapes->shapes[of_axes.shapes->shape_of_group[group]].nodes != 1) continue;
-      const std::vector<double>& counts =
-          runs[script_.program_of(of_axes.members_of(group).front())];
+      const int member = of_axes.members_of(group).front();
       for (const std::uint32_t use : of_axes.uses) {
         const CollectiveUse& what = graph_.collectives[use];
         if (pattern_of(use, group) < 0)
-          sum += counts[use] * what.bytes.as_double() * of_axes.extent *
+          sum += script_.times_run(member, use) * what.bytes.as_double() * of_axes.extent *
                  calibrate::bus_factor(what.op, of_axes.extent);
       }
     }
@@ -383,7 +364,7 @@ double Traffic::private_bytes() const {
   for (int rank = 0; rank < graph_.grid.size(); ++rank)
     for (const std::uint32_t index : script_.messages_sent(rank)) {
       const Message& message = graph_.messages[index];
-      const int peer = graph_.grid.moved(rank, Axis::pipeline, message.peer_stage);
+      const int peer = peer_of(rank, message);
       if (same_domain(rank, peer) && (!inside_domains_ || message.cost[0].wire_time() <= 0))
         sum += script_.times_sent(rank, index) * message.bytes.as_double();
     }

@@ -78,6 +78,7 @@ class Traffic {
   void add_messages();
   void add_flow(int from, int to, double bytes);
   std::pair<std::uint32_t, std::uint32_t> paths_between(int from, int to);
+  int peer_of(int rank, const Message& message) const;
   bool contains(std::uint32_t hop, std::uint32_t before) const;
   void bound_demand();
   void demand_of_collectives(std::vector<double>& demand) const;
