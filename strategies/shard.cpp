@@ -38,9 +38,8 @@ class Cutter {
     ShardedBlock block;
     block.name = source.name;
     block.forward = forward(source, WorkPhase::forward, /*attention_only=*/false);
-    block.backward = recomputed(source);
-    for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op)
-      backward(*op, block.backward);
+    block.backward = block.backward_input = recomputed(source);
+    for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block);
     for (const Op& op : source.ops) block.parameters += local_parameters(op);
     account_memory(source, block);
     return block;
@@ -89,34 +88,44 @@ class Cutter {
     return forward(source, WorkPhase::recompute, plan_.recompute == Recompute::selective);
   }
 
-  void backward(const Op& op, std::vector<Work>& works) const {
-    const auto add = [&](std::string label, std::vector<Kernel> kernels,
-                         std::optional<Communication> communication = std::nullopt) {
-      if (!kernels.empty() || communication)
-        works.push_back({std::move(label), WorkPhase::backward, std::move(kernels), communication});
-    };
+  static void add(std::vector<Work>& works, std::string label, std::vector<Kernel> kernels,
+                  std::optional<Communication> communication = std::nullopt) {
+    if (!kernels.empty() || communication)
+      works.push_back(
+          {std::move(label), WorkPhase::backward, std::move(kernels), std::move(communication)});
+  }
+
+  void backward(const Op& op, ShardedBlock& block) const {
     const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_.precision.gradients);
+    const std::string input_label = op.name + " input gradient";
+    const std::string weight_label = op.name + " weight gradient";
+    std::optional<Communication> regather;  // of the input, for the weight gradient
+    std::optional<Communication> reduce;    // of the input's gradient
+    std::string reduce_label;
     if (sequence_parallel()) {
-      if (op.reduces_output)
-        add("all-gather gradient " + op.name, {},
-            tensor(Collective::all_gather, stored(op.output_elements, plan_)));
-      std::optional<Communication> regather;
-      std::optional<Communication> scatter;
+      if (op.reduces_output) {
+        const Communication gather =
+            tensor(Collective::all_gather, stored(op.output_elements, plan_));
+        add(block.backward, "all-gather gradient " + op.name, {}, gather);
+        add(block.backward_input, "all-gather gradient " + op.name, {}, gather);
+      }
       if (op.gathers_input) {
         // Only a weight gradient needs the whole input once more.
         if (!weight.empty())
           regather = tensor(Collective::all_gather, stored(op.input_elements, plan_));
-        scatter = tensor(Collective::reduce_scatter, stored(op.input_elements, plan_));
+        reduce = tensor(Collective::reduce_scatter, stored(op.input_elements, plan_));
+        reduce_label = "reduce-scatter gradient " + op.name;
       }
-      add(op.name + " input gradient", op.backward_input, regather);
-      add(op.name + " weight gradient", weight, scatter);
-      return;
-    }
-    std::optional<Communication> reduce;
-    if (plan_.tensor > 1 && op.gathers_input)
+    } else if (plan_.tensor > 1 && op.gathers_input) {
       reduce = tensor(Collective::all_reduce, stored(op.input_elements, plan_));
-    add(op.name + " input gradient", op.backward_input);
-    add(op.name + " weight gradient", weight, reduce);
+      reduce_label = "all-reduce gradient " + op.name;
+    }
+    add(block.backward, input_label, op.backward_input, regather);
+    add(block.backward, weight_label, weight, reduce);
+    add(block.backward_input, input_label, op.backward_input);
+    if (reduce) add(block.backward_input, reduce_label, {}, reduce);
+    if (regather) add(block.backward_weight, "all-gather input " + op.name, {}, regather);
+    add(block.backward_weight, weight_label, weight);
   }
 
   std::int64_t local_parameters(const Op& op) const {
@@ -135,6 +144,8 @@ class Cutter {
     for (const Op& op : source.ops) {
       all += saved_by(op);
       if (op.kind == OpKind::attention) attention += saved_by(op);
+      if (!op.backward_weight.empty() && op.split != TensorSplit::sequence)
+        block.kept_for_weight += stored(op.saved_elements + op.output_elements, plan_);
     }
     block.saved = all;
     if (!is_layer(source)) return;

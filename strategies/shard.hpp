@@ -38,10 +38,18 @@ struct Work {
 struct ShardedBlock {
   std::string name;
   std::vector<Work> forward;
-  std::vector<Work> backward;   ///< begins with what is recomputed
+  std::vector<Work> backward;  ///< begins with what is recomputed
+  /// The same backward in two parts, for schedules that put off weight gradients (zero bubble): the
+  /// input gradient with everything that others wait for, then the weight gradient. What one of
+  /// them hides in `backward` behind the other stands alone here.
+  std::vector<Work> backward_input;
+  std::vector<Work> backward_weight;
   std::int64_t parameters = 0;  ///< held by one tensor-parallel rank, before data-parallel sharding
   base::Bytes saved;            ///< kept from forward to backward, after recompute is accounted for
-  base::Bytes working;          ///< further bytes while the backward of this block runs
+  /// Kept from the input gradient to the weight gradient: inputs of the matrices and the gradients
+  /// of their outputs.
+  base::Bytes kept_for_weight;
+  base::Bytes working;  ///< further bytes while the backward of this block runs
 };
 
 struct ShardedGraph {
