@@ -116,22 +116,24 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                          .fold = scenario.fold,
                                          .progress = progress});
   const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
-  result.report = sim::summarise({.scenario = scenario.name,
-                                  .model = model_text(scenario.model),
-                                  .cluster_text = scenario.cluster_text,
-                                  .plan_text = strategies::describe(plan),
-                                  .fidelity = fidelity,
-                                  .graph = result.graph,
-                                  .timeline = result.timeline,
-                                  .lower_bound = bound.step,
-                                  .cluster = scenario.cluster,
-                                  .gpu_of_rank = gpu_of_rank,
-                                  .tokens = plan.global_batch * plan.sequence,
-                                  .model_flop = sharded.model_flop * micro_batches,
-                                  .hardware_flop = sharded.hardware_flop * micro_batches,
-                                  .compute_dtype = plan.precision.compute,
-                                  .measured = scenario.measured,
-                                  .diagnostics = scenario.notes});
+  const base::Flop model_flop = strategies::model_flop(scenario.model, plan) * micro_batches;
+  result.report =
+      sim::summarise({.scenario = scenario.name,
+                      .model = model_text(scenario.model),
+                      .cluster_text = scenario.cluster_text,
+                      .plan_text = strategies::describe(plan),
+                      .fidelity = fidelity,
+                      .graph = result.graph,
+                      .timeline = result.timeline,
+                      .lower_bound = bound.step,
+                      .cluster = scenario.cluster,
+                      .gpu_of_rank = gpu_of_rank,
+                      .tokens = plan.global_batch * plan.sequence,
+                      .model_flop = model_flop,
+                      .hardware_flop = model_flop + sharded.recompute_flop * micro_batches,
+                      .compute_dtype = plan.precision.compute,
+                      .measured = scenario.measured,
+                      .diagnostics = scenario.notes});
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 
@@ -50,13 +51,42 @@ class RankBreakdown {
     }
     const Seconds slowed = Seconds::from_s(span.slowed);
     sum_.slowed += slowed;
-    sum_.tensor_exposed += Seconds::from_s(span.end - span.begin) - spent - slowed;
+    divide_exposed(segment, Seconds::from_s(span.end - span.begin) - spent - slowed);
+  }
+
+  /// What a segment waited for its collectives, by their kinds: as what each is longer than the
+  /// kernels beside it when alone; where all are hidden then, as their lengths.
+  void divide_exposed(const Segment& segment, Seconds exposed) {
+    std::map<CommKind, std::array<double, 2>> weights;  // longer, length
+    std::array<double, 2> sums{};
+    for (const Piece& piece : segment.pieces) {
+      if (piece.collective < 0) continue;
+      const CollectiveUse& use = graph_.collectives[static_cast<std::size_t>(piece.collective)];
+      const double length = graph_.cost_of(use, rank_).total.time.s();
+      const std::array<double, 2> both{std::max(0.0, length - piece.compute.s()), length};
+      for (const std::size_t i : {0U, 1U}) {
+        weights[use.kind][i] += both[i];
+        sums[i] += both[i];
+      }
+    }
+    const std::size_t by = sums[0] > 0 ? 0 : 1;
+    if (sums[by] <= 0) {
+      sum_.other += exposed;
+      return;
+    }
+    for (const auto& [kind, weight] : weights) part_of(kind) += exposed * (weight[by] / sums[by]);
   }
 
   Seconds& exposed(const Task& task) {
     if (task.kind == TaskKind::send || task.kind == TaskKind::receive) return sum_.pipeline_exposed;
-    switch (graph_.collectives[task.index].kind) {
+    return part_of(graph_.collectives[task.index].kind);
+  }
+
+  Seconds& part_of(CommKind kind) {
+    switch (kind) {
       case CommKind::tensor: return sum_.tensor_exposed;
+      case CommKind::context: return sum_.context_exposed;
+      case CommKind::expert: return sum_.expert_exposed;
       case CommKind::data: return sum_.data_exposed;
       case CommKind::parameter: return sum_.parameter_exposed;
       case CommKind::pipeline: return sum_.pipeline_exposed;
@@ -138,9 +168,10 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
     const double share = static_cast<double>(alike.count) / ranks;
     for (Seconds Breakdown::*part :
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
-          &Breakdown::tensor_exposed, &Breakdown::data_exposed, &Breakdown::parameter_exposed,
-          &Breakdown::pipeline_exposed, &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host,
-          &Breakdown::slowed, &Breakdown::other})
+          &Breakdown::tensor_exposed, &Breakdown::context_exposed, &Breakdown::expert_exposed,
+          &Breakdown::data_exposed, &Breakdown::parameter_exposed, &Breakdown::pipeline_exposed,
+          &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host, &Breakdown::slowed,
+          &Breakdown::other})
       mean.*part += one.*part * share;
   }
   const double error = mean.total().s() - timeline.step.s();

@@ -312,7 +312,7 @@ class StageBuilder {
 
   void resident_memory() {
     memory_.resident(holds_.all_parameters(), holds_.shards());
-    if (plan_.data > 1 && plan_.zero >= 2) {
+    if (holds_.copies() && plan_.zero >= 2) {
       std::int64_t largest = 0;
       for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
         for (const Range& range : holds_.buckets(chunk, /*backward=*/true))

@@ -15,9 +15,7 @@ std::vector<calibrate::Duration> play_collectives(const calibrate::CollectiveBac
   std::vector<topology::GpuId> gpus(static_cast<std::size_t>(cluster.gpu_count()));
   std::iota(gpus.begin(), gpus.end(), topology::GpuId{0});
   StepGraph graph;
-  graph.grid = strategies::RankGrid(
-      {1, 1, cluster.gpu_count(), 1, 1},
-      {Axis::tensor, Axis::context, Axis::data_shard, Axis::data_replicate, Axis::pipeline});
+  graph.grid = strategies::RankGrid({1, 1, cluster.gpu_count(), 1, 1}, strategies::default_order);
   graph.program_of_rank.assign(gpus.size(), 0);
   graph.groups.push_back(group_shapes(graph.grid, Axis::data_shard, cluster, gpus));
   graph.programs.emplace_back();

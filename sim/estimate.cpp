@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <functional>
 #include <limits>
 #include <map>
@@ -80,7 +81,11 @@ struct Estimator::Impl {
   }
 
   static std::vector<int> grid_key(const Plan& plan) {
-    std::vector<int> key{plan.tensor, plan.pipeline, plan.data, plan.data_replicate};
+    const strategies::RankGrid::Views views = plan.views();
+    std::vector<int> key{plan.tensor,         plan.pipeline,       plan.data,
+                         plan.data_replicate, plan.context.degree, views.ulysses,
+                         views.expert,        views.expert_tensor, views.expert_inner,
+                         plan.expert.own_axis};
     for (const Axis axis : plan.order) key.push_back(static_cast<int>(axis));
     return key;
   }
@@ -126,10 +131,27 @@ struct Estimator::Impl {
                                   plan.micro_batch,
                                   plan.sequence,
                                   static_cast<std::int64_t>(plan.recompute),
+                                  plan.recompute_every,
                                   plan.flash_attention,
+                                  plan.fused_projections,
+                                  plan.reduce_per_linear,
+                                  plan.gather_logits,
+                                  plan.overlap.tensor,
+                                  static_cast<std::int64_t>(plan.context.attention),
+                                  plan.context.expand_kv,
+                                  static_cast<std::int64_t>(plan.expert.dispatcher),
+                                  plan.expert.nodes_per_token,
+                                  static_cast<std::int64_t>(plan.expert.dispatch),
+                                  plan.expert.backward_exchange,
+                                  static_cast<std::int64_t>(plan.expert.load),
+                                  std::bit_cast<std::int64_t>(plan.expert.load_parameter),
+                                  plan.expert.load_seed,
+                                  static_cast<std::int64_t>(p.scaling),
                                   static_cast<std::int64_t>(p.compute),
                                   static_cast<std::int64_t>(p.parameters),
                                   static_cast<std::int64_t>(p.gradients)};
+    for (const strategies::OpKind kind : plan.recompute_operators)
+      key.push_back(static_cast<std::int64_t>(kind));
     // Where tensor-parallel groups sit decides their prices.
     for (const int extent : grid_key(plan)) key.push_back(extent);
     const auto [known, fresh] = cuts.try_emplace(std::move(key));
@@ -271,7 +293,7 @@ class StageClock {
 
   std::vector<Bucket> price_buckets(int chunk, bool forward) const {
     std::vector<Bucket> buckets;
-    if (plan_.data == 1) return buckets;
+    if (!stage_.copies()) return buckets;
     for (const Range& range : stage_.buckets(chunk, !forward)) {
       Bucket& bucket = buckets.emplace_back();
       bucket.time = time_of(chunk, range, forward);

@@ -27,6 +27,17 @@ void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Byte
   cost.memory_share = passes * wire / cost.wire_time() / shape.gpu->memory_bandwidth.byte();
 }
 
+/// What the ranks of a block say to each other: experts, context ranks, or else tensor ranks.
+CommKind kind_of(strategies::AxisSet axes) {
+  using strategies::Axis;
+  for (const Axis axis :
+       {Axis::expert, Axis::expert_tensor, Axis::expert_inner, Axis::expert_outer})
+    if (axes.has(axis)) return CommKind::expert;
+  for (const Axis axis : {Axis::context, Axis::ulysses, Axis::ring})
+    if (axes.has(axis)) return CommKind::context;
+  return CommKind::tensor;
+}
+
 Phase phase_of(strategies::WorkPhase phase) {
   switch (phase) {
     case strategies::WorkPhase::forward: return Phase::forward;
@@ -77,8 +88,8 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   if (piece.compute > base::Seconds{})
     piece.spread = static_cast<float>(weighted_spread / piece.compute.s());
   segment.pieces.resize(first);
-  piece.collective =
-      static_cast<std::int32_t>(collective(work.label, CommKind::tensor, *work.communication));
+  piece.collective = static_cast<std::int32_t>(
+      collective(work.label, kind_of(work.communication->axes), *work.communication));
   segment.pieces.push_back(piece);
 }
 

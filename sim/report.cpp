@@ -58,8 +58,7 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
     }
   }
   // Communication counts by what of it was exposed; hidden communication moves nothing.
-  const Seconds exposed = breakdown.tensor_exposed + breakdown.data_exposed +
-                          breakdown.parameter_exposed + breakdown.pipeline_exposed;
+  const Seconds exposed = breakdown.exposed();
   if (wire.seconds > 0)
     for (std::size_t s = 0; s < times.size(); ++s)
       add(static_cast<int>(s), exposed.s() * wire_seconds[s] / wire.seconds,
@@ -182,6 +181,8 @@ std::string find_bottleneck(const Report& report) {
   const NamedPart parts[] = {
       {b.forward + b.backward + b.recompute, "kernels: a faster GPU or less recompute would help"},
       {b.tensor_exposed, "tensor-parallel collectives: lower tensor_parallel or faster scale-up"},
+      {b.context_exposed, "context-parallel exchanges: lower context_parallel, or gather less"},
+      {b.expert_exposed, "tokens on their way to experts: keep expert_parallel inside a node"},
       {b.data_exposed, "gradient reduction: overlap it, or more micro-batches per step"},
       {b.parameter_exposed, "parameter gathering: prefetch, larger micro-batch, or HSDP"},
       {b.pipeline_exposed, "pipeline messages on the wire: overlap them"},

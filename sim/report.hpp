@@ -20,6 +20,8 @@ struct Breakdown {
   base::Seconds backward;
   base::Seconds recompute;
   base::Seconds tensor_exposed;     ///< compute stream waits for tensor-parallel collectives
+  base::Seconds context_exposed;    ///< … for those of context parallelism
+  base::Seconds expert_exposed;     ///< … for the exchange of tokens with experts
   base::Seconds data_exposed;       ///< … for gradient reduction
   base::Seconds parameter_exposed;  ///< … for ZeRO/FSDP parameter gathers
   base::Seconds pipeline_exposed;   ///< … for a stage's message while it is on the wire
@@ -30,9 +32,12 @@ struct Breakdown {
                          ///< bandwidth
   base::Seconds other;
 
+  base::Seconds exposed() const {  ///< communication that computing waits for
+    return tensor_exposed + context_exposed + expert_exposed + data_exposed + parameter_exposed +
+           pipeline_exposed;
+  }
   base::Seconds total() const {
-    return forward + backward + recompute + tensor_exposed + data_exposed + parameter_exposed +
-           pipeline_exposed + bubble + optimizer + host + slowed + other;
+    return forward + backward + recompute + exposed() + bubble + optimizer + host + slowed + other;
   }
 };
 

@@ -252,7 +252,7 @@ class Loader {
     model_ = std::move(input->model);
     plan_ = input->plan;
     topology::ClusterSpec spec;
-    const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
+    const int ranks = plan_.ranks();
     for (int first = 0; first < ranks; first += type->gpus)
       spec.nodes.push_back({.name = fmt::format("node-{}", first / type->gpus),
                             .type = type,
@@ -306,7 +306,7 @@ class Loader {
     append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
     check_compute();
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
-    const int ranks = plan_.tensor * plan_.pipeline * plan_.data;
+    const int ranks = plan_.ranks();
     if (ranks < cluster_->gpu_count())
       problems_.push_back({origins_.at("plan"),
                            fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
@@ -360,8 +360,7 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
 }
 
 std::vector<topology::GpuId> place_ranks(const Scenario& scenario) {
-  std::vector<topology::GpuId> gpus(
-      static_cast<std::size_t>(scenario.plan.tensor * scenario.plan.pipeline * scenario.plan.data));
+  std::vector<topology::GpuId> gpus(static_cast<std::size_t>(scenario.plan.ranks()));
   std::iota(gpus.begin(), gpus.end(), topology::GpuId{0});
   return gpus;
 }

@@ -65,10 +65,10 @@ std::vector<DataCollective> Stage::reduction(int chunk, Range range) const {
   if (plan_.zero == 0 || shards() == 1)
     return {{Stream::data_comm,
              "all-reduce gradients",
-             {Collective::all_reduce, strategies::data_parallel, bytes}}};
+             {Collective::all_reduce, plan_.shard_axes() | Axis::data_replicate, bytes}}};
   std::vector<DataCollective> both{{Stream::data_comm,
                                     "reduce-scatter gradients",
-                                    {Collective::reduce_scatter, Axis::data_shard, bytes}}};
+                                    {Collective::reduce_scatter, plan_.shard_axes(), bytes}}};
   if (plan_.data_replicate > 1)
     both.push_back({Stream::replica_comm,
                     "all-reduce gradient shards",
@@ -79,7 +79,7 @@ std::vector<DataCollective> Stage::reduction(int chunk, Range range) const {
 DataCollective Stage::gathering(int chunk, Range range) const {
   return {Stream::data_comm,
           "all-gather parameters",
-          {Collective::all_gather, Axis::data_shard, parameter_bytes(parameters(chunk, range))}};
+          {Collective::all_gather, plan_.shard_axes(), parameter_bytes(parameters(chunk, range))}};
 }
 
 Bytes Stage::optimizer_traffic() const {

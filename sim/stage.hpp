@@ -48,7 +48,9 @@ class Stage {
   base::Bytes gradient_bytes(std::int64_t parameters) const;
   base::Bytes parameter_bytes(std::int64_t parameters) const;
 
-  int shards() const { return plan_.data / plan_.data_replicate; }
+  int shards() const { return plan_.data / plan_.data_replicate * plan_.context.degree; }
+  /// Whether other ranks have the same parameters.
+  bool copies() const { return shards() * plan_.data_replicate > 1; }
   bool sharded_state() const { return plan_.zero >= 1 && shards() > 1; }
   bool fully_sharded() const { return plan_.zero == 3 && shards() > 1; }
   /// ZeRO-1 and -2: parameters are gathered in shards, during the first forward or at the end.
@@ -56,9 +58,7 @@ class Stage {
   bool gathers_ahead() const { return gathers_shards() && plan_.overlap.parameter_gather; }
   /// Whether a backward's gradients are reduced: ZeRO-2 and -3 keep them in shards, so each
   /// micro-batch is reduced at once.
-  bool reduces(bool last_backward) const {
-    return plan_.data > 1 && (plan_.zero >= 2 || last_backward);
-  }
+  bool reduces(bool last_backward) const { return copies() && (plan_.zero >= 2 || last_backward); }
   /// Whether such a backward is cut, so that a bucket is reduced while the next is computed.
   bool splits_backward(bool reduces) const {
     return fully_sharded() || (reduces && plan_.overlap.gradient_reduce);

@@ -180,6 +180,8 @@ void check_messages(const StepGraph& graph) {
 std::string_view name_of(CommKind kind) {
   switch (kind) {
     case CommKind::tensor: return "tensor";
+    case CommKind::context: return "context";
+    case CommKind::expert: return "expert";
     case CommKind::data: return "data";
     case CommKind::parameter: return "parameter";
     case CommKind::pipeline: return "pipeline";

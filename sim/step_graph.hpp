@@ -32,7 +32,7 @@ inline constexpr int stream_count = 5;
 enum class Phase : std::uint8_t { forward, backward, recompute, optimizer, communication, host };
 
 /// What a collective is for; also the colour of its spans and its line in the breakdown.
-enum class CommKind : std::uint8_t { tensor, data, parameter, pipeline, other };
+enum class CommKind : std::uint8_t { tensor, context, expert, data, parameter, pipeline, other };
 std::string_view name_of(CommKind kind);
 std::string_view name_of(Phase phase);
 std::string_view name_of(Stream stream);
@@ -124,10 +124,7 @@ struct Program {
 };
 
 struct StepGraph {
-  strategies::RankGrid grid{
-      {1, 1, 1, 1, 1},
-      {strategies::Axis::tensor, strategies::Axis::context, strategies::Axis::data_shard,
-       strategies::Axis::data_replicate, strategies::Axis::pipeline}};
+  strategies::RankGrid grid{{1, 1, 1, 1, 1}, strategies::default_order};
   std::vector<Program> programs;
   std::vector<std::uint16_t> program_of_rank;
   std::vector<Segment> segments;

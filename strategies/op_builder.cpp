@@ -25,7 +25,9 @@ base::DType stored_type(base::DType compute) {
 
 OpBuilder::OpBuilder(const ModelSpec& model, const OpOptions& options)
     : model_(model), options_(options) {
-  tokens_ = options.batch * options.seq;
+  options_.expert.tensor = options.expert.tensor_or(options.tensor);
+  seq_ = ceil_div(options.seq, options.context.degree);
+  tokens_ = options.batch * seq_;
   shard_tokens_ = options.sequence_parallel ? ceil_div(tokens_, options.tensor) : tokens_;
   q_heads_ = local(model.heads);
   kv_heads_ = local(model.latent ? model.heads : model.kv_heads);
@@ -39,6 +41,48 @@ std::int64_t OpBuilder::local(std::int64_t count) const { return ceil_div(count,
 base::Kernel OpBuilder::gemm(std::int64_t m, std::int64_t n, std::int64_t k,
                              std::int64_t batch) const {
   return base::Gemm{m, n, k, batch, options_.dtype, stored_};
+}
+
+base::Kernel OpBuilder::wide_gemm(std::int64_t m, std::int64_t n, std::int64_t k) const {
+  return base::Gemm{m, n, k, 1, stored_, stored_};
+}
+
+bool OpBuilder::narrow() const {
+  return options_.dtype == base::DType::fp8 || options_.dtype == base::DType::fp4;
+}
+
+/// Of one element with its share of the scales.
+double OpBuilder::narrow_bytes() const {
+  const double value = base::bytes_of(options_.dtype);
+  switch (options_.scaling) {
+    case Scaling::delayed:
+    case Scaling::current: return value;
+    case Scaling::blockwise: return value + 4.0 / 128;
+    case Scaling::mx: return value + 1.0 / 32;
+    case Scaling::nv: return value + 1.0 / 16;
+  }
+  return value;
+}
+
+/// Reads the tensor and writes it twice, by rows and by columns, for the two matrix products that
+/// it enters; scaling by its own maximum reads it once more before.
+base::Kernel OpBuilder::cast(std::int64_t elements) const {
+  const bool reads_twice = options_.scaling == Scaling::current || options_.scaling == Scaling::nv;
+  const double bytes = static_cast<double>(elements) *
+                       (static_cast<double>(element_) * (reads_twice ? 2 : 1) + 2 * narrow_bytes());
+  return base::MemoryBound{base::Bytes::from_double(bytes), reads_twice ? 2 : 1};
+}
+
+/// Casts in front of the matrix products of an operator, whose input is then kept as it was cast.
+void OpBuilder::quantise(std::int64_t inputs, std::int64_t outputs, Op& op) const {
+  if (!narrow()) return;
+  op.forward.insert(op.forward.begin(), cast(inputs));
+  op.backward_input.insert(op.backward_input.begin(), cast(outputs));
+  const auto kept =
+      static_cast<std::int64_t>(static_cast<double>(op.saved_elements) * narrow_bytes());
+  op.saved_bytes += kept;
+  op.saved_input_bytes = kept;
+  op.saved_elements = 0;
 }
 
 base::Kernel OpBuilder::memory(std::int64_t elements, std::int64_t bytes, int kernels) const {
@@ -56,14 +100,23 @@ Op OpBuilder::linear(Linear shape) const {
   op.kind = shape.kind;
   op.name = std::move(shape.name);
   op.split = shape.split;
-  op.forward = {gemm(m, n, k)};
-  op.backward_input = {gemm(m, k, n)};
-  op.backward_weight = {gemm(k, n, m)};
+  if (shape.narrow) {
+    op.forward = {gemm(m, n, k)};
+    op.backward_input = {gemm(m, k, n)};
+    op.backward_weight = {gemm(k, n, m)};
+  } else {
+    op.forward = {wide_gemm(m, n, k)};
+    op.backward_input = {wide_gemm(m, k, n)};
+    op.backward_weight = {wide_gemm(k, n, m)};
+  }
   // The bias is added in the epilogue; its gradient is a column sum over the output's gradient.
   if (shape.bias) op.backward_weight.push_back(memory(m * n));
   op.parameters = shape.in * shape.out + (shape.bias ? shape.out : 0);
   // A column-parallel operator keeps its shard of the input and gathers it again in backward.
-  if (shape.saves_input) op.saved_elements = divides_out ? shard_tokens_ * k : m * k;
+  const std::int64_t own_input = divides_out ? shard_tokens_ * k : m * k;
+  if (shape.saves_input) op.saved_elements = own_input;
+  op.saved_input_bytes = op.saved_elements * element_;
+  if (shape.narrow) quantise(own_input, m * n, op);
   op.input_elements = m * k;
   op.output_elements = m * n;
   op.gathers_input = divides_out;
@@ -85,6 +138,7 @@ Op OpBuilder::feature_norm(std::string name, TensorSplit split, std::int64_t row
   op.backward_weight = {memory(0, 2 * parameters * float_bytes)};  // adds the partial sums up
   op.parameters = parameters;
   op.saved_elements = elements;
+  op.saved_input_bytes = elements * element_;
   const int statistics = model_.norm == Norm::rms ? 1 : 2;  // 1/sigma, and the mean
   op.saved_bytes = rows * groups * statistics * float_bytes;
   op.input_elements = op.output_elements = elements;
@@ -152,7 +206,8 @@ void OpBuilder::head(std::vector<Op>& ops) const {
                   .split = TensorSplit::vocabulary,
                   .in = model_.hidden,
                   .out = model_.vocab,
-                  .bias = model_.head_bias});
+                  .bias = model_.head_bias,
+                  .narrow = false});
   if (model_.tied_embeddings) op.parameters -= model_.vocab * model_.hidden;
   ops.push_back(std::move(op));
   ops.push_back(loss());
@@ -161,8 +216,10 @@ void OpBuilder::head(std::vector<Op>& ops) const {
 /// Vocabulary-parallel cross-entropy in fp32, after Megatron's fused one. Forward: cast (read,
 /// write), maximum (read), subtract and exponentiate (read, write), sum (read), normalise (read,
 /// write). Backward: scale the softmax (read, write), cast (read, write). The softmax is kept.
+/// Where logits are gathered, every tensor rank does so with the whole vocabulary.
 Op OpBuilder::loss() const {
-  const std::int64_t logits = tokens_ * local(model_.vocab);
+  const std::int64_t logits =
+      tokens_ * (options_.gather_logits ? model_.vocab : local(model_.vocab));
   Op op;
   op.kind = OpKind::loss;
   op.name = "loss";
@@ -185,6 +242,7 @@ Op OpBuilder::activation(OpKind kind, std::string name, std::int64_t rows,
   op.forward = {memory(rows * (inputs + width))};
   op.backward_input = {memory(rows * (2 * inputs + width))};
   op.saved_elements = rows * inputs;
+  op.saved_input_bytes = op.saved_elements * element_;
   op.input_elements = rows * inputs;
   op.output_elements = rows * width;
   return op;
@@ -192,14 +250,23 @@ Op OpBuilder::activation(OpKind kind, std::string name, std::int64_t rows,
 
 void OpBuilder::dense_mlp(std::vector<Op>& ops, const std::string& prefix, std::int64_t width,
                           bool bias, bool saves_input) const {
-  ops.push_back(linear({.kind = OpKind::mlp_up,
-                        .name = prefix + "up",
-                        .split = TensorSplit::column,
-                        .in = model_.hidden,
-                        .out = up_width(width),
-                        .bias = bias,
-                        .saves_input = saves_input,
-                        .out_local = up_width(local(width))}));
+  const auto up = [&](std::string name, std::int64_t out, std::int64_t out_local, bool saves) {
+    ops.push_back(linear({.kind = OpKind::mlp_up,
+                          .name = prefix + std::move(name),
+                          .split = TensorSplit::column,
+                          .in = model_.hidden,
+                          .out = out,
+                          .bias = bias,
+                          .saves_input = saves,
+                          .out_local = out_local}));
+  };
+  if (model_.gated && !options_.fused_projections) {
+    up("gate", width, local(width), saves_input);
+    up("up", width, local(width), false);
+    ops.back().gathers_input = options_.reduce_per_linear;
+  } else {
+    up("up", up_width(width), up_width(local(width)), saves_input);
+  }
   ops.push_back(activation(OpKind::activation, prefix + "activation", tokens_, local(width)));
   ops.push_back(linear({.kind = OpKind::mlp_down,
                         .name = prefix + "down",
@@ -211,115 +278,6 @@ void OpBuilder::dense_mlp(std::vector<Op>& ops, const std::string& prefix, std::
 
 void OpBuilder::mlp(std::vector<Op>& ops, bool saves_input) const {
   dense_mlp(ops, "mlp_", model_.ffn, model_.mlp_bias, saves_input);
-}
-
-Op OpBuilder::router() const {
-  const std::int64_t experts = model_.mixture->experts;
-  const std::int64_t scores = shard_tokens_ * experts;
-  const std::int64_t h = model_.hidden;
-  Op op;
-  op.kind = OpKind::router;
-  op.name = "router";
-  op.split = TensorSplit::sequence;
-  const auto fp32 = base::DType::fp32;
-  // Scores in fp32; softmax, top-k and the counts of tokens pass over them three times.
-  op.forward = {base::Gemm{shard_tokens_, experts, h, 1, fp32, fp32},
-                memory(0, 5 * scores * float_bytes, 3)};
-  op.backward_input = {base::Gemm{shard_tokens_, h, experts, 1, fp32, fp32},
-                       memory(0, 3 * scores * float_bytes)};
-  op.backward_weight = {base::Gemm{h, experts, shard_tokens_, 1, fp32, fp32}};
-  op.parameters = experts * (h + (model_.mixture->router_bias ? 1 : 0));
-  op.saved_elements = shard_tokens_ * h;  // also what dispatch and the shared experts read
-  op.saved_bytes = scores * float_bytes;
-  op.input_elements = shard_tokens_ * h;
-  op.output_elements = scores;
-  return op;
-}
-
-/// Copies each token's row once for every expert that it goes to, in the order of experts.
-Op OpBuilder::dispatch(const ExpertShape& shape) const {
-  const std::int64_t rows = shape.experts * shape.rows_each;
-  const std::int64_t h = model_.hidden;
-  Op op;
-  op.kind = OpKind::dispatch;
-  op.name = "dispatch";
-  op.split = TensorSplit::replicated;
-  op.forward = {memory((tokens_ + rows) * h)};
-  op.backward_input = {memory((tokens_ + rows) * h)};
-  op.saved_bytes = rows * index_bytes;
-  op.input_elements = tokens_ * h;
-  op.output_elements = rows * h;
-  op.gathers_input = true;
-  return op;
-}
-
-/// Weights the experts' rows and adds them up per token; the products stay partial sums.
-Op OpBuilder::combine(const ExpertShape& shape) const {
-  const std::int64_t rows = shape.experts * shape.rows_each;
-  const std::int64_t h = model_.hidden;
-  Op op;
-  op.kind = OpKind::combine;
-  op.name = "combine";
-  op.split = TensorSplit::heads;
-  op.forward = {memory((rows + tokens_) * h)};
-  op.backward_input = {memory((2 * rows + tokens_) * h)};  // the weights' gradient reads the rows
-  op.saved_elements = rows * h;
-  op.input_elements = rows * h;
-  op.output_elements = tokens_ * h;
-  op.reduces_output = true;
-  return op;
-}
-
-/// One grouped GEMM over all experts, each with its equal share of the rows.
-Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
-  const bool up = kind == OpKind::expert_up;
-  const Mixture& mixture = *model_.mixture;
-  const std::int64_t h = model_.hidden;
-  const std::int64_t m = shape.rows_each;
-  const std::int64_t n = up ? up_width(shape.ffn_local) : h;
-  const std::int64_t k = up ? h : shape.ffn_local;
-  const std::int64_t out = up ? up_width(mixture.expert_ffn) : h;
-  const std::int64_t in = up ? h : mixture.expert_ffn;
-  Op op;
-  op.kind = kind;
-  op.name = std::string(name_of(kind));
-  op.split = up ? TensorSplit::column : TensorSplit::row;
-  op.forward = {gemm(m, n, k, shape.experts)};
-  op.backward_input = {gemm(m, k, n, shape.experts)};
-  op.backward_weight = {gemm(k, n, m, shape.experts)};
-  if (mixture.expert_bias) op.backward_weight.push_back(memory(shape.experts * m * n));
-  op.parameters = shape.experts * (in * out + (mixture.expert_bias ? out : 0));
-  op.expert = true;
-  op.saved_elements = shape.experts * m * k;
-  op.input_elements = shape.experts * m * k;
-  op.output_elements = shape.experts * m * n;
-  return op;
-}
-
-void OpBuilder::mixture(std::vector<Op>& ops) const {
-  const Mixture& mixture = *model_.mixture;
-  const double room = mixture.capacity_factor > 0 ? mixture.capacity_factor : 1.0;
-  const auto rows =
-      static_cast<std::int64_t>(static_cast<double>(tokens_ * mixture.experts_per_token) * room);
-  ExpertShape shape;
-  shape.experts = mixture.experts;
-  shape.rows_each = std::max<std::int64_t>(1, ceil_div(rows, mixture.experts));
-  shape.ffn_local = local(mixture.expert_ffn);
-  ops.push_back(router());
-  ops.push_back(dispatch(shape));
-  if (mixture.shared_ffn > 0) {
-    const std::size_t first = ops.size();
-    dense_mlp(ops, "shared_", mixture.shared_ffn, false, false);
-    // The tokens are gathered once, by dispatch, and the sum is reduced once, after combine.
-    for (std::size_t i = first; i < ops.size(); ++i)
-      ops[i].gathers_input = ops[i].reduces_output = false;
-    if (mixture.shared_gate) ops[first].parameters += model_.hidden;
-  }
-  ops.push_back(expert_linear(OpKind::expert_up, shape));
-  ops.push_back(activation(OpKind::expert_activation, "expert_activation",
-                           shape.experts * shape.rows_each, shape.ffn_local));
-  ops.push_back(expert_linear(OpKind::expert_down, shape));
-  ops.push_back(combine(shape));
 }
 
 }  // namespace strategies

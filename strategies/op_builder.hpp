@@ -41,12 +41,18 @@ class OpBuilder {
     bool bias = false;
     bool saves_input = true;
     std::int64_t out_local = 0;
+    bool narrow = true;  ///< fp8 and fp4 where the plan has them; the head keeps 16 bits
   };
-  /// The rows that pass through the experts of a layer, and the width of one.
+  /// What passes through the experts that this rank has, and the width of one.
   struct ExpertShape {
-    std::int64_t experts = 0;
+    std::int64_t tokens = 0;     ///< of this rank, that go to experts
+    std::int64_t sent_rows = 0;  ///< copies of them, one for each expert that they go to
+    std::int64_t experts = 0;    ///< on this rank
     std::int64_t rows_each = 0;
     std::int64_t ffn_local = 0;
+    bool joined = false;  ///< gathers tokens of the tensor ranks, and sums over them afterwards
+    double load = 1;      ///< rows of the busiest rank over the mean
+    std::int64_t rows() const { return experts * rows_each; }
   };
 
   Op linear(Linear shape) const;
@@ -60,12 +66,24 @@ class OpBuilder {
   Op dispatch(const ExpertShape& shape) const;
   Op combine(const ExpertShape& shape) const;
   Op loss() const;
+  ExpertShape expert_shape() const;
+  void exchange_dispatched(const ExpertShape& shape, Op& dispatch) const;
+  void exchange_combined(const ExpertShape& shape, Op& combine) const;
+  void shared_experts(std::vector<Op>& ops, bool joined) const;
+  void exchange_heads(std::string name, std::int64_t elements, std::vector<Op>& ops) const;
+  void exchange_keys(std::vector<Op>& ops) const;
+  void split_attention(const base::Attention& whole, Op& op) const;
   void projections(std::vector<Op>& ops) const;
   void latent_projections(std::vector<Op>& ops) const;
   void dense_mlp(std::vector<Op>& ops, const std::string& prefix, std::int64_t width, bool bias,
                  bool saves_input) const;
 
   base::Kernel gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch = 1) const;
+  base::Kernel wide_gemm(std::int64_t m, std::int64_t n, std::int64_t k) const;
+  bool narrow() const;
+  double narrow_bytes() const;
+  base::Kernel cast(std::int64_t elements) const;
+  void quantise(std::int64_t inputs, std::int64_t outputs, Op& op) const;
   /// Traffic of `elements` activations and `bytes` of whatever else, in `kernels` launches.
   base::Kernel memory(std::int64_t elements, std::int64_t bytes = 0, int kernels = 1) const;
   std::int64_t local(std::int64_t count) const;
@@ -73,7 +91,8 @@ class OpBuilder {
 
   const ModelSpec& model_;
   OpOptions options_;
-  std::int64_t tokens_ = 0;        ///< of the micro-batch
+  std::int64_t seq_ = 0;           ///< tokens of a sequence that this context rank has
+  std::int64_t tokens_ = 0;        ///< of the micro-batch, of this context rank
   std::int64_t shard_tokens_ = 0;  ///< of this rank in `sequence` operators
   std::int64_t q_heads_ = 0;       ///< of this rank
   std::int64_t kv_heads_ = 0;      ///< of this rank: at least one, replicated if need be

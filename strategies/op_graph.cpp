@@ -12,16 +12,6 @@ namespace strategies {
 
 namespace {
 
-constexpr std::array<std::string_view, 18> kind_names{"embedding",      "norm",
-                                                      "qkv_projection", "rotary",
-                                                      "attention",      "output_projection",
-                                                      "residual",       "mlp_up",
-                                                      "activation",     "mlp_down",
-                                                      "router",         "dispatch",
-                                                      "expert_up",      "expert_activation",
-                                                      "expert_down",    "combine",
-                                                      "head",           "loss"};
-
 std::string block_name(LayerKind kind) {
   std::string name = kind.mixture ? "moe_layer" : "layer";
   if (kind.window > 0) name += fmt::format("_window_{}", kind.window);
@@ -63,7 +53,9 @@ Block layer_block(const OpBuilder& build, LayerKind kind) {
 
 }  // namespace
 
-std::string_view name_of(OpKind kind) { return kind_names[static_cast<std::size_t>(kind)]; }
+std::string_view name_of(OpKind kind) {
+  return op_kind_names[static_cast<std::size_t>(kind)].first;
+}
 
 bool countable(const ModelSpec& model, const OpOptions& options) {
   const auto wide = [](std::int64_t count) { return static_cast<double>(count); };

@@ -1,11 +1,18 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/collective.hpp"
 #include "base/kernel.hpp"
+#include "strategies/context_parallel.hpp"
+#include "strategies/expert_parallel.hpp"
 #include "strategies/model.hpp"
+#include "strategies/rank_grid.hpp"
 
 /// The operators of one micro-batch of a model, unsharded: what is computed, with which shapes,
 /// forward and backward.
@@ -30,7 +37,30 @@ enum class OpKind {
   combine,
   head,
   loss,
+  exchange,  ///< tokens for heads, or keys and values, between context ranks
 };
+
+inline constexpr std::array<std::pair<std::string_view, OpKind>, 19> op_kind_names{{
+    {"embedding", OpKind::embedding},
+    {"norm", OpKind::norm},
+    {"qkv_projection", OpKind::qkv_projection},
+    {"rotary", OpKind::rotary},
+    {"attention", OpKind::attention},
+    {"output_projection", OpKind::output_projection},
+    {"residual", OpKind::residual},
+    {"mlp_up", OpKind::mlp_up},
+    {"activation", OpKind::activation},
+    {"mlp_down", OpKind::mlp_down},
+    {"router", OpKind::router},
+    {"dispatch", OpKind::dispatch},
+    {"expert_up", OpKind::expert_up},
+    {"expert_activation", OpKind::expert_activation},
+    {"expert_down", OpKind::expert_down},
+    {"combine", OpKind::combine},
+    {"head", OpKind::head},
+    {"loss", OpKind::loss},
+    {"exchange", OpKind::exchange},
+}};
 
 std::string_view name_of(OpKind kind);
 
@@ -42,6 +72,22 @@ enum class TensorSplit {
   sequence,    ///< tokens divided when sequence parallel, else replicated; weights replicated
   vocabulary,  ///< embedding and head: vocabulary rows divided
   replicated,  ///< all tokens, all features, on every rank
+};
+
+/// What an operator says to other ranks after its forward kernels. In backward the opposite comes
+/// before its kernels: all-to-all for all-to-all, reduce-scatter for all-gather and the reverse.
+struct Exchange {
+  std::string name;
+  base::Collective op = base::Collective::all_to_all;
+  AxisSet axes;
+  std::int64_t bytes = 0;           ///< nccl-tests convention
+  std::int64_t backward_bytes = 0;  ///< 0: nothing goes back
+};
+
+/// A step of ring attention, while the block of the next step travels.
+struct RingStep {
+  std::vector<base::Kernel> forward;
+  std::vector<base::Kernel> backward;
 };
 
 /// One operator. Backward kernels are split: gradient of the input, gradient of the weight.
@@ -57,11 +103,15 @@ struct Op {
   std::vector<base::Kernel> forward;
   std::vector<base::Kernel> backward_input;
   std::vector<base::Kernel> backward_weight;
-  std::int64_t parameters = 0;      ///< unsharded
-  bool expert = false;              ///< parameters belong to routed experts
-  std::int64_t saved_elements = 0;  ///< activation elements kept for backward, compute dtype
-  std::int64_t saved_bytes = 0;     ///< further bytes kept in any dtype (masks, statistics)
-  std::int64_t input_elements = 0;  ///< as the kernels see it: after the gather, if any
+  std::vector<Exchange> exchanges;     ///< in the order of forward
+  std::vector<RingStep> ring;          ///< instead of forward and backward_input
+  std::int64_t ring_bytes = 0;         ///< keys and values that go to the next rank of the ring
+  std::int64_t parameters = 0;         ///< unsharded
+  bool expert = false;                 ///< parameters belong to routed experts
+  std::int64_t saved_elements = 0;     ///< activation elements kept for backward, compute dtype
+  std::int64_t saved_bytes = 0;        ///< further bytes kept in any dtype (masks, statistics)
+  std::int64_t saved_input_bytes = 0;  ///< of both, what is the output of the operators before
+  std::int64_t input_elements = 0;     ///< as the kernels see it: after the gather, if any
   std::int64_t output_elements = 0;
   bool gathers_input = false;   ///< needs all tokens of an input that `sequence` ops divide
   bool reduces_output = false;  ///< its output is a partial sum over the tensor ranks
@@ -85,6 +135,16 @@ struct OpGraph {
   std::int64_t seq = 0;
 };
 
+/// How narrow formats (fp8, fp4) are scaled, and so what a cast costs and how many bytes scales
+/// take.
+enum class Scaling {
+  delayed,    ///< one scale a tensor, from the maxima of earlier steps
+  current,    ///< one scale a tensor, from a pass over it before the cast
+  blockwise,  ///< fp32 scale for 128 elements (weights: 128 x 128; DeepSeek-V3)
+  mx,         ///< 8-bit scale for 32 elements (OCP Microscaling 1.0), in both directions
+  nv,         ///< 8-bit scale for 16 elements and one for the tensor (NVFP4)
+};
+
 struct OpOptions {
   std::int64_t batch = 1;
   std::int64_t seq = 1;
@@ -92,6 +152,15 @@ struct OpOptions {
   bool flash_attention = true;
   int tensor = 1;  ///< degree: shapes of divided operators are those of one rank
   bool sequence_parallel = false;
+  /// Queries, keys and values in one matrix, gate and up in one.
+  bool fused_projections = true;
+  /// Backward, every matrix that reads a tensor sums the gradient of it over the tensor ranks,
+  /// instead of all of them together.
+  bool reduce_per_linear = false;
+  bool gather_logits = false;  ///< each tensor rank computes the loss of the whole vocabulary
+  Scaling scaling = Scaling::delayed;
+  ContextParallel context;
+  ExpertParallel expert;  ///< `tensor` filled in
 };
 
 /// Whether all counts of the operators stay below 2^60.

@@ -23,14 +23,72 @@ constexpr std::array<std::pair<std::string_view, ScheduleKind>, 3> schedule_name
     {"1f1b", ScheduleKind::one_f_one_b},
     {"interleaved", ScheduleKind::interleaved},
 }};
-constexpr std::array<std::pair<std::string_view, Recompute>, 3> recompute_names{{
+constexpr std::array<std::pair<std::string_view, Recompute>, 4> recompute_names{{
     {"none", Recompute::none},
     {"selective", Recompute::selective},
     {"full", Recompute::full},
+    {"operators", Recompute::operators},
+}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> tensor_backward_names{{
+    {"merged", false},
+    {"per_linear", true},
+}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> loss_names{{
+    {"vocabulary_parallel", false},
+    {"gather_logits", true},
+}};
+constexpr std::array<std::pair<std::string_view, Scaling>, 5> scaling_names{{
+    {"delayed", Scaling::delayed},
+    {"current", Scaling::current},
+    {"blockwise", Scaling::blockwise},
+    {"mx", Scaling::mx},
+    {"nv", Scaling::nv},
 }};
 
+/// A number format of matrix products by its usual name: that of its elements, and how they are
+/// scaled.
+struct ComputeFormat {
+  base::DType type = base::DType::bf16;
+  Scaling scaling = Scaling::delayed;
+};
+constexpr std::array<std::pair<std::string_view, ComputeFormat>, 8> compute_names{{
+    {"fp32", {base::DType::fp32, Scaling::delayed}},
+    {"tf32", {base::DType::tf32, Scaling::delayed}},
+    {"fp16", {base::DType::fp16, Scaling::delayed}},
+    {"bf16", {base::DType::bf16, Scaling::delayed}},
+    {"fp8", {base::DType::fp8, Scaling::delayed}},
+    {"mxfp8", {base::DType::fp8, Scaling::mx}},
+    {"fp4", {base::DType::fp4, Scaling::nv}},
+    {"nvfp4", {base::DType::fp4, Scaling::nv}},
+}};
+
+/// `recompute_operators: [norm, activation]`.
+std::vector<OpKind> read_operators(MapReader& reader) {
+  std::vector<base::PlacedText> names;
+  reader.read("recompute_operators", names);
+  std::vector<OpKind> kinds;
+  for (const base::PlacedText& name : names) {
+    const auto known = std::find_if(op_kind_names.begin(), op_kind_names.end(),
+                                    [&](const auto& entry) { return entry.first == name.text; });
+    if (known != op_kind_names.end()) {
+      kinds.push_back(known->second);
+      continue;
+    }
+    std::vector<std::string_view> words;
+    for (const auto& [word, kind] : op_kind_names) words.push_back(word);
+    reader.error("recompute_operators", fmt::format("unknown operator '{}'", name.text),
+                 base::suggest(name.text, words));
+  }
+  return kinds;
+}
+
 void read_precision(MapReader reader, Precision& precision) {
-  reader.read_choice("compute", precision.compute, base::dtype_names);
+  ComputeFormat format{precision.compute, precision.scaling};
+  if (reader.read_choice("compute", format, compute_names)) {
+    precision.compute = format.type;
+    precision.scaling = format.scaling;
+  }
+  reader.read_choice("scaling", precision.scaling, scaling_names);
   reader.read_choice("parameters", precision.parameters, base::dtype_names);
   reader.read_choice("gradients", precision.gradients, base::dtype_names);
   reader.read_choice("master", precision.master, base::dtype_names);
@@ -67,15 +125,80 @@ class Checker {
     bool dense = false;
     for (const LayerKind& layer : model_.layers) dense = dense || !layer.mixture;
     if (dense) divides("tensor_parallel", "MLP width", model_.ffn, tp);
-    if (model_.mixture) {
-      divides("tensor_parallel", "expert width", model_.mixture->expert_ffn, tp);
+    if (model_.mixture)
       divides("tensor_parallel", "shared expert width", model_.mixture->shared_ffn, tp);
-    }
-    if (plan_.sequence_parallel) divides("tensor_parallel", "sequence", plan_.sequence, tp);
+    if (plan_.sequence_parallel)
+      divides("tensor_parallel", plan_.context.degree > 1 ? "tokens of a context rank" : "sequence",
+              plan_.sequence / plan_.context.degree, tp);
+    if (plan_.overlap.tensor && !(plan_.sequence_parallel && tp > 1))
+      error("overlap.tensor", "overlap.tensor needs sequence_parallel and tensor_parallel above 1",
+            "only gathered and scattered tokens travel in parts");
     if (plan_.sequence_parallel && tp == 1)
       problems.push_back({origins_.at("plan.sequence_parallel"),
                           "sequence_parallel changes nothing when tensor_parallel is 1", "",
                           base::Severity::warning});
+  }
+
+  void context() {
+    const ContextParallel& context = plan_.context;
+    const std::int64_t heads = model_.heads / plan_.tensor;
+    // Zig-zag placement cuts a sequence into two blocks a rank.
+    const bool blocks = context.ring() > 1 && context.attention != ContextAttention::ring;
+    divides("context_parallel", blocks ? "half of the sequence" : "sequence",
+            blocks && plan_.sequence % 2 == 0 ? plan_.sequence / 2 : plan_.sequence,
+            context.degree);
+    if (heads % context.ulysses != 0)
+      error("context_parallel",
+            fmt::format("{} attention heads of a tensor rank cannot be divided by {} ranks that "
+                        "exchange heads",
+                        heads, context.ulysses));
+    if (context.degree % context.ulysses != 0)
+      error("context.ulysses", fmt::format("context_parallel {} cannot be divided by ulysses {}",
+                                           context.degree, context.ulysses));
+    const bool windows = std::any_of(model_.layers.begin(), model_.layers.end(),
+                                     [](const LayerKind& layer) { return layer.window > 0; });
+    if (windows && context.ring() > 1)
+      error("context_parallel", "layers with sliding windows cannot be passed round or cut zig-zag",
+            "set context: {attention: ulysses}");
+  }
+
+  void experts() {
+    const ExpertParallel& expert = plan_.expert;
+    if (!model_.mixture) {
+      if (expert.degree > 1)
+        error("expert_parallel",
+              fmt::format("expert_parallel is {}, but the model has no experts", expert.degree));
+      return;
+    }
+    const int tensor = expert.tensor_or(plan_.tensor);
+    const bool own_tokens = plan_.sequence_parallel && plan_.tensor > 1;
+    divides("expert_parallel", "experts", model_.mixture->experts, expert.degree);
+    divides(expert.tensor > 0 ? "expert_tensor_parallel" : "tensor_parallel", "expert width",
+            model_.mixture->expert_ffn, tensor);
+    if (!own_tokens && tensor != 1 && tensor != plan_.tensor)
+      error("expert_tensor_parallel",
+            fmt::format("expert_tensor_parallel {} is neither 1 nor tensor_parallel {}", tensor,
+                        plan_.tensor),
+            "other degrees need sequence_parallel");
+    if (expert.own_axis && tensor != 1 && tensor != plan_.tensor)
+      error("expert_tensor_parallel",
+            "experts that are an axis of their own are divided as the rest or not at all");
+    if (!expert.own_axis && !own_tokens && plan_.tensor > 1 && expert.degree > 1 && tensor == 1)
+      error("expert_parallel",
+            "with tensor_parallel the experts can be folded over ranks only with "
+            "sequence_parallel or expert_tensor_parallel",
+            "set sequence_parallel: true, or expert: {own_axis: true}");
+    if (expert.inner() > 1 && expert.degree % expert.inner() != 0)
+      error("expert.ranks_per_node", fmt::format("expert_parallel {} cannot be divided by {} ranks "
+                                                 "of a node",
+                                                 expert.degree, expert.inner()));
+  }
+
+  void grid() {
+    if (base::has_errors(problems)) return;
+    const std::string misfit = RankGrid::misfit(plan_.extents(), plan_.order, plan_.views());
+    if (!misfit.empty())
+      error(plan_.expert.degree > 1 ? "expert_parallel" : "expert_tensor_parallel", misfit);
   }
 
   void pipeline() {
@@ -178,8 +301,20 @@ class Checker {
 
 }  // namespace
 
-RankGrid Plan::grid() const {
-  return RankGrid({tensor, 1, data / data_replicate, data_replicate, pipeline}, order);
+RankGrid::Extents Plan::extents() const {
+  return {.tensor = tensor,
+          .context = context.degree,
+          .data_shard = data / data_replicate,
+          .data_replicate = data_replicate,
+          .pipeline = pipeline,
+          .expert = expert.own_axis ? expert.degree : 1};
+}
+
+RankGrid::Views Plan::views() const {
+  return {.ulysses = context.ulysses,
+          .expert = expert.degree,
+          .expert_tensor = expert.tensor_or(tensor),
+          .expert_inner = expert.inner()};
 }
 
 Plan read_plan(MapReader& reader) {
@@ -191,6 +326,14 @@ Plan read_plan(MapReader& reader) {
   reader.read("data_replicate", plan.data_replicate, degree);
   reader.read("zero", plan.zero, {0, 3});
   reader.read("sequence_parallel", plan.sequence_parallel);
+  reader.read("fused_projections", plan.fused_projections);
+  reader.read_choice("tensor_backward", plan.reduce_per_linear, tensor_backward_names);
+  reader.read_choice("loss", plan.gather_logits, loss_names);
+  reader.read("context_parallel", plan.context.degree, degree);
+  if (auto context = reader.map("context")) read_context_parallel(*context, plan.context);
+  reader.read("expert_parallel", plan.expert.degree, degree);
+  reader.read("expert_tensor_parallel", plan.expert.tensor, degree);
+  if (auto expert = reader.map("expert")) read_expert_parallel(*expert, plan.expert);
   reader.read_choice("schedule", plan.schedule, schedule_names);
   reader.read("virtual_stages", plan.virtual_stages, degree);
   reader.read("micro_batch", plan.micro_batch, degree);
@@ -198,6 +341,14 @@ Plan read_plan(MapReader& reader) {
                  Range<std::int64_t>{1, std::numeric_limits<int>::max()});
   reader.require("sequence", plan.sequence, Range<std::int64_t>{1, 100'000'000});
   reader.read_choice("recompute", plan.recompute, recompute_names);
+  if (reader.read("recompute_every", plan.recompute_every, degree) &&
+      plan.recompute != Recompute::full)
+    reader.error("recompute_every", "every k-th layer is for recompute: full");
+  if (reader.has("recompute_operators") != (plan.recompute == Recompute::operators))
+    reader.error("recompute_operators",
+                 "'recompute: operators' and 'recompute_operators' go together",
+                 "for example recompute_operators: [norm, activation]");
+  plan.recompute_operators = read_operators(reader);
   reader.read("flash_attention", plan.flash_attention);
   reader.read("attention_kernels", plan.attention_kernels);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
@@ -208,6 +359,7 @@ Plan read_plan(MapReader& reader) {
     overlap->read("gradient_reduce", plan.overlap.gradient_reduce);
     overlap->read("parameter_gather", plan.overlap.parameter_gather);
     overlap->read("point_to_point", plan.overlap.point_to_point);
+    overlap->read("tensor", plan.overlap.tensor);
     overlap->finish();
   }
   reader.read("operator_dispatch", plan.operator_dispatch);
@@ -227,20 +379,30 @@ Plan read_plan(MapReader& reader) {
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                              const base::Origins& origins) {
   Checker checker(plan, model, origins);
-  const std::int64_t inner = static_cast<std::int64_t>(plan.tensor) * plan.pipeline;
-  if (inner > gpus) {
-    checker.error(plan.tensor > gpus ? "tensor_parallel" : "pipeline_parallel",
-                  fmt::format("tensor_parallel {} x pipeline_parallel {} = {} ranks, but the "
-                              "cluster has {} GPUs",
-                              plan.tensor, plan.pipeline, inner, gpus));
+  // Bounded step by step: each degree is below 2^20, but not their product.
+  double product = static_cast<double>(plan.tensor) * plan.pipeline * plan.context.degree;
+  std::string factors =
+      fmt::format("tensor_parallel {} x pipeline_parallel {}", plan.tensor, plan.pipeline);
+  if (plan.context.degree > 1)
+    factors += fmt::format(" x context_parallel {}", plan.context.degree);
+  if (plan.expert.own_axis) {
+    product *= plan.expert.degree;
+    factors += fmt::format(" x expert_parallel {}", plan.expert.degree);
+  }
+  if (product > gpus) {
+    checker.error(
+        plan.tensor > gpus        ? "tensor_parallel"
+        : plan.pipeline > gpus    ? "pipeline_parallel"
+        : plan.context.degree > 1 ? "context_parallel"
+                                  : "pipeline_parallel",
+        fmt::format("{} = {:.0f} ranks, but the cluster has {} GPUs", factors, product, gpus));
     return std::move(checker.problems);
   }
+  const auto inner = static_cast<std::int64_t>(product);
   if (plan.data == 0) {
     if (gpus % inner != 0)
       checker.error("tensor_parallel",
-                    fmt::format("{} GPUs cannot be divided by tensor_parallel {} x "
-                                "pipeline_parallel {}",
-                                gpus, plan.tensor, plan.pipeline),
+                    fmt::format("{} GPUs cannot be divided by {}", gpus, factors),
                     "or set data_parallel to use fewer GPUs");
     plan.data = static_cast<int>(gpus / inner);
   }
@@ -252,13 +414,15 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   const std::int64_t ranks = inner * plan.data;
   if (ranks > gpus)
     checker.error("data_parallel",
-                  fmt::format("tensor_parallel {} x pipeline_parallel {} x data_parallel {} = {} "
-                              "ranks, but the cluster has {} GPUs",
-                              plan.tensor, plan.pipeline, plan.data, ranks, gpus));
+                  fmt::format("{} x data_parallel {} = {} ranks, but the cluster has {} GPUs",
+                              factors, plan.data, ranks, gpus));
   checker.tensor();
+  checker.context();
+  checker.experts();
   checker.pipeline();
   checker.data();
   checker.batch();
+  checker.grid();
   checker.size();
   checker.memory();
   return std::move(checker.problems);
@@ -285,6 +449,17 @@ std::string describe(const Plan& plan) {
       fmt::format("tp {}{}, pp {}", plan.tensor,
                   plan.sequence_parallel && plan.tensor > 1 ? " + sp" : "", plan.pipeline);
   if (plan.virtual_stages > 1) text += fmt::format(" x {} virtual", plan.virtual_stages);
+  if (plan.context.degree > 1) {
+    text += fmt::format(", cp {}", plan.context.degree);
+    if (plan.context.ring() > 1 && plan.context.ulysses > 1)
+      text += fmt::format(" ({} x ulysses {})", plan.context.ring(), plan.context.ulysses);
+    for (const auto& [name, kind] : context_attention_names)
+      if (kind == plan.context.attention) text += fmt::format(" {}", name);
+  }
+  if (plan.expert.degree > 1) {
+    text += fmt::format(", ep {}", plan.expert.degree);
+    if (plan.expert.tensor > 0) text += fmt::format(" x etp {}", plan.expert.tensor);
+  }
   text += fmt::format(", dp {}", plan.data);
   if (plan.data > 1)
     text += plan.zero == 0   ? " (DDP)"
@@ -298,7 +473,9 @@ std::string describe(const Plan& plan) {
   text += fmt::format(", {} micro-batch{} of {}", plan.micro_batches(),
                       plan.micro_batches() == 1 ? "" : "es", plan.micro_batch);
   if (plan.recompute != Recompute::none)
-    text += plan.recompute == Recompute::full ? ", full recompute" : ", selective recompute";
+    for (const auto& [name, kind] : recompute_names)
+      if (kind == plan.recompute) text += fmt::format(", {} recompute", name);
+  if (plan.recompute_every > 1) text += fmt::format(" of every {}. layer", plan.recompute_every);
   return text;
 }
 

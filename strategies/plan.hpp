@@ -8,17 +8,26 @@
 #include "base/dtype.hpp"
 #include "base/map_reader.hpp"
 #include "base/units.hpp"
+#include "strategies/context_parallel.hpp"
+#include "strategies/expert_parallel.hpp"
 #include "strategies/model.hpp"
+#include "strategies/op_graph.hpp"
 #include "strategies/rank_grid.hpp"
 
 namespace strategies {
 
-enum class Recompute { none, selective, full };
+enum class Recompute {
+  none,
+  selective,  ///< the attention scores (arXiv 2205.05198)
+  full,       ///< whole layers
+  operators,  ///< those that the plan lists
+};
 enum class ScheduleKind { gpipe, one_f_one_b, interleaved };
 
 /// Number formats. Defaults are mixed precision with fp32 master weights and Adam moments.
 struct Precision {
   base::DType compute = base::DType::bf16;     ///< GEMM inputs
+  Scaling scaling = Scaling::delayed;          ///< of fp8 and fp4
   base::DType parameters = base::DType::bf16;  ///< weights used in forward and backward
   base::DType gradients = base::DType::fp32;   ///< accumulation and reduction
   base::DType master = base::DType::fp32;      ///< optimizer's copy of the weights
@@ -31,6 +40,8 @@ struct Overlap {
       true;                     ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
   bool point_to_point = false;  ///< computing goes on while a stage's message is sent; default true
                                 ///< with the interleaved schedule, as in Megatron
+  bool tensor = false;  ///< matrices computed in parts while the other ranks' parts travel (async
+                        ///< tensor parallel); with sequence parallel only
 };
 
 /// How the step is cut over ranks.
@@ -41,12 +52,19 @@ struct Plan {
   int data_replicate = 1;  ///< HSDP: replicas of a sharded group; divides `data`
   int zero = 0;            ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
   bool sequence_parallel = false;
+  bool fused_projections = true;   ///< queries, keys and values one matrix, gate and up one
+  bool reduce_per_linear = false;  ///< backward: an all-reduce for every column-parallel matrix
+  bool gather_logits = false;      ///< the loss is computed from all of the vocabulary everywhere
+  ContextParallel context;
+  ExpertParallel expert;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
   int virtual_stages = 1;         ///< model chunks per pipeline rank (interleaved)
   int micro_batch = 1;            ///< sequences
   std::int64_t global_batch = 1;  ///< sequences per optimizer step
   std::int64_t sequence = 0;      ///< tokens per sequence
   Recompute recompute = Recompute::none;
+  int recompute_every = 1;                  ///< full: of so many layers, the first
+  std::vector<OpKind> recompute_operators;  ///< operators
   bool flash_attention = true;
   /// Which attention kernels run, by the name of a curve or library in the hardware folder, for
   /// example "flash-attention-2"; empty: the architecture's usual ones.
@@ -58,8 +76,7 @@ struct Plan {
   /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
   /// CUDA graphs.
   base::Seconds operator_dispatch = base::Seconds::from_us(80);
-  std::array<Axis, axis_count> order{Axis::tensor, Axis::context, Axis::data_shard,
-                                     Axis::data_replicate, Axis::pipeline};
+  AxisOrder order = default_order;
 
   bool account_for_embedding = false;  ///< the embedding counts as a layer when stages are cut
   bool account_for_loss = false;       ///< so does the head with the loss
@@ -67,7 +84,17 @@ struct Plan {
   int micro_batches() const {  ///< per data-parallel rank
     return static_cast<int>(global_batch / data / micro_batch);
   }
-  RankGrid grid() const;
+  /// Ranks between which the states of one parameter are sharded: with ZeRO, copies of the same
+  /// parameters that see different tokens.
+  AxisSet shard_axes() const {
+    return context.degree > 1 ? Axis::data_shard | Axis::context : AxisSet(Axis::data_shard);
+  }
+  int ranks() const {  ///< of the whole job
+    return tensor * context.degree * data * pipeline * (expert.own_axis ? expert.degree : 1);
+  }
+  RankGrid::Extents extents() const;
+  RankGrid::Views views() const;
+  RankGrid grid() const { return RankGrid(extents(), order, views()); }
 };
 
 /// What one virtual stage holds: layers [first_layer, end_layer).

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace strategies {
 
@@ -19,6 +20,8 @@ Bytes stored(std::int64_t elements, const Plan& plan) {
                             std::max(base::bytes_of(plan.precision.compute), 2.0));
 }
 
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 /// Only layers are recomputed; the embedding and the head are not.
 bool is_layer(const Block& block) { return block.name != "embedding" && block.name != "head"; }
 
@@ -29,90 +32,188 @@ std::vector<Kernel> accumulating(std::vector<Kernel> kernels, DType gradients) {
   return kernels;
 }
 
+/// What of a block's forward runs again in its backward.
+struct RecomputePolicy {
+  bool all = false;
+  std::vector<OpKind> operators;
+
+  bool has(const Op& op) const {
+    return all || std::find(operators.begin(), operators.end(), op.kind) != operators.end();
+  }
+  bool none() const { return !all && operators.empty(); }
+};
+
+RecomputePolicy policy_of(const Plan& plan) {
+  switch (plan.recompute) {
+    case Recompute::none: return {};
+    case Recompute::selective: return {false, {OpKind::attention}};
+    case Recompute::full: return {true, {}};
+    case Recompute::operators: return {false, plan.recompute_operators};
+  }
+  return {};
+}
+
 class Cutter {
  public:
   Cutter(const ModelSpec& model, const Plan& plan)
-      : plan_(plan), tokens_(stored(plan.micro_batch * plan.sequence * model.hidden, plan)) {}
+      : plan_(plan),
+        tokens_(plan.micro_batch * ceil_div(plan.sequence, plan.context.degree)),
+        hidden_(stored(tokens_ * model.hidden, plan)) {}
 
-  ShardedBlock block(const Block& source) const {
+  ShardedBlock block(const Block& source, const RecomputePolicy& recompute) const {
     ShardedBlock block;
     block.name = source.name;
-    block.forward = forward(source, WorkPhase::forward, /*attention_only=*/false);
-    block.backward = block.backward_input = recomputed(source);
+    for (const Op& op : source.ops) forward(op, WorkPhase::forward, block.forward);
+    for (const Op& op : source.ops)
+      if (recompute.has(op)) forward(op, WorkPhase::recompute, block.backward);
+    block.backward_input = block.backward;
     for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block);
-    for (const Op& op : source.ops) block.parameters += local_parameters(op);
-    account_memory(source, block);
+    for (const Op& op : source.ops)
+      (op.expert && experts_apart() ? block.expert_parameters : block.parameters) +=
+          local_parameters(op);
+    account_memory(source, recompute, block);
     return block;
   }
 
-  Bytes boundary() const { return sequence_parallel() ? ceil_div(tokens_, plan_.tensor) : tokens_; }
+  Bytes boundary() const { return sequence_parallel() ? ceil_div(hidden_, plan_.tensor) : hidden_; }
 
  private:
   bool sequence_parallel() const { return plan_.sequence_parallel && plan_.tensor > 1; }
+  /// Whether copies of an expert are other ranks than copies of the rest.
+  bool experts_apart() const { return plan_.expert.degree > 1 || expert_tensor() != plan_.tensor; }
+
+  int expert_tensor() const { return plan_.expert.tensor_or(plan_.tensor); }
 
   Communication tensor(Collective op, Bytes bytes) const { return {op, Axis::tensor, bytes}; }
+  Communication gather(std::int64_t elements) const {
+    return tensor(Collective::all_gather, stored(elements, plan_));
+  }
 
-  std::vector<Work> forward(const Block& source, WorkPhase phase, bool attention_only) const {
-    std::vector<Work> works;
-    for (const Op& op : source.ops) {
-      if (attention_only && op.kind != OpKind::attention) continue;
-      if (sequence_parallel() && op.gathers_input)
-        works.push_back({"all-gather " + op.name,
-                         phase,
-                         {},
-                         tensor(Collective::all_gather, stored(op.input_elements, plan_))});
-      if (!op.forward.empty()) works.push_back({op.name, phase, op.forward, std::nullopt});
-      if (plan_.tensor > 1 && op.reduces_output) {
-        const bool scatter = sequence_parallel();
-        works.push_back({(scatter ? "reduce-scatter " : "all-reduce ") + op.name,
-                         phase,
-                         {},
-                         tensor(scatter ? Collective::reduce_scatter : Collective::all_reduce,
-                                stored(op.output_elements, plan_))});
+  /// Matrix products cut into one for the tokens of each tensor rank, so that the part of one rank
+  /// is computed while that of another travels.
+  std::vector<Kernel> in_parts(std::vector<Kernel> kernels) const {
+    std::vector<Kernel> parts;
+    for (const Kernel& kernel : kernels) {
+      const auto* gemm = std::get_if<base::Gemm>(&kernel);
+      if (gemm == nullptr) {
+        parts.push_back(kernel);
+        continue;
       }
-      // Vocabulary-parallel cross-entropy: maximum, sum of exponentials and target logit, fp32.
-      if (plan_.tensor > 1 && op.kind == OpKind::loss)
-        for (const char* what : {"maximum", "sum", "target"})
-          works.push_back(
-              {fmt::format("all-reduce logits {}", what),
-               phase,
-               {},
-               tensor(Collective::all_reduce,
-                      Bytes::from_count(std::int64_t{4} * plan_.micro_batch * plan_.sequence))});
+      base::Gemm part = *gemm;
+      part.m = ceil_div(gemm->m, std::int64_t{plan_.tensor});
+      parts.insert(parts.end(), static_cast<std::size_t>(plan_.tensor), part);
     }
-    return works;
+    return parts;
   }
 
-  std::vector<Work> recomputed(const Block& source) const {
-    if (!is_layer(source) || plan_.recompute == Recompute::none) return {};
-    return forward(source, WorkPhase::recompute, plan_.recompute == Recompute::selective);
-  }
-
-  static void add(std::vector<Work>& works, std::string label, std::vector<Kernel> kernels,
+  static void add(std::vector<Work>& works, std::string label, WorkPhase phase,
+                  std::vector<Kernel> kernels,
                   std::optional<Communication> communication = std::nullopt) {
     if (!kernels.empty() || communication)
-      works.push_back(
-          {std::move(label), WorkPhase::backward, std::move(kernels), std::move(communication)});
+      works.push_back({std::move(label), phase, std::move(kernels), std::move(communication)});
+  }
+
+  void forward(const Op& op, WorkPhase phase, std::vector<Work>& works) const {
+    const bool gathers = sequence_parallel() && op.gathers_input;
+    const bool reduces = plan_.tensor > 1 && op.reduces_output;
+    const bool overlaps = plan_.overlap.tensor && sequence_parallel() && is_linear(op);
+    std::optional<Communication> reduction;
+    std::string reduction_label;
+    if (reduces) {
+      const bool scatter = sequence_parallel();
+      reduction_label = (scatter ? "reduce-scatter " : "all-reduce ") + op.name;
+      reduction = tensor(scatter ? Collective::reduce_scatter : Collective::all_reduce,
+                         stored(op.output_elements, plan_));
+    }
+    if (overlaps && (gathers || reduces)) {
+      add(works, op.name, phase, in_parts(op.forward),
+          gathers ? gather(op.input_elements) : *reduction);
+    } else {
+      if (gathers) add(works, "all-gather " + op.name, phase, {}, gather(op.input_elements));
+      add(works, op.name, phase, op.forward);
+      if (reduces) add(works, reduction_label, phase, {}, reduction);
+    }
+    ring(op, phase, works);
+    for (const Exchange& exchange : op.exchanges)
+      add(works, exchange.name, phase, {},
+          Communication{exchange.op, exchange.axes, Bytes::from_count(exchange.bytes)});
+    if (plan_.tensor == 1) return;
+    if (op.kind == OpKind::head && plan_.gather_logits)
+      add(works, "all-gather logits", phase, {}, gather(op.output_elements * plan_.tensor));
+    // Vocabulary-parallel cross-entropy: maximum, sum of exponentials and target logit, fp32.
+    if (op.kind == OpKind::loss && !plan_.gather_logits)
+      for (const char* what : {"maximum", "sum", "target"})
+        add(works, fmt::format("all-reduce logits {}", what), phase, {},
+            tensor(Collective::all_reduce, Bytes::from_count(std::int64_t{4} * tokens_)));
+  }
+
+  static bool is_linear(const Op& op) {
+    return op.split == TensorSplit::column || op.split == TensorSplit::row;
+  }
+
+  /// The block of the next step travels during this one.
+  void ring(const Op& op, WorkPhase phase, std::vector<Work>& works) const {
+    for (std::size_t step = 0; step < op.ring.size(); ++step) {
+      std::optional<Communication> next;
+      if (step + 1 < op.ring.size())
+        next =
+            Communication{Collective::send_receive, Axis::ring, Bytes::from_count(op.ring_bytes)};
+      add(works, fmt::format("{} step {}", op.name, step), phase, op.ring[step].forward, next);
+    }
+  }
+
+  /// Backward, the gradients of the block travel with it, and once more than it to get home.
+  void ring_backward(const Op& op, ShardedBlock& block) const {
+    for (std::size_t step = 0; step < op.ring.size(); ++step) {
+      const int parts = step + 1 < op.ring.size() ? 2 : 1;
+      add_backward(block, fmt::format("{} step {} gradient", op.name, step), op.ring[step].backward,
+                   Communication{Collective::send_receive, Axis::ring,
+                                 Bytes::from_count(parts * op.ring_bytes)});
+    }
+  }
+
+  /// In the fused backward and in its first half.
+  static void add_backward(ShardedBlock& block, const std::string& label,
+                           const std::vector<Kernel>& kernels,
+                           const std::optional<Communication>& communication = std::nullopt) {
+    add(block.backward, label, WorkPhase::backward, kernels, communication);
+    add(block.backward_input, label, WorkPhase::backward, kernels, communication);
+  }
+
+  static Collective opposite(Collective op) {
+    switch (op) {
+      case Collective::all_gather: return Collective::reduce_scatter;
+      case Collective::reduce_scatter: return Collective::all_gather;
+      default: return op;
+    }
   }
 
   void backward(const Op& op, ShardedBlock& block) const {
+    const WorkPhase phase = WorkPhase::backward;
+    for (auto exchange = op.exchanges.rbegin(); exchange != op.exchanges.rend(); ++exchange)
+      if (exchange->backward_bytes > 0)
+        add_backward(block, exchange->name + " gradient", {},
+                     Communication{opposite(exchange->op), exchange->axes,
+                                   Bytes::from_count(exchange->backward_bytes)});
+    ring_backward(op, block);
     const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_.precision.gradients);
     const std::string input_label = op.name + " input gradient";
     const std::string weight_label = op.name + " weight gradient";
     std::optional<Communication> regather;  // of the input, for the weight gradient
     std::optional<Communication> reduce;    // of the input's gradient
     std::string reduce_label;
+    std::vector<Kernel> input = op.backward_input;
     if (sequence_parallel()) {
-      if (op.reduces_output) {
-        const Communication gather =
-            tensor(Collective::all_gather, stored(op.output_elements, plan_));
-        add(block.backward, "all-gather gradient " + op.name, {}, gather);
-        add(block.backward_input, "all-gather gradient " + op.name, {}, gather);
+      const bool overlaps = plan_.overlap.tensor && is_linear(op);
+      if (op.reduces_output && overlaps) {
+        regather = gather(op.output_elements);
+        input = in_parts(std::move(input));
+      } else if (op.reduces_output) {
+        add_backward(block, "all-gather gradient " + op.name, {}, gather(op.output_elements));
       }
       if (op.gathers_input) {
         // Only a weight gradient needs the whole input once more.
-        if (!weight.empty())
-          regather = tensor(Collective::all_gather, stored(op.input_elements, plan_));
+        if (!weight.empty()) regather = gather(op.input_elements);
         reduce = tensor(Collective::reduce_scatter, stored(op.input_elements, plan_));
         reduce_label = "reduce-scatter gradient " + op.name;
       }
@@ -120,95 +221,119 @@ class Cutter {
       reduce = tensor(Collective::all_reduce, stored(op.input_elements, plan_));
       reduce_label = "all-reduce gradient " + op.name;
     }
-    add(block.backward, input_label, op.backward_input, regather);
-    add(block.backward, weight_label, weight, reduce);
-    add(block.backward_input, input_label, op.backward_input);
-    if (reduce) add(block.backward_input, reduce_label, {}, reduce);
-    if (regather) add(block.backward_weight, "all-gather input " + op.name, {}, regather);
-    add(block.backward_weight, weight_label, weight);
+    add(block.backward, input_label, phase, input, regather);
+    add(block.backward, weight_label, phase, weight, reduce);
+    const bool for_weight = regather && op.gathers_input;
+    add(block.backward_input, input_label, phase, input, for_weight ? std::nullopt : regather);
+    if (reduce) add(block.backward_input, reduce_label, phase, {}, reduce);
+    if (for_weight) add(block.backward_weight, "all-gather input " + op.name, phase, {}, regather);
+    add(block.backward_weight, weight_label, phase, weight);
   }
 
   std::int64_t local_parameters(const Op& op) const {
     const bool divided = op.split == TensorSplit::column || op.split == TensorSplit::row ||
                          op.split == TensorSplit::vocabulary;
-    return divided ? (op.parameters + plan_.tensor - 1) / plan_.tensor : op.parameters;
+    const int parts = op.expert ? plan_.expert.degree * expert_tensor()
+                      : divided ? plan_.tensor
+                                : 1;
+    return ceil_div(op.parameters, std::int64_t{parts});
   }
 
   Bytes saved_by(const Op& op) const {
     return stored(op.saved_elements, plan_) + Bytes::from_count(op.saved_bytes);
   }
 
-  void account_memory(const Block& source, ShardedBlock& block) const {
+  /// An operator that runs again gives up what only it keeps, and its output, which the operator
+  /// behind keeps as its input. The attention of `selective` gives up its scores only.
+  void account_memory(const Block& source, const RecomputePolicy& recompute,
+                      ShardedBlock& block) const {
     Bytes all;
-    Bytes attention;
-    for (const Op& op : source.ops) {
+    Bytes given_up;
+    for (std::size_t i = 0; i < source.ops.size(); ++i) {
+      const Op& op = source.ops[i];
       all += saved_by(op);
-      if (op.kind == OpKind::attention) attention += saved_by(op);
       if (!op.backward_weight.empty() && op.split != TensorSplit::sequence)
         block.kept_for_weight += stored(op.saved_elements + op.output_elements, plan_);
+      if (!recompute.has(op)) continue;
+      given_up += saved_by(op) - Bytes::from_count(op.saved_input_bytes);
+      if (plan_.recompute == Recompute::operators && i + 1 < source.ops.size())
+        given_up += Bytes::from_count(source.ops[i + 1].saved_input_bytes);
     }
-    block.saved = all;
-    if (!is_layer(source)) return;
-    if (plan_.recompute == Recompute::selective) {
-      block.saved = all - attention;
-      block.working = attention;
-    } else if (plan_.recompute == Recompute::full) {
-      block.saved = boundary();
-      block.working = all;
-    }
+    block.saved = recompute.all ? boundary() : all - given_up;
+    block.working = recompute.all ? all : given_up;
   }
 
   const Plan& plan_;
-  Bytes tokens_;  ///< hidden states of one micro-batch
+  std::int64_t tokens_;  ///< of one micro-batch, on this context rank
+  Bytes hidden_;         ///< their hidden states
 };
 
-void count_flop(const ShardedBlock& block, const Plan& plan, base::Flop& model,
-                base::Flop& hardware) {
-  const auto add = [&](const std::vector<Work>& works) {
-    for (const Work& work : works)
-      for (const Kernel& kernel : work.kernels) {
-        const base::Flop flop = flop_of(kernel) * plan.tensor;
-        hardware += flop;
-        if (work.phase == WorkPhase::recompute) continue;
-        // Model FLOPs of a backward are twice the forward; fused attention does 2.5 times, since
-        // it recomputes the scores.
-        const auto* attention = std::get_if<base::Attention>(&kernel);
-        model += attention != nullptr && attention->backward ? flop * (2.0 / 2.5) : flop;
-      }
-  };
-  add(block.forward);
-  add(block.backward);
+OpOptions options_of(const Plan& plan) {
+  return {.batch = plan.micro_batch,
+          .seq = plan.sequence,
+          .dtype = plan.precision.compute,
+          .flash_attention = plan.flash_attention,
+          .tensor = plan.tensor,
+          .sequence_parallel = plan.sequence_parallel && plan.tensor > 1,
+          .fused_projections = plan.fused_projections,
+          .reduce_per_linear = plan.reduce_per_linear,
+          .gather_logits = plan.gather_logits,
+          .scaling = plan.precision.scaling,
+          .context = plan.context,
+          .expert = plan.expert};
 }
 
 }  // namespace
 
 ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
-  const OpGraph ops =
-      build_ops(model, {.batch = plan.micro_batch,
-                        .seq = plan.sequence,
-                        .dtype = plan.precision.compute,
-                        .flash_attention = plan.flash_attention,
-                        .tensor = plan.tensor,
-                        .sequence_parallel = plan.sequence_parallel && plan.tensor > 1});
+  const OpGraph ops = build_ops(model, options_of(plan));
   const Cutter cutter(model, plan);
+  const RecomputePolicy recompute = policy_of(plan);
   ShardedGraph graph;
-  for (const Block& block : ops.blocks) graph.blocks.push_back(cutter.block(block));
+  for (const Block& block : ops.blocks)
+    graph.blocks.push_back(cutter.block(block, is_layer(block) ? recompute : RecomputePolicy{}));
   graph.layer_block = ops.layer_block;
   graph.embedding_block = ops.embedding_block;
   graph.head_block = ops.head_block;
   graph.boundary = cutter.boundary();
-  const auto count = [&](int block) {
-    count_flop(graph.blocks[static_cast<std::size_t>(block)], plan, graph.model_flop,
-               graph.hardware_flop);
-  };
-  count(graph.embedding_block);
-  for (const int block : graph.layer_block) count(block);
-  count(graph.head_block);
+  if (plan.recompute_every > 1) {
+    // Layers in between keep everything: a second block of each kind.
+    std::map<int, int> keeping;
+    for (std::size_t layer = 0; layer < graph.layer_block.size(); ++layer) {
+      if (layer % static_cast<std::size_t>(plan.recompute_every) == 0) continue;
+      const auto [known, fresh] =
+          keeping.try_emplace(graph.layer_block[layer], static_cast<int>(graph.blocks.size()));
+      if (fresh)
+        graph.blocks.push_back(
+            cutter.block(ops.blocks[static_cast<std::size_t>(known->first)], {}));
+      graph.layer_block[layer] = known->second;
+    }
+  }
+  for (const int block : graph.layer_block)
+    for (const Work& work : graph.blocks[static_cast<std::size_t>(block)].backward)
+      if (work.phase == WorkPhase::recompute)
+        for (const Kernel& kernel : work.kernels)
+          graph.recompute_flop += flop_of(kernel) * (plan.tensor * plan.context.degree);
   // The last stage of a pipeline has its own copy of a tied embedding.
   if (model.tied_embeddings && plan.pipeline > 1)
     graph.blocks[static_cast<std::size_t>(graph.head_block)].parameters +=
         (model.vocab * model.hidden + plan.tensor - 1) / plan.tensor;
   return graph;
+}
+
+base::Flop model_flop(const ModelSpec& model, const Plan& plan) {
+  ModelSpec dropless = model;  // what fills up an expert's capacity is no work of the model
+  if (dropless.mixture) dropless.mixture->capacity_factor = 0;
+  const OpGraph ops = build_ops(dropless, {.batch = plan.micro_batch, .seq = plan.sequence});
+  base::Flop sum;
+  const auto count = [&](int block) {
+    for (const Op& op : ops.blocks[static_cast<std::size_t>(block)].ops)
+      for (const Kernel& kernel : op.forward) sum += flop_of(kernel) * 3.0;
+  };
+  count(ops.embedding_block);
+  for (const int block : ops.layer_block) count(block);
+  count(ops.head_block);
+  return sum;
 }
 
 }  // namespace strategies

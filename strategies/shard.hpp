@@ -45,7 +45,9 @@ struct ShardedBlock {
   std::vector<Work> backward_input;
   std::vector<Work> backward_weight;
   std::int64_t parameters = 0;  ///< held by one tensor-parallel rank, before data-parallel sharding
-  base::Bytes saved;            ///< kept from forward to backward, after recompute is accounted for
+  /// Of experts whose copies are other ranks than those of the rest; not counted in `parameters`.
+  std::int64_t expert_parameters = 0;
+  base::Bytes saved;  ///< kept from forward to backward, after recompute is accounted for
   /// Kept from the input gradient to the weight gradient: inputs of the matrices and the gradients
   /// of their outputs.
   base::Bytes kept_for_weight;
@@ -57,9 +59,8 @@ struct ShardedGraph {
   std::vector<int> layer_block;  ///< block of each layer
   int embedding_block = 0;
   int head_block = 0;
-  base::Bytes boundary;      ///< activation between pipeline stages, one micro-batch
-  base::Flop model_flop;     ///< one micro-batch, forward and backward, all ranks of a replica
-  base::Flop hardware_flop;  ///< with what is recomputed
+  base::Bytes boundary;       ///< activation between pipeline stages, one micro-batch
+  base::Flop recompute_flop;  ///< one micro-batch, all ranks of a replica
 };
 
 /// Cuts the operators of one micro-batch. Tensor parallel after Megatron-LM (arXiv 1909.08053):
@@ -68,5 +69,9 @@ struct ShardedGraph {
 /// gradient and the reduce-scatter behind the weight gradient.
 /// \pre check_plan found no error.
 ShardedGraph shard(const ModelSpec& model, const Plan& plan);
+
+/// Of one micro-batch, forward and backward, however the model is cut: matrix products and what
+/// attention sees of the scores; the backward is twice the forward.
+base::Flop model_flop(const ModelSpec& model, const Plan& plan);
 
 }  // namespace strategies

@@ -47,6 +47,8 @@ std::string_view colour_of(sim::Phase phase) {
 std::string_view colour_of(sim::CommKind kind) {
   switch (kind) {
     case sim::CommKind::tensor: return "yellow";
+    case sim::CommKind::context: return "rail_idle";
+    case sim::CommKind::expert: return "rail_load";
     case sim::CommKind::data: return "bad";
     case sim::CommKind::parameter: return "thread_state_iowait";
     case sim::CommKind::pipeline: return "thread_state_runnable";

@@ -33,6 +33,8 @@ Json memory_json(const sim::MemoryReport& memory) {
 Json breakdown_json(const sim::Breakdown& b) {
   return {{"compute_s", (b.forward + b.backward + b.recompute).s()},
           {"exposed_tensor_s", b.tensor_exposed.s()},
+          {"exposed_context_s", b.context_exposed.s()},
+          {"exposed_expert_s", b.expert_exposed.s()},
           {"exposed_data_s", b.data_exposed.s()},
           {"exposed_parameter_s", b.parameter_exposed.s()},
           {"exposed_pipeline_s", b.pipeline_exposed.s()},

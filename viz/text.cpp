@@ -135,11 +135,13 @@ void memory(Page& page, const sim::MemoryReport& memory) {
 
 void where_time_goes(Page& page, const sim::Report& report) {
   const sim::Breakdown& b = report.breakdown;
-  const std::array<std::pair<std::string_view, base::Seconds>, 12> parts{
+  const std::array<std::pair<std::string_view, base::Seconds>, 14> parts{
       {{"forward", b.forward},
        {"backward", b.backward},
        {"recompute", b.recompute},
        {"waits: tensor parallel", b.tensor_exposed},
+       {"waits: context parallel", b.context_exposed},
+       {"waits: experts", b.expert_exposed},
        {"waits: gradients", b.data_exposed},
        {"waits: parameters", b.parameter_exposed},
        {"waits: stage messages", b.pipeline_exposed},

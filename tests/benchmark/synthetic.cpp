@@ -48,7 +48,7 @@ class Synthetic {
       : size_(size), cluster_(cluster), gpus_(in_order(size.ranks())) {
     graph_.grid = strategies::RankGrid(
         {size.tensor, 1, size.data, 1, size.pipeline},
-        {Axis::tensor, Axis::context, Axis::data_shard, Axis::data_replicate, Axis::pipeline});
+        strategies::default_order);
     graph_.labels = {"layer"};
     graph_.sources = {"synthetic"};
     for (int rank = 0; rank < size.ranks(); ++rank)

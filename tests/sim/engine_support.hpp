@@ -81,8 +81,7 @@ class StepBuilder {
   StepBuilder(int tensor, int context, int data, int pipeline, const Machine& machine) {
     graph_.grid = strategies::RankGrid(
         {tensor, context, data, 1, pipeline},
-        {strategies::Axis::tensor, strategies::Axis::context, strategies::Axis::data_shard,
-         strategies::Axis::data_replicate, strategies::Axis::pipeline});
+        strategies::default_order);
     machine_ = machine;
     graph_.labels = {"kernel"};
     graph_.sources = {"test"};

@@ -282,11 +282,54 @@ TEST_CASE("only GEMM inputs are narrower than sixteen bits") {
   const OpGraph graph =
       build_ops(shipped_model("llama-3.1-8b"), {.seq = 64, .dtype = base::DType::fp8});
   const Block& layer = layer_of(graph, 0);
-  const base::Gemm& gemm = kernel<base::Gemm>(op_named(layer, "mlp_up").forward);
+  const Op& up = op_named(layer, "mlp_up");
+  const auto& gemm = std::get<base::Gemm>(up.forward.back());
   CHECK(gemm.dtype == base::DType::fp8);
   CHECK(gemm.output == base::DType::bf16);
   CHECK(kernel<base::Attention>(op_named(layer, "attention").forward).dtype == base::DType::bf16);
   CHECK(traffic(op_named(layer, "mlp_norm").forward) == 2LL * 64 * 4096 * 2);
+}
+
+// A cast reads 2 bytes an element and writes 1 twice, by rows and by columns; scales of 4 bytes for
+// 128 elements or of 1 for 32 or 16 come on top, and a pass for the maximum of the tensor.
+TEST_CASE("casts in front of narrow matrix products, by how they are scaled") {
+  const std::int64_t elements = 64 * 4096;  // the input of mlp_up
+  const auto cast_bytes = [&](base::DType type, Scaling scaling) {
+    const OpGraph graph =
+        build_ops(shipped_model("llama-3.1-8b"), {.seq = 64, .dtype = type, .scaling = scaling});
+    return std::get<base::MemoryBound>(op_named(layer_of(graph, 0), "mlp_up").forward.front())
+        .bytes.count();
+  };
+  CHECK(cast_bytes(base::DType::fp8, Scaling::delayed) == elements * (2 + 2));
+  CHECK(cast_bytes(base::DType::fp8, Scaling::current) == elements * (2 + 2 + 2));
+  CHECK(cast_bytes(base::DType::fp8, Scaling::blockwise) == elements * (2 + 2) + elements / 16);
+  CHECK(cast_bytes(base::DType::fp8, Scaling::mx) == elements * (2 + 2) + elements / 16);
+  CHECK(cast_bytes(base::DType::fp4, Scaling::nv) == elements * (2 + 2 + 1) + elements / 8);
+}
+
+TEST_CASE("what a narrow matrix product keeps is its cast input; the head stays wide") {
+  const OpGraph graph =
+      build_ops(shipped_model("llama-3.1-8b"), {.seq = 64, .dtype = base::DType::fp8});
+  const Op& up = op_named(layer_of(graph, 0), "mlp_up");
+  CHECK((up.saved_elements == 0 && up.saved_bytes == 64 * 4096));
+  const Block& head = graph.blocks[static_cast<std::size_t>(graph.head_block)];
+  CHECK(kernel<base::Gemm>(op_named(head, "head").forward).dtype == base::DType::bf16);
+}
+
+TEST_CASE("projections apart are matrices of their own") {
+  const OpGraph graph =
+      build_ops(shipped_model("llama-3.1-8b"), {.seq = 64, .fused_projections = false});
+  const Block& layer = layer_of(graph, 0);
+  CHECK(kernel<base::Gemm>(op_named(layer, "q_projection").forward).n == 4096);
+  CHECK(kernel<base::Gemm>(op_named(layer, "k_projection").forward).n == 1024);
+  CHECK(kernel<base::Gemm>(op_named(layer, "mlp_gate").forward).n == 14336);
+  const auto parameters = [](const Block& block) {
+    std::int64_t sum = 0;
+    for (const Op& op : block.ops) sum += op.parameters;
+    return sum;
+  };
+  const OpGraph fused = build_ops(shipped_model("llama-3.1-8b"), {.seq = 64});
+  CHECK(parameters(layer) == parameters(layer_of(fused, 0)));
 }
 
 TEST_CASE("counts that would leave 64 bits are told beforehand") {

@@ -104,18 +104,45 @@ TEST_CASE("recompute keeps less and computes more") {
   CHECK(layer(full).saved < layer(selective).saved);
   CHECK(layer(selective).saved < layer(none).saved);
   CHECK(layer(none).saved == layer(selective).saved + layer(selective).working);
-  CHECK(none.model_flop == selective.model_flop);
-  CHECK(none.model_flop == full.model_flop);
-  CHECK(none.hardware_flop < selective.hardware_flop);
+  CHECK(none.recompute_flop.count() == 0);
+  CHECK(selective.recompute_flop < full.recompute_flop);
   // Full recompute is one more forward of the layers: a third of forward and backward, head aside.
-  CHECK(full.hardware_flop / none.hardware_flop > 1.2);
-  CHECK(full.hardware_flop / none.hardware_flop < 4.0 / 3.0);
+  const base::Flop model = model_flop(small_gpt(), plan);
+  const double head = 6.0 * 1024 * 32000 * 1024;  // 6 h V for each of 1,024 tokens
+  CHECK(full.recompute_flop.count() == Approx((model.count() - head) / 3));
 }
 
-TEST_CASE("model FLOPs do not depend on how the model is cut") {
-  const ShardedGraph one = shard(small_gpt(), plan_with(1, false));
-  const ShardedGraph eight = shard(small_gpt(), plan_with(8, true));
-  CHECK(eight.model_flop / one.model_flop == Approx(1.0).epsilon(1e-9));
+base::Flop forward_flop(const ShardedGraph& graph) {
+  base::Flop sum;
+  const auto add = [&](int block) {
+    for (const Work& work : graph.blocks[static_cast<std::size_t>(block)].forward)
+      for (const base::Kernel& kernel : work.kernels) sum += flop_of(kernel);
+  };
+  add(graph.embedding_block);
+  for (const int block : graph.layer_block) add(block);
+  add(graph.head_block);
+  return sum;
+}
+
+TEST_CASE("model FLOPs: six a parameter and token, and the scores of causal attention") {
+  const ModelSpec model = small_gpt();
+  const Plan plan = plan_with(1, false);
+  // 12 h^2 in the matrices of a layer, h V in the head; scores 2 x 2 h a visible pair, three times.
+  const double tokens = 2 * 512;
+  const double pairs = 2 * 512 * 513 / 2;
+  const double matrices = 4 * 12 * 1024.0 * 1024 + 1024.0 * 32000;
+  CHECK(model_flop(model, plan).count() ==
+        Approx(6 * tokens * matrices + 3 * 4 * 4 * 1024 * pairs).epsilon(1e-12));
+}
+
+TEST_CASE("however a model is cut, its ranks together do the same work") {
+  const double whole = forward_flop(shard(small_gpt(), plan_with(1, false))).count();
+  CHECK(3 * whole == Approx(model_flop(small_gpt(), plan_with(1, false)).count()).epsilon(1e-12));
+  CHECK(8 * forward_flop(shard(small_gpt(), plan_with(8, true))).count() ==
+        Approx(whole).epsilon(1e-9));
+  Plan plan = plan_with(2, true);
+  plan.context = {.degree = 4, .attention = ContextAttention::ulysses, .ulysses = 4};
+  CHECK(8 * forward_flop(shard(small_gpt(), plan)).count() == Approx(whole).epsilon(1e-9));
 }
 
 TEST_CASE("layers are cut into virtual stages as Megatron does") {

@@ -66,8 +66,7 @@ inline SampleStep sample_step() {
   sim::StepGraph& graph = step.graph;
   graph.grid = strategies::RankGrid(
       {2, 1, 1, 1, 2},
-      {strategies::Axis::tensor, strategies::Axis::context, strategies::Axis::data_shard,
-       strategies::Axis::data_replicate, strategies::Axis::pipeline});
+      strategies::default_order);
   add_segments(graph);
   const base::Bytes bytes = base::Bytes::from_mib(8);
   graph.messages = {{"activation", 1, 0, bytes, {}},
