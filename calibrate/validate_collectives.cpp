@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -12,25 +10,11 @@ namespace calibrate {
 
 namespace {
 
-double nic_gbps(const topology::NodeType& type) { return type.nic_rate.gbit() * type.nics; }
-
-// Of the types with enough of these GPUs, the one whose NICs come nearest, then the smallest, then
-// the first.
 const topology::NodeType* node_type_for(const CollectiveRow& row, int ranks_per_node,
                                         const topology::HardwareRegistry& registry) {
-  const topology::GpuSpec* gpu = registry.find_gpu(row.gpu);
-  if (gpu == nullptr) return nullptr;
-  const topology::NodeType* best = nullptr;
-  double best_distance = std::numeric_limits<double>::infinity();
-  for (const topology::NodeType& type : registry.nodes()) {
-    if (type.gpu != gpu->name || type.gpus < ranks_per_node) continue;
-    double distance = 0;
-    if (row.nic_gbps_per_node > 0) distance = std::abs(nic_gbps(type) - row.nic_gbps_per_node);
-    const bool smaller = best != nullptr && distance == best_distance && type.gpus < best->gpus;
-    if (distance < best_distance || smaller) best = &type;
-    best_distance = std::min(distance, best_distance);
-  }
-  return best;
+  std::optional<base::BytesPerSecond> network;
+  if (row.nic_gbps_per_node > 0) network = base::BytesPerSecond::from_gbit(row.nic_gbps_per_node);
+  return topology::nearest_node_type(registry, row.gpu, ranks_per_node, network);
 }
 
 std::string size_decade(double bytes) {
@@ -51,12 +35,12 @@ std::string machine(const CollectiveRow& row) {
   return name;
 }
 
-ScoredRow scored(const CollectiveRow& row, const Duration& duration) {
-  ScoredRow out;
+base::ScoredRow scored(const CollectiveRow& row, const Duration& duration) {
+  base::ScoredRow out;
   out.id = row.id;
   out.measured = row.time_us * 1e-6;
   out.predicted = duration.time.s();
-  set_interval(out, duration.spread);
+  base::set_interval(out, duration.spread);
   out.classes = {{"gpu", row.gpu},
                  {"collective", row.collective},
                  {"nodes", std::to_string(row.nodes)},
@@ -84,13 +68,13 @@ std::optional<Collective> operation_of(std::string_view name) {
   return std::nullopt;
 }
 
-base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table) {
-  base::Diagnostics problems = missing_columns(
+base::Result<std::vector<CollectiveRow>> read_collective_rows(const base::Csv& table) {
+  base::Diagnostics problems = base::missing_columns(
       table, {"id", "collective", "gpu", "n_gpus", "n_nodes", "size_bytes", "time_us"});
   if (!problems.empty()) return tl::unexpected(problems);
   std::vector<CollectiveRow> rows;
-  for (const Csv::Row& fields : table.rows) {
-    const CsvRow cells(table, fields, problems);
+  for (const base::Csv::Row& fields : table.rows) {
+    const base::CsvRow cells(table, fields, problems);
     CollectiveRow row;
     row.id = cells.text("id");
     row.source = cells.text("source");
@@ -140,15 +124,15 @@ GroupShape shape_of(const CollectiveSetting& setting, const topology::HardwareRe
   return shape;
 }
 
-Score validate_collectives(const std::vector<CollectiveRow>& rows,
-                           const topology::HardwareRegistry& registry,
-                           const CollectivePlayer& play) {
+base::Score validate_collectives(const std::vector<CollectiveRow>& rows,
+                                 const topology::HardwareRegistry& registry,
+                                 const CollectivePlayer& play) {
   struct Sweep {
     CollectiveSetting setting;
     std::vector<const CollectiveRow*> rows;
   };
   std::map<std::tuple<std::string, double, int, int>, Sweep> sweeps;
-  std::vector<UnexpressedRow> left_out;
+  std::vector<base::UnexpressedRow> left_out;
   for (const CollectiveRow& row : rows) {
     const std::optional<CollectiveSetting> setting = setting_of(row, registry);
     if (!operation_of(row.collective)) {
@@ -166,13 +150,13 @@ Score validate_collectives(const std::vector<CollectiveRow>& rows,
       sweep.rows.push_back(&row);
     }
   }
-  std::vector<ScoredRow> results;
+  std::vector<base::ScoredRow> results;
   for (const auto& [key, sweep] : sweeps) {
     const std::vector<Duration> durations = play(sweep.setting, sweep.rows);
     for (std::size_t i = 0; i < sweep.rows.size(); ++i)
       results.push_back(scored(*sweep.rows[i], durations.at(i)));
   }
-  return make_score(std::move(results), std::move(left_out));
+  return base::make_score(std::move(results), std::move(left_out));
 }
 
 }  // namespace calibrate

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/csv.hpp"
 #include "base/diagnostic.hpp"
-#include "calibrate/csv.hpp"
+#include "base/score.hpp"
 #include "calibrate/profile.hpp"
-#include "calibrate/score.hpp"
 #include "topology/hardware.hpp"
 
 namespace calibrate {
@@ -33,7 +33,7 @@ struct CollectiveRow {
 std::optional<Collective> operation_of(std::string_view name);
 
 /// Rows of a table; columns that are not there and cells that do not read are mistakes.
-base::Result<std::vector<CollectiveRow>> read_collective_rows(const Csv& table);
+base::Result<std::vector<CollectiveRow>> read_collective_rows(const base::Csv& table);
 
 /// Where the ranks of a row sit: equally many on every node.
 struct CollectiveSetting {
@@ -55,8 +55,8 @@ using CollectivePlayer = std::function<std::vector<Duration>(
     const CollectiveSetting& setting, std::span<const CollectiveRow* const> rows)>;
 
 /// Plays every row and compares.
-Score validate_collectives(const std::vector<CollectiveRow>& rows,
-                           const topology::HardwareRegistry& registry,
-                           const CollectivePlayer& play);
+base::Score validate_collectives(const std::vector<CollectiveRow>& rows,
+                                 const topology::HardwareRegistry& registry,
+                                 const CollectivePlayer& play);
 
 }  // namespace calibrate

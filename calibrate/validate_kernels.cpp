@@ -150,8 +150,8 @@ std::vector<Duration> durations_of(const KernelsOfRow& work, const Profile& prof
   return durations;
 }
 
-ScoredRow priced(const KernelRow& row, const std::vector<Duration>& durations) {
-  ScoredRow scored;
+base::ScoredRow priced(const KernelRow& row, const std::vector<Duration>& durations) {
+  base::ScoredRow scored;
   scored.id = row.id;
   scored.measured = row.time_us * 1e-6;
   double variance = 0;
@@ -161,7 +161,7 @@ ScoredRow priced(const KernelRow& row, const std::vector<Duration>& durations) {
     variance += std::pow(duration.time.s() * duration.spread, 2);
     weakest = std::max(weakest, duration.evidence);
   }
-  set_interval(scored, std::sqrt(variance) / scored.predicted);
+  base::set_interval(scored, std::sqrt(variance) / scored.predicted);
   scored.classes = {{"gpu", row.gpu},
                     {"op", op_class(row)},
                     {"precision", row.dtype},
@@ -217,14 +217,14 @@ class Profiles {
 
 }  // namespace
 
-base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table) {
-  base::Diagnostics problems =
-      missing_columns(table, {"id", "library", "gpu", "op", "dtype", "m", "n", "k", "batch",
-                              "seq_len", "q_heads", "kv_heads", "head_dim", "causal", "time_us"});
+base::Result<std::vector<KernelRow>> read_kernel_rows(const base::Csv& table) {
+  base::Diagnostics problems = base::missing_columns(
+      table, {"id", "library", "gpu", "op", "dtype", "m", "n", "k", "batch", "seq_len", "q_heads",
+              "kv_heads", "head_dim", "causal", "time_us"});
   if (!problems.empty()) return tl::unexpected(problems);
   std::vector<KernelRow> rows;
-  for (const Csv::Row& fields : table.rows) {
-    const CsvRow cells(table, fields, problems);
+  for (const base::Csv::Row& fields : table.rows) {
+    const base::CsvRow cells(table, fields, problems);
     KernelRow row;
     for (const auto& [column, field] : {std::pair{"id", &row.id},
                                         {"source", &row.source},
@@ -269,12 +269,12 @@ KernelsOfRow kernels_of(const KernelRow& row) {
   return unexpressed(fmt::format("no kernel stands for '{}'", op_class(row)));
 }
 
-base::Result<Score> validate_kernels(const std::vector<KernelRow>& rows,
-                                     const topology::HardwareRegistry& registry,
-                                     const std::string& hardware_folder) {
+base::Result<base::Score> validate_kernels(const std::vector<KernelRow>& rows,
+                                           const topology::HardwareRegistry& registry,
+                                           const std::string& hardware_folder) {
   Profiles profiles(registry, hardware_folder);
-  std::vector<ScoredRow> scored;
-  std::vector<UnexpressedRow> left_out;
+  std::vector<base::ScoredRow> scored;
+  std::vector<base::UnexpressedRow> left_out;
   for (const KernelRow& row : rows) {
     KernelsOfRow work = kernels_of(row);
     const topology::GpuSpec* gpu = profiles.gpu(row.gpu);
@@ -299,7 +299,7 @@ base::Result<Score> validate_kernels(const std::vector<KernelRow>& rows,
     }
     left_out.push_back({row.id, std::move(work.unexpressed)});
   }
-  return make_score(std::move(scored), std::move(left_out));
+  return base::make_score(std::move(scored), std::move(left_out));
 }
 
 }  // namespace calibrate

@@ -4,10 +4,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/csv.hpp"
 #include "base/diagnostic.hpp"
 #include "base/kernel.hpp"
-#include "calibrate/csv.hpp"
-#include "calibrate/score.hpp"
+#include "base/score.hpp"
 #include "calibrate/transformer_layer.hpp"
 #include "topology/hardware.hpp"
 
@@ -30,7 +30,7 @@ struct KernelRow {
 };
 
 /// Rows of a table; columns that are not there and cells that do not read are mistakes.
-base::Result<std::vector<KernelRow>> read_kernel_rows(const Csv& table);
+base::Result<std::vector<KernelRow>> read_kernel_rows(const base::Csv& table);
 
 /// The kernels that a row measures together: one, or more where the library's call does more than
 /// its name says. Otherwise the reason why it cannot be expressed.
@@ -44,8 +44,8 @@ struct KernelsOfRow {
 KernelsOfRow kernels_of(const KernelRow& row);
 
 /// Prices every row with the profile of its GPU and compares.
-base::Result<Score> validate_kernels(const std::vector<KernelRow>& rows,
-                                     const topology::HardwareRegistry& registry,
-                                     const std::string& hardware_folder);
+base::Result<base::Score> validate_kernels(const std::vector<KernelRow>& rows,
+                                           const topology::HardwareRegistry& registry,
+                                           const std::string& hardware_folder);
 
 }  // namespace calibrate

@@ -11,6 +11,7 @@
 #include "base/quantity.hpp"
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/fidelity_option.hpp"
 #include "cli/forecast.hpp"
 #include "cli/graphviz.hpp"
 #include "cli/output.hpp"
@@ -54,17 +55,11 @@ base::Diagnostic does_not_fit(const std::string& path, const sim::MemoryReport& 
           memory.advice};
 }
 
-sim::Fidelity fidelity_of(std::string_view name, const sim::Scenario& scenario) {
-  using sim::Fidelity;
-  for (const Fidelity choice : {Fidelity::analytic, Fidelity::hybrid, Fidelity::flow})
-    if (sim::name_of(choice) == name) return choice;
-  return scenario.fidelity;
-}
-
 Forecast forecast_or_leave(const sim::Scenario& scenario, const RunOptions& options) {
   Progress progress("simulating");
-  base::Result<Forecast> result = forecast(scenario, fidelity_of(options.fidelity, scenario),
-                                           [&progress](double share) { progress.update(share); });
+  base::Result<Forecast> result =
+      forecast(scenario, fidelity_of(options.fidelity).value_or(scenario.fidelity),
+               [&progress](double share) { progress.update(share); });
   if (!result) {
     print(result.error());
     leave_with(mistake);
@@ -101,9 +96,7 @@ void setup_run(CLI::App& app) {
   CLI::App* command = app.add_subcommand("run", "forecast the step of a scenario");
   const auto options = std::make_shared<RunOptions>();
   options->scenario.add_to(*command);
-  command->add_option("--fidelity", options->fidelity, "how the step is played")
-      ->type_name("analytic|hybrid|flow")
-      ->check(CLI::IsMember({"analytic", "hybrid", "flow"}).description(""));
+  add_fidelity(*command, options->fidelity);
   const CLI::Validator output(check_output_path, "");
   const CLI::Validator file(check_file_path, "");
   command->add_option("--json", options->json, "write the report as JSON; - is stdout")

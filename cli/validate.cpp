@@ -2,19 +2,23 @@
 #include <string>
 #include <utility>
 
+#include "base/csv.hpp"
 #include "base/document.hpp"
 #include "calibrate/backend.hpp"
-#include "calibrate/csv.hpp"
 #include "calibrate/validate_collectives.hpp"
 #include "calibrate/validate_kernels.hpp"
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/fidelity_option.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/validate_training.hpp"
 #include "sim/collective_sweep.hpp"
 #include "topology/cluster.hpp"
 #include "topology/hardware.hpp"
 #include "viz/score.hpp"
+#include "viz/training_score.hpp"
 
 namespace cli {
 
@@ -23,20 +27,20 @@ namespace {
 struct ValidateOptions {
   std::string table;
   std::string json;
+  std::string fidelity;  ///< hybrid when empty; of training steps only
 };
 
-using Scorer = base::Result<calibrate::Score> (*)(const calibrate::Csv&,
-                                                  const topology::HardwareRegistry&);
+using Scorer = base::Result<base::Score> (*)(const base::Csv&, const topology::HardwareRegistry&);
 
-base::Result<calibrate::Score> score_kernels(const calibrate::Csv& table,
-                                             const topology::HardwareRegistry& registry) {
+base::Result<base::Score> score_kernels(const base::Csv& table,
+                                        const topology::HardwareRegistry& registry) {
   const auto rows = calibrate::read_kernel_rows(table);
   if (!rows) return tl::unexpected(rows.error());
   return calibrate::validate_kernels(*rows, registry, hardware_folder());
 }
 
-base::Result<calibrate::Score> score_collectives(const calibrate::Csv& table,
-                                                 const topology::HardwareRegistry& registry) {
+base::Result<base::Score> score_collectives(const base::Csv& table,
+                                            const topology::HardwareRegistry& registry) {
   const auto rows = calibrate::read_collective_rows(table);
   if (!rows) return tl::unexpected(rows.error());
   const auto backend = calibrate::make_backend({});
@@ -56,36 +60,79 @@ base::Result<calibrate::Score> score_collectives(const calibrate::Csv& table,
       });
 }
 
-base::Result<calibrate::Score> score_table(const std::string& path, Scorer scorer) {
+base::Result<base::Csv> read_table(const std::string& path) {
   const base::Result<std::string> text = base::read_file(path);
   if (!text) return tl::unexpected(text.error());
-  const base::Result<calibrate::Csv> table = calibrate::parse_csv(*text, path);
+  return base::parse_csv(*text, path);
+}
+
+base::Result<base::Score> score_table(const std::string& path, Scorer scorer) {
+  const base::Result<base::Csv> table = read_table(path);
   if (!table) return tl::unexpected(table.error());
   const auto registry = topology::HardwareRegistry::read(hardware_folder());
   if (!registry) return tl::unexpected(registry.error());
-  base::Result<calibrate::Score> score = scorer(*table, *registry);
+  base::Result<base::Score> score = scorer(*table, *registry);
   if (score) score->table = path;
   return score;
 }
 
-void validate(const ValidateOptions& options, Scorer scorer) {
-  const base::Result<calibrate::Score> score = score_table(options.table, scorer);
-  if (!score) {
-    print(score.error());
+template <class T>
+T value_or_leave(base::Result<T> result) {
+  if (!result) {
+    print(result.error());
     leave_with(mistake);
   }
-  if (!options.json.empty()) write_output(options.json, viz::score_json(*score));
-  if (options.json != "-") write_output("-", viz::score_text(*score));
+  return std::move(*result);
 }
 
-void add_table(CLI::App& group, const std::string& name, const std::string& help, Scorer scorer) {
+void write_score(const ValidateOptions& options, const std::string& json, const std::string& text) {
+  if (!options.json.empty()) write_output(options.json, json);
+  if (options.json != "-") write_output("-", text);
+}
+
+void validate(const ValidateOptions& options, Scorer scorer) {
+  const base::Score score = value_or_leave(score_table(options.table, scorer));
+  write_score(options, viz::score_json(score), viz::score_text(score));
+}
+
+sim::training::Score score_steps(const ValidateOptions& options) {
+  const base::Csv table = value_or_leave(read_table(options.table));
+  const auto registry = std::make_shared<const topology::HardwareRegistry>(
+      value_or_leave(topology::HardwareRegistry::read(hardware_folder())));
+  Progress progress("forecasting");
+  sim::training::Score score = value_or_leave(
+      score_training(table, registry, fidelity_of(options.fidelity).value_or(sim::Fidelity::hybrid),
+                     [&progress](double share) { progress.update(share); }));
+  score.steps.table = options.table;
+  return score;
+}
+
+CLI::App* add_table(CLI::App& group, const std::string& name, const std::string& help,
+                    const std::shared_ptr<ValidateOptions>& options) {
   CLI::App* command = group.add_subcommand(name, help);
-  const auto options = std::make_shared<ValidateOptions>();
   command->add_option("--table", options->table, "the measurements")->type_name("CSV")->required();
   command->add_option("--json", options->json, "write the score as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));
-  command->callback([options, scorer] { validate(*options, scorer); });
+  return command;
+}
+
+void add_scorer(CLI::App& group, const std::string& name, const std::string& help, Scorer scorer) {
+  const auto options = std::make_shared<ValidateOptions>();
+  add_table(group, name, help, options)->callback([options, scorer] {
+    validate(*options, scorer);
+  });
+}
+
+void add_training(CLI::App& group) {
+  const auto options = std::make_shared<ValidateOptions>();
+  CLI::App* command =
+      add_table(group, "training", "training steps of models, plans and clusters", options);
+  add_fidelity(*command, options->fidelity);
+  command->callback([options] {
+    const sim::training::Score score = score_steps(*options);
+    write_score(*options, viz::training_score_json(score), viz::training_score_text(score));
+  });
 }
 
 }  // namespace
@@ -94,8 +141,9 @@ void setup_validate(CLI::App& app) {
   CLI::App* group =
       app.add_subcommand("validate", "compare predictions with a table of measurements");
   group->require_subcommand(1);
-  add_table(*group, "kernels", "GEMMs and attention on one GPU", score_kernels);
-  add_table(*group, "collectives", "collectives of one size on one group", score_collectives);
+  add_training(*group);
+  add_scorer(*group, "kernels", "GEMMs and attention on one GPU", score_kernels);
+  add_scorer(*group, "collectives", "collectives of one size on one group", score_collectives);
 }
 
 }  // namespace cli

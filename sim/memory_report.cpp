@@ -83,6 +83,10 @@ std::string advise(const Parts& parts, Bytes over) {
 
 }  // namespace
 
+Parts peak_of_rank(const StepGraph& graph, const Timeline& timeline, int rank) {
+  return follow(graph, timeline, rank).parts;
+}
+
 MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline,
                            const std::vector<Bytes>& capacity_of_rank) {
   MemoryReport report;

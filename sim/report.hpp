@@ -137,6 +137,10 @@ Report summarise(const ReportInput& input);
 /// for. Its parts add up to `timeline.step`.
 Breakdown break_down(const StepGraph& graph, const Timeline& timeline);
 
+/// The most that a rank holds at one time, by part.
+std::array<base::Bytes, memory_part_count> peak_of_rank(const StepGraph& graph,
+                                                        const Timeline& timeline, int rank);
+
 /// Peak memory of the worst rank and its course; ranks of one program differ in time only, so one
 /// representative of each is followed.
 MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline,

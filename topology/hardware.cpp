@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -148,6 +150,23 @@ const NodeType* HardwareRegistry::find_node(std::string_view name) const {
 std::vector<std::string_view> HardwareRegistry::gpu_names() const { return names_of(gpus_); }
 
 std::vector<std::string_view> HardwareRegistry::node_names() const { return names_of(nodes_); }
+
+const NodeType* nearest_node_type(const HardwareRegistry& registry, std::string_view gpu, int gpus,
+                                  std::optional<base::BytesPerSecond> network) {
+  const GpuSpec* const spec = registry.find_gpu(gpu);
+  if (spec == nullptr) return nullptr;
+  const NodeType* best = nullptr;
+  double best_distance = std::numeric_limits<double>::infinity();
+  for (const NodeType& type : registry.nodes()) {
+    if (type.gpu != spec->name || type.gpus < gpus) continue;
+    const double distance =
+        network ? std::abs(type.nic_rate.gbit() * type.nics - network->gbit()) : 0;
+    const bool smaller = best != nullptr && distance == best_distance && type.gpus < best->gpus;
+    if (distance < best_distance || smaller) best = &type;
+    best_distance = std::min(distance, best_distance);
+  }
+  return best;
+}
 
 base::Result<GpuSpec> read_gpu(std::string_view yaml, const std::string& file) {
   return read_gpu_file(yaml, file).map([](const FromFile<GpuSpec>& one) { return one.spec; });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,6 +105,11 @@ class HardwareRegistry {
 /// Reads the keys of a node type over the values `type` already has. With `complete`, a key that
 /// has no meaningful default must be there. Does not call `finish()`.
 void read_node_type(base::MapReader& reader, NodeType& type, bool complete);
+
+/// Of the types with this GPU and at least `gpus` of them, the one whose NICs together come nearest
+/// to `network` (per node, one direction), then the smallest, then the first; nullptr without any.
+const NodeType* nearest_node_type(const HardwareRegistry& registry, std::string_view gpu, int gpus,
+                                  std::optional<base::BytesPerSecond> network);
 
 /// Parsers of one file each, for tests and fuzzers. `read_node` cannot know whether the GPU exists.
 base::Result<GpuSpec> read_gpu(std::string_view yaml, const std::string& file);

@@ -10,7 +10,7 @@
 
 #include "base/check.hpp"
 #include "calibrate/backends/registry.hpp"
-#include "calibrate/csv.hpp"
+#include "base/csv.hpp"
 #include "calibrate/validate_collectives.hpp"
 
 /// Prices from a table of measurements, in the columns of nccl-tests sweeps. A size of the table
@@ -205,7 +205,7 @@ void check(const CollectiveRow& row, const base::SourceRef& where, base::Diagnos
 
 Made make_measured(const BackendOptions& options) {
   const std::string& file = options.table.text;
-  const auto table = parse_csv(options.table_text, file);
+  const auto table = base::parse_csv(options.table_text, file);
   if (!table) return tl::unexpected(table.error());
   const auto rows = read_collective_rows(*table);
   if (!rows) return tl::unexpected(rows.error());

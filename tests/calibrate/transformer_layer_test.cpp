@@ -96,7 +96,7 @@ TEST_CASE("layer times of Korthikanti et al. 2022, Table 4, are met within 8 %")
     REQUIRE(score);
     REQUIRE(score->results.size() == 2);
     INFO(row.how);
-    for (const ScoredRow& result : score->results)
+    for (const base::ScoredRow& result : score->results)
       CHECK(result.predicted == Approx(result.measured).epsilon(0.08));
   }
 }

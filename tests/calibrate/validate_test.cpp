@@ -17,7 +17,7 @@ constexpr const char* header =
     "note\n";
 
 std::vector<KernelRow> rows_of(const std::string& lines) {
-  const auto table = parse_csv(header + lines, "k.csv");
+  const auto table = base::parse_csv(header + lines, "k.csv");
   REQUIRE(table);
   const auto rows = read_kernel_rows(*table);
   INFO((rows ? "" : text_of(rows.error())));
@@ -63,7 +63,8 @@ TEST_CASE("rows that cannot be expressed are listed with the reason") {
   CHECK(score->rows == 8);
   CHECK(score->all.rows == 1);
   std::string reasons;
-  for (const UnexpressedRow& row : score->unexpressed) reasons += row.id + ": " + row.reason + "\n";
+  for (const base::UnexpressedRow& row : score->unexpressed)
+    reasons += row.id + ": " + row.reason + "\n";
   CHECK(reasons ==
         "fp8: a A100-SXM4-80GB does not compute in fp8\n"
         "gpu: unknown GPU 'A900'\n"
@@ -75,12 +76,13 @@ TEST_CASE("rows that cannot be expressed are listed with the reason") {
 }
 
 TEST_CASE("mistakes in the table are told") {
-  const auto table = parse_csv("id,gpu,op\n", "k.csv");
+  const auto table = base::parse_csv("id,gpu,op\n", "k.csv");
   REQUIRE(table);
   const auto rows = read_kernel_rows(*table);
   REQUIRE_FALSE(rows);
   CHECK(rows.error().size() == 12);
-  const auto cell = parse_csv(std::string(header) + "a,s,l,g,gemm,bf16,x,1,1,,,,,,,1,\n", "k.csv");
+  const auto cell =
+      base::parse_csv(std::string(header) + "a,s,l,g,gemm,bf16,x,1,1,,,,,,,1,\n", "k.csv");
   REQUIRE(cell);
   const auto bad = read_kernel_rows(*cell);
   REQUIRE_FALSE(bad);
@@ -120,7 +122,7 @@ std::string published(const std::string& name) {
 TEST_CASE("published kernels are met within 10 % in the median, on each GPU and each operation") {
   const std::string text = published("kernels.csv");
   if (text.empty()) return;
-  const auto table = parse_csv(text, "kernels.csv");
+  const auto table = base::parse_csv(text, "kernels.csv");
   REQUIRE(table);
   const auto rows = read_kernel_rows(*table);
   REQUIRE(rows);
@@ -136,7 +138,7 @@ TEST_CASE("published kernels are met within 10 % in the median, on each GPU and 
 }
 
 TEST_CASE("sweeps are played setting by setting and compared row by row") {
-  const auto table = parse_csv(
+  const auto table = base::parse_csv(
       "id,source,collective,gpu,n_gpus,n_nodes,nic_gbps_per_node,size_bytes,time_us\n"
       "a,s,all_reduce,H100-SXM5-80GB,8,1,,33554432,200\n"
       "b,s,all_gather,H100-SXM5-80GB,8,1,,1024,20\n"
@@ -149,7 +151,7 @@ TEST_CASE("sweeps are played setting by setting and compared row by row") {
   const auto rows = read_collective_rows(*table);
   REQUIRE(rows);
   std::vector<std::string> asked;
-  const Score score = validate_collectives(
+  const base::Score score = validate_collectives(
       *rows, shipped_registry(),
       [&](const CollectiveSetting& setting, std::span<const CollectiveRow* const> of) {
         for (const CollectiveRow* row : of)

@@ -4,7 +4,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 void fuzz_one(std::string_view text) {
-  const auto table = calibrate::parse_csv(text, "f.csv");
+  const auto table = base::parse_csv(text, "f.csv");
   if (!table) return fuzz::check_refusal(table.error());
   const auto rows = calibrate::read_kernel_rows(*table);
   if (!rows) return fuzz::check_refusal(rows.error());

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <map>
 
-#include "calibrate/csv.hpp"
+#include "base/csv.hpp"
 #include "calibrate/validate_collectives.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/topology/support.hpp"
@@ -62,13 +62,13 @@ TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20
     return;
   }
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const auto table = calibrate::parse_csv(text, "collectives.csv");
+  const auto table = base::parse_csv(text, "collectives.csv");
   REQUIRE(table);
   const auto rows = calibrate::read_collective_rows(*table);
   REQUIRE(rows);
   const auto backend = calibrate::make_backend({});
   REQUIRE(backend);
-  const calibrate::Score score = calibrate::validate_collectives(
+  const base::Score score = calibrate::validate_collectives(
       *rows, *topology::shipped_registry(),
       [&](const calibrate::CollectiveSetting& setting,
           std::span<const calibrate::CollectiveRow* const> of) {
@@ -80,15 +80,15 @@ TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20
             setting.node, setting.nodes, setting.ranks_per_node, topology::shipped_registry());
         return play_collectives(**backend, cluster, calls);
       });
-  std::vector<const calibrate::ScoredRow*> large;
-  for (const calibrate::ScoredRow& row : score.results) {
+  std::vector<const base::ScoredRow*> large;
+  for (const base::ScoredRow& row : score.results) {
     const std::string& gpu = row.classes.at("gpu");
     const bool wanted =
         gpu.starts_with("A100") || gpu.starts_with("H100") || gpu.starts_with("H200");
     if (wanted && row.classes.contains("from 16 MiB, collective")) large.push_back(&row);
   }
   CHECK(large.size() > 1000);
-  CHECK(calibrate::figures_of(large).median_ape < 0.20);
+  CHECK(base::figures_of(large).median_ape < 0.20);
 }
 
 }  // namespace

@@ -5,15 +5,15 @@
 namespace viz {
 namespace {
 
-calibrate::Score sample() {
+base::Score sample() {
   // One row 10 % above the measurement, one 20 % below, one that cannot be priced.
-  std::vector<calibrate::ScoredRow> rows{{"a", 1e-3, 1.1e-3, 0, 0, {{"gpu", "H100-SXM5-80GB"}}},
-                                         {"b", 1e-3, 0.8e-3, 0, 0, {{"gpu", "V100"}}}};
-  for (calibrate::ScoredRow& row : rows) {
+  std::vector<base::ScoredRow> rows{{"a", 1e-3, 1.1e-3, 0, 0, {{"gpu", "H100-SXM5-80GB"}}},
+                                    {"b", 1e-3, 0.8e-3, 0, 0, {{"gpu", "V100"}}}};
+  for (base::ScoredRow& row : rows) {
     row.p10 = row.predicted * 0.875;
     row.p90 = row.predicted * 1.125;
   }
-  calibrate::Score score = calibrate::make_score(rows, {{"c", "no time"}});
+  base::Score score = base::make_score(rows, {{"c", "no time"}});
   score.table = "kernels.csv";
   return score;
 }
@@ -25,7 +25,7 @@ TEST_CASE("a score as JSON has the keys of the contract") {
 TEST_CASE("a score as text") { check_golden("score.txt", score_text(sample())); }
 
 TEST_CASE("a score of no rows has no figures, not zeros") {
-  calibrate::Score empty = calibrate::make_score({}, {});
+  base::Score empty = base::make_score({}, {});
   CHECK(score_json(empty).find("\"mape\": null") != std::string::npos);
 }
 

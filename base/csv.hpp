@@ -8,7 +8,7 @@
 
 #include "base/diagnostic.hpp"
 
-namespace calibrate {
+namespace base {
 
 /// One table as text: RFC 4180 (quoted fields may hold commas, doubled quotes and line ends; lines
 /// end in LF or CRLF). Empty lines are skipped.
@@ -28,12 +28,12 @@ struct Csv {
 
 /// Reads a table with a header. A quote that is never closed, text after a closing quote, columns
 /// of the same name and rows of another length than the header are mistakes; all are told.
-base::Result<Csv> parse_csv(std::string_view text, std::string file);
+Result<Csv> parse_csv(std::string_view text, std::string file);
 
 /// Values of one row by column name; collects what does not read as it should.
 class CsvRow {
  public:
-  CsvRow(const Csv& table, const Csv::Row& row, base::Diagnostics& problems)
+  CsvRow(const Csv& table, const Csv::Row& row, Diagnostics& problems)
       : table_(&table), row_(&row), problems_(&problems) {}
 
   /// Text of a column; empty when the table has no such column.
@@ -46,10 +46,10 @@ class CsvRow {
  private:
   const Csv* table_;
   const Csv::Row* row_;
-  base::Diagnostics* problems_;
+  Diagnostics* problems_;
 };
 
 /// One mistake for every column that is not there, with the nearest one that is.
-base::Diagnostics missing_columns(const Csv& table, std::initializer_list<std::string_view> wanted);
+Diagnostics missing_columns(const Csv& table, std::initializer_list<std::string_view> wanted);
 
-}  // namespace calibrate
+}  // namespace base

@@ -1,4 +1,4 @@
-#include "calibrate/csv.hpp"
+#include "base/csv.hpp"
 
 #include <fmt/format.h>
 
@@ -7,14 +7,14 @@
 #include <cmath>
 #include <utility>
 
-namespace calibrate {
+namespace base {
 
 namespace {
 
 // Walks over the text field by field; knows the line it is on.
 class Scanner {
  public:
-  Scanner(std::string_view text, const std::string& file, base::Diagnostics& problems)
+  Scanner(std::string_view text, const std::string& file, Diagnostics& problems)
       : text_(text), file_(file), problems_(problems) {
     if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
   }
@@ -82,7 +82,7 @@ class Scanner {
 
   std::string_view text_;
   const std::string& file_;
-  base::Diagnostics& problems_;
+  Diagnostics& problems_;
   std::size_t at_ = 0;
   int line_ = 1;
 };
@@ -91,7 +91,7 @@ bool is_blank(const std::vector<std::string>& fields) {
   return fields.size() == 1 && fields[0].empty();
 }
 
-void check_header(const Csv& table, base::Diagnostics& problems) {
+void check_header(const Csv& table, Diagnostics& problems) {
   for (std::size_t i = 0; i < table.columns.size(); ++i)
     if (std::find(table.columns.begin(), table.columns.begin() + static_cast<std::ptrdiff_t>(i),
                   table.columns[i]) != table.columns.begin() + static_cast<std::ptrdiff_t>(i))
@@ -107,10 +107,10 @@ std::optional<std::size_t> Csv::column(std::string_view name) const {
   return static_cast<std::size_t>(found - columns.begin());
 }
 
-base::Result<Csv> parse_csv(std::string_view text, std::string file) {
+Result<Csv> parse_csv(std::string_view text, std::string file) {
   Csv table;
   table.file = std::move(file);
-  base::Diagnostics problems;
+  Diagnostics problems;
   Scanner scanner(text, table.file, problems);
   while (!scanner.done()) {
     const int line = scanner.line();
@@ -161,16 +161,15 @@ std::optional<int> CsvRow::whole(std::string_view column) const {
   return std::nullopt;
 }
 
-base::Diagnostics missing_columns(const Csv& table,
-                                  std::initializer_list<std::string_view> wanted) {
-  base::Diagnostics problems;
+Diagnostics missing_columns(const Csv& table, std::initializer_list<std::string_view> wanted) {
+  Diagnostics problems;
   const std::vector<std::string_view> known(table.columns.begin(), table.columns.end());
   for (const std::string_view name : wanted)
     if (!table.column(name))
       problems.push_back({{table.file, 1, 1},
                           fmt::format("the column '{}' is missing", name),
-                          base::suggest(name, known)});
+                          suggest(name, known)});
   return problems;
 }
 
-}  // namespace calibrate
+}  // namespace base

@@ -6,7 +6,7 @@
 #include <vector>
 
 /// How far predictions lie from measurements: what every `validate` subcommand reports.
-namespace calibrate {
+namespace base {
 
 /// One prediction beside its measurement, in seconds.
 struct ScoredRow {
@@ -57,4 +57,4 @@ Score make_score(std::vector<ScoredRow> results, std::vector<UnexpressedRow> une
 /// Sets the 80 % interval of a normal distribution of the error in the logarithm.
 void set_interval(ScoredRow& row, double spread);
 
-}  // namespace calibrate
+}  // namespace base

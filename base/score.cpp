@@ -1,10 +1,10 @@
-#include "calibrate/score.hpp"
+#include "base/score.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-namespace calibrate {
+namespace base {
 
 namespace {
 
@@ -62,4 +62,4 @@ void set_interval(ScoredRow& row, double spread) {
   row.p90 = row.predicted * std::exp(ninetieth * spread);
 }
 
-}  // namespace calibrate
+}  // namespace base

@@ -1,12 +1,18 @@
-#include "calibrate/csv.hpp"
+#include "base/csv.hpp"
 
-#include "tests/calibrate/support.hpp"
+#include "tests/support/catch.hpp"
 
-namespace calibrate {
+namespace base {
 namespace {
 
+std::string text_of(const Diagnostics& diagnostics) {
+  std::string text;
+  for (const Diagnostic& diagnostic : diagnostics) text += diagnostic.format() + "\n";
+  return text;
+}
+
 TEST_CASE("quoted fields hold commas, quotes and line ends, and lines stay counted") {
-  const base::Result<Csv> table =
+  const Result<Csv> table =
       parse_csv("\xEF\xBB\xBFid,note\r\na,\"x, \"\"y\"\"\nz\"\r\n\r\nb,\n", "t.csv");
   REQUIRE(table);
   CHECK(table->columns == std::vector<std::string>{"id", "note"});
@@ -18,7 +24,7 @@ TEST_CASE("quoted fields hold commas, quotes and line ends, and lines stay count
 }
 
 TEST_CASE("a table without a line end at its end keeps its last row") {
-  const base::Result<Csv> table = parse_csv("a,b\n1,2", "t.csv");
+  const Result<Csv> table = parse_csv("a,b\n1,2", "t.csv");
   REQUIRE(table);
   CHECK(table->rows.size() == 1);
 }
@@ -39,17 +45,17 @@ TEST_CASE("mistakes of a table are told with their line") {
        "t.csv:2:1: error: text after a closing quote (write a quote inside a quoted field "
        "twice)\n"},
   }));
-  const base::Result<Csv> table = parse_csv(row.text, "t.csv");
+  const Result<Csv> table = parse_csv(row.text, "t.csv");
   REQUIRE_FALSE(table);
   CHECK(text_of(table.error()) == row.want);
 }
 
 TEST_CASE("missing columns are named with the nearest one, cells that are no number with theirs") {
-  const base::Result<Csv> table = parse_csv("id,time_ms,n\nx,fast,1.5\n", "t.csv");
+  const Result<Csv> table = parse_csv("id,time_ms,n\nx,fast,1.5\n", "t.csv");
   REQUIRE(table);
   CHECK(text_of(missing_columns(*table, {"id", "time_us"})) ==
         "t.csv:1:1: error: the column 'time_us' is missing (did you mean 'time_ms'?)\n");
-  base::Diagnostics problems;
+  Diagnostics problems;
   const CsvRow row(*table, table->rows[0], problems);
   CHECK(row.text("id") == "x");
   CHECK(row.text("absent").empty());
@@ -62,4 +68,4 @@ TEST_CASE("missing columns are named with the nearest one, cells that are no num
 }
 
 }  // namespace
-}  // namespace calibrate
+}  // namespace base

@@ -1,8 +1,8 @@
-#include "calibrate/score.hpp"
+#include "base/score.hpp"
 
-#include "tests/calibrate/support.hpp"
+#include "tests/support/catch.hpp"
 
-namespace calibrate {
+namespace base {
 namespace {
 
 ScoredRow row(const std::string& id, double measured, double predicted, const std::string& gpu) {
@@ -37,4 +37,4 @@ TEST_CASE("a score of nothing has no figures") {
 }
 
 }  // namespace
-}  // namespace calibrate
+}  // namespace base

@@ -1,0 +1,87 @@
+#include "cli/validate_training.hpp"
+
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "calibrate/backend.hpp"
+#include "cli/forecast.hpp"
+#include "cli/workers.hpp"
+#include "sim/training/framework.hpp"
+#include "sim/training/row.hpp"
+#include "sim/training/setting.hpp"
+
+namespace cli {
+
+namespace {
+
+using sim::training::Row;
+
+/// The peak as the row counts it: of rank 0 or the fullest, with or without what is no tensor.
+double counted_memory(const Row& row, const Forecast& forecast) {
+  const int rank =
+      sim::training::framework_of(row).memory_of_rank_0 ? 0 : forecast.report.memory.worst_rank;
+  const auto parts = sim::peak_of_rank(forecast.graph, forecast.timeline, rank);
+  double bytes = 0;
+  for (int part = 0; part < sim::memory_part_count; ++part)
+    if (row.memory_kind == "nvidia-smi" ||
+        static_cast<sim::MemoryPart>(part) != sim::MemoryPart::framework)
+      bytes += parts[static_cast<std::size_t>(part)].as_double();
+  return bytes;
+}
+
+sim::training::Forecast forecast_row(const Row& row, const sim::training::Setting& setting,
+                                     sim::Fidelity fidelity) {
+  const base::Result<Forecast> forecast = cli::forecast(setting.scenario, fidelity, {});
+  if (!forecast) throw std::runtime_error(forecast.error().front().message);
+  const sim::Report& report = forecast->report;
+  return {.step_s = report.step.s(),
+          .p10_s = report.step_p10.s(),
+          .p90_s = report.step_p90.s(),
+          .memory_bytes = counted_memory(row, *forecast),
+          .fits = report.memory.fits,
+          .breakdown = report.breakdown};
+}
+
+}  // namespace
+
+base::Result<sim::training::Score> score_training(
+    const base::Csv& table, const std::shared_ptr<const topology::HardwareRegistry>& registry,
+    sim::Fidelity fidelity, const std::function<void(double)>& progress) {
+  const auto rows = sim::training::read_rows(table);
+  if (!rows) return tl::unexpected(rows.error());
+  const auto backend = calibrate::make_backend({});
+  if (!backend) return tl::unexpected(backend.error());
+
+  std::vector<base::UnexpressedRow> unexpressed;
+  std::vector<const Row*> expressed;
+  std::vector<sim::training::Setting> settings;
+  for (const Row& row : *rows) {
+    auto setting = sim::training::setting_of(row, registry, *backend);
+    if (!setting) {
+      unexpressed.push_back({row.id, setting.error()});
+    } else if (row.ran && !row.step_s) {
+      unexpressed.push_back({row.id, "no step time"});
+    } else {
+      expressed.push_back(&row);
+      settings.push_back(std::move(*setting));
+    }
+  }
+  const auto forecasts = map_in_processes<sim::training::Forecast>(
+      static_cast<int>(settings.size()),
+      [&](int i) {
+        const auto at = static_cast<std::size_t>(i);
+        return forecast_row(*expressed[at], settings[at], fidelity);
+      },
+      progress);
+  std::vector<sim::training::ForecastRow> answered;
+  for (std::size_t i = 0; i < forecasts.size(); ++i) {
+    if (forecasts[i].failure.empty())
+      answered.push_back({*expressed[i], forecasts[i].value, settings[i].inferred});
+    else
+      unexpressed.push_back({expressed[i]->id, forecasts[i].failure});
+  }
+  return sim::training::make_score(std::move(answered), std::move(unexpressed));
+}
+
+}  // namespace cli

@@ -1,0 +1,184 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <string_view>
+
+#include "sim/training/framework.hpp"
+#include "sim/training/setting.hpp"
+
+namespace sim::training {
+
+namespace {
+
+using strategies::Plan;
+using strategies::ScheduleKind;
+
+bool has_word(const std::string& text, std::string_view wanted) {
+  std::istringstream words(text);
+  for (std::string word; words >> word;)
+    if (word == wanted) return true;
+  return false;
+}
+
+/// What no plan of ours says.
+std::string beyond_plans(const Row& row) {
+  if (row.context.value_or(1) > 1) return "context parallelism";
+  if (row.experts || row.expert.value_or(1) > 1) return "mixture of experts";
+  for (const std::string_view known : {"fp32", "fp16", "bf16"})
+    if (row.precision == known) return {};
+  return fmt::format("precision {}", row.precision);
+}
+
+std::string missing_degree(const Row& row) {
+  constexpr int degree_max = 1 << 20;
+  for (const auto& [value, name] :
+       {std::pair{row.tensor, "tp"}, std::pair{row.pipeline, "pp"}, std::pair{row.gpus, "n_gpus"},
+        std::pair{row.global_batch, "global_batch"}, std::pair{row.sequence, "seq_len"}})
+    if (!value || *value < 1) return fmt::format("{} missing", name);
+  for (const auto& value :
+       {row.tensor, row.pipeline, row.data, row.virtual_stages, row.micro_batch, row.gpus})
+    if (value && (*value < 1 || *value > degree_max)) return "a degree is out of range";
+  if (*row.gpus % (static_cast<std::int64_t>(*row.tensor) * *row.pipeline) != 0)
+    return "n_gpus is not a multiple of tp x pp";
+  return {};
+}
+
+int usual_micro_batch(const Row& row, std::int64_t of_replica) {
+  if (*row.pipeline > 1) return 1;
+  const int most = row.recompute == "full" ? 16 : 4;
+  int size = 1;
+  while (size * 2 <= most && of_replica % (size * 2) == 0) size *= 2;
+  return size;
+}
+
+/// The fewest chunks that divide the layers of a stage; 1 when nothing does.
+int usual_chunks(const Row& row) {
+  const int layers = row.layers.value_or(0);
+  if (layers % *row.pipeline != 0) return 1;
+  const int of_stage = layers / *row.pipeline;
+  for (int chunks = 2; chunks <= of_stage; ++chunks)
+    if (of_stage % chunks == 0) return chunks;
+  return 1;
+}
+
+std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+  if (plan.pipeline == 1) return {};
+  if (row.schedule == "1f1b" || row.schedule == "gpipe") {
+    plan.schedule = row.schedule == "gpipe" ? ScheduleKind::gpipe : ScheduleKind::one_f_one_b;
+    return {};
+  }
+  if (row.schedule != "interleaved" && !row.schedule.empty())
+    return fmt::format("schedule {}", row.schedule);
+  plan.virtual_stages = row.virtual_stages.value_or(0);
+  if (plan.virtual_stages < 2) {
+    plan.virtual_stages = usual_chunks(row);
+    inferred.push_back(fmt::format("{} chunks a stage", plan.virtual_stages));
+  }
+  plan.schedule = plan.virtual_stages > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
+  return {};
+}
+
+/// Stages whose layers do not divide evenly come out even when the embedding and the head count as
+/// a layer each.
+std::string set_stages(const Row& row, Plan& plan) {
+  const int stages = plan.pipeline * plan.virtual_stages;
+  const int layers = row.layers.value_or(0);
+  if (layers % stages == 0) return {};
+  if ((layers + 2) % stages != 0) return "uneven pipeline stages";
+  plan.account_for_embedding = plan.account_for_loss = true;
+  return {};
+}
+
+void set_precision(const Row& row, Plan& plan) {
+  using base::DType;
+  if (row.precision == "fp32") plan.precision.compute = plan.precision.parameters = DType::fp32;
+  if (row.precision != "fp16") return;
+  plan.precision.compute = plan.precision.parameters = DType::fp16;
+  if (framework_of(row).fp16_gradients) plan.precision.gradients = DType::fp16;
+}
+
+void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+  const Framework& framework = framework_of(row);
+  const bool known = has_word(row.overlap, "grad") || has_word(row.overlap, "none");
+  plan.overlap.gradient_reduce =
+      known ? has_word(row.overlap, "grad") : framework.overlaps_gradients;
+  plan.overlap.parameter_gather =
+      known ? has_word(row.overlap, "param") : framework.overlaps_parameters;
+  plan.overlap.point_to_point =
+      plan.schedule == ScheduleKind::interleaved && !has_word(row.overlap, "none");
+  if (!known && row.data.value_or(1) > 1) inferred.emplace_back("overlap");
+}
+
+/// "ZeRO-1 within 8": shards of 8 ranks, replicated.
+int shards_within(std::string_view note) {
+  constexpr std::string_view words = "ZeRO-1 within ";
+  const std::size_t at = note.find(words);
+  if (at == std::string_view::npos) return 0;
+  const std::string_view rest = note.substr(at + words.size());
+  int shards = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), shards);
+  return shards;
+}
+
+void set_zero(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+  plan.zero = row.zero.value_or(framework_of(row).zero);
+  if (!row.zero && plan.data > 1) inferred.push_back(fmt::format("ZeRO-{}", plan.zero));
+  const int shards = shards_within(row.note);
+  if (plan.zero >= 1 && shards > 1 && plan.data % shards == 0)
+    plan.data_replicate = plan.data / shards;
+}
+
+std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+  using strategies::Recompute;
+  if (row.recompute == "selective")
+    plan.recompute = Recompute::selective;
+  else if (row.recompute == "full")
+    plan.recompute = Recompute::full;
+  else if (row.recompute.empty())
+    inferred.emplace_back("no recompute");
+  else if (row.recompute != "none")
+    return fmt::format("recompute {}", row.recompute);
+  return {};
+}
+
+}  // namespace
+
+Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
+  if (std::string reason = beyond_plans(row); !reason.empty())
+    return tl::unexpected(std::move(reason));
+  if (std::string reason = missing_degree(row); !reason.empty())
+    return tl::unexpected(std::move(reason));
+  const Framework& framework = framework_of(row);
+  Plan plan;
+  plan.tensor = *row.tensor;
+  plan.pipeline = *row.pipeline;
+  plan.data = *row.gpus / plan.tensor / plan.pipeline;
+  if (row.data && *row.data != plan.data)
+    return tl::unexpected(std::string("dp is not n_gpus / (tp x pp)"));
+  plan.global_batch = *row.global_batch;
+  plan.sequence = *row.sequence;
+  plan.micro_batch = row.micro_batch.value_or(0);
+  if (!row.micro_batch) {
+    plan.micro_batch = usual_micro_batch(row, plan.global_batch / plan.data);
+    inferred.push_back(fmt::format("micro batch {}", plan.micro_batch));
+  }
+  plan.sequence_parallel =
+      plan.tensor > 1 && row.sequence_parallel.value_or(framework.sequence_parallel);
+  if (plan.tensor > 1 && !row.sequence_parallel) inferred.emplace_back("sequence parallel");
+  plan.flash_attention = row.flash_attention.value_or(framework.flash_attention);
+  if (!row.flash_attention) inferred.emplace_back("attention kernel");
+  if (plan.flash_attention) plan.attention_kernels = framework.flash_kernels;
+  plan.bucket = framework.bucket;
+  set_precision(row, plan);
+  set_zero(row, plan, inferred);
+  for (std::string reason : {set_schedule(row, plan, inferred), set_recompute(row, plan, inferred)})
+    if (!reason.empty()) return tl::unexpected(std::move(reason));
+  if (std::string reason = set_stages(row, plan); !reason.empty())
+    return tl::unexpected(std::move(reason));
+  set_overlap(row, plan, inferred);
+  return plan;
+}
+
+}  // namespace sim::training
