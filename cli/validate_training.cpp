@@ -30,9 +30,9 @@ double counted_memory(const Row& row, const Forecast& forecast) {
   return bytes;
 }
 
-sim::training::Forecast forecast_row(const Row& row, const sim::training::Setting& setting,
+sim::training::Forecast forecast_row(const Row& row, const sim::Scenario& scenario,
                                      sim::Fidelity fidelity) {
-  const base::Result<Forecast> forecast = cli::forecast(setting.scenario, fidelity, {});
+  const base::Result<Forecast> forecast = cli::forecast(scenario, fidelity, {});
   if (!forecast) throw std::runtime_error(forecast.error().front().message);
   const sim::Report& report = forecast->report;
   return {.step_s = report.step.s(),
@@ -57,7 +57,7 @@ base::Result<sim::training::Score> score_training(
   std::vector<const Row*> expressed;
   std::vector<sim::training::Setting> settings;
   for (const Row& row : *rows) {
-    auto setting = sim::training::setting_of(row, registry, *backend);
+    auto setting = sim::training::setting_of(row, *registry);
     if (!setting) {
       unexpressed.push_back({row.id, setting.error()});
     } else if (row.ran && !row.step_s) {
@@ -71,7 +71,9 @@ base::Result<sim::training::Score> score_training(
       static_cast<int>(settings.size()),
       [&](int i) {
         const auto at = static_cast<std::size_t>(i);
-        return forecast_row(*expressed[at], settings[at], fidelity);
+        const Row& row = *expressed[at];
+        return forecast_row(row, sim::training::scenario_of(row, settings[at], registry, *backend),
+                            fidelity);
       },
       progress);
   std::vector<sim::training::ForecastRow> answered;

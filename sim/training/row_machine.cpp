@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 
-#include "sim/groups.hpp"
+#include "sim/collective_sweep.hpp"
 #include "sim/training/setting.hpp"
 #include "topology/cluster.hpp"
 
@@ -30,12 +29,9 @@ BytesPerSecond bus_bandwidth(const Machine& machine, const calibrate::Collective
                              const std::shared_ptr<const topology::HardwareRegistry>& registry) {
   const topology::Cluster cluster =
       topology::uniform_cluster(machine.node, machine.nodes, machine.gpus_per_node, registry);
-  std::vector<topology::GpuId> all(static_cast<std::size_t>(cluster.gpu_count()));
-  std::iota(all.begin(), all.end(), topology::GpuId{0});
-  const base::Bytes bytes = base::Bytes::from_gib(1);
-  const base::Seconds time =
-      backend.cost(base::Collective::all_reduce, bytes, shape_of(all, cluster)).total.time;
-  return bytes / time * calibrate::bus_factor(base::Collective::all_reduce, cluster.gpu_count());
+  const CollectiveCall call{base::Collective::all_reduce, base::Bytes::from_gib(1)};
+  const base::Seconds time = play_collectives(backend, cluster, {&call, 1}).front().time;
+  return call.bytes / time * calibrate::bus_factor(call.op, cluster.gpu_count());
 }
 
 }  // namespace
@@ -70,18 +66,21 @@ Expressed<Machine> machine_of(const Row& row, const topology::HardwareRegistry& 
   return machine;
 }
 
-void set_bus_bandwidth(Machine& machine, BytesPerSecond bus,
-                       const calibrate::CollectiveBackend& backend,
-                       const std::shared_ptr<const topology::HardwareRegistry>& registry) {
-  if (machine.nodes * machine.gpus_per_node < 2) return;
-  double& share =
-      machine.nodes > 1 ? machine.node.nic_efficiency : machine.node.scale_up_efficiency;
-  // Latency and choice of algorithm bend the line a little; a few steps are enough.
-  for (int step = 0; step < 8; ++step) {
-    const double ratio = bus.byte() / bus_bandwidth(machine, backend, registry).byte();
-    if (std::abs(ratio - 1) < 1e-3) return;
+double nic_efficiency_for(BytesPerSecond bus, const Machine& machine,
+                          const calibrate::CollectiveBackend& backend,
+                          const std::shared_ptr<const topology::HardwareRegistry>& registry) {
+  Machine tried = machine;
+  double& share = tried.node.nic_efficiency;
+  // A ring sends bus bandwidth through the NICs of every node; other algorithms less or more.
+  share = std::clamp(bus / (tried.node.nic_rate * tried.node.nics), 1e-3, 1.0);
+  // Latency bends the line a little; a few steps are enough.
+  constexpr int steps = 3;
+  for (int step = 0; step < steps; ++step) {
+    const double ratio = bus / bus_bandwidth(tried, backend, registry);
+    if (std::abs(ratio - 1) < 1e-3) break;
     share = std::clamp(share * ratio, 1e-3, 1.0);
   }
+  return share;
 }
 
 }  // namespace sim::training

@@ -14,7 +14,7 @@ std::string nodes_text(const Row& row) {
   const int nodes = row.gpus.value_or(1) / std::max(row.gpus_per_node.value_or(1), 1);
   if (nodes <= 1) return "1";
   if (nodes == 2) return "2";
-  return nodes <= 8 ? "3 to 8" : "9 and more";
+  return nodes <= 8 ? "3-8" : "9+";
 }
 
 std::string tensor_text(const Row& row) {

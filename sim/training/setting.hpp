@@ -43,21 +43,27 @@ struct Machine {
 Expressed<Machine> machine_of(const Row& row, const topology::HardwareRegistry& registry,
                               std::vector<std::string>& inferred);
 
-/// `machine` with links such that an all-reduce of 1 GiB over all its GPUs has this bus bandwidth
-/// in the backend's eyes: NICs of several nodes, NVLink of one. A bandwidth beyond what the links
-/// carry gives their full rate.
-void set_bus_bandwidth(Machine& machine, base::BytesPerSecond bus,
-                       const calibrate::CollectiveBackend& backend,
-                       const std::shared_ptr<const topology::HardwareRegistry>& registry);
+/// The share of their rate that NICs carry, such that an all-reduce of 1 GiB over all GPUs, played
+/// on the machine, has this bus bandwidth; 1 where they would have to carry more. \pre several
+/// nodes
+double nic_efficiency_for(base::BytesPerSecond bus, const Machine& machine,
+                          const calibrate::CollectiveBackend& backend,
+                          const std::shared_ptr<const topology::HardwareRegistry>& registry);
 
-/// A row ready to be forecast.
+/// A row in our terms, checked.
 struct Setting {
-  Scenario scenario;
+  strategies::ModelSpec model;
+  strategies::Plan plan;
+  Machine machine;
   std::vector<std::string> inferred;  ///< what the row leaves open: "micro batch 1"
 };
 
-Expressed<Setting> setting_of(const Row& row,
-                              const std::shared_ptr<const topology::HardwareRegistry>& registry,
-                              const std::shared_ptr<const calibrate::CollectiveBackend>& backend);
+Expressed<Setting> setting_of(const Row& row, const topology::HardwareRegistry& registry);
+
+/// Ready to be forecast. A row with a measured bus bandwidth and several nodes gets a network that
+/// has it; inside a node the backend's prices stand, for they know no slower NVLink.
+Scenario scenario_of(const Row& row, const Setting& setting,
+                     const std::shared_ptr<const topology::HardwareRegistry>& registry,
+                     const std::shared_ptr<const calibrate::CollectiveBackend>& backend);
 
 }  // namespace sim::training

@@ -1,0 +1,272 @@
+// From the row of a table to a model, a plan and a machine.
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "sim/collective_sweep.hpp"
+#include "sim/training/setting.hpp"
+#include "tests/sim/training_support.hpp"
+#include "tests/support/catch.hpp"
+
+namespace sim::training {
+namespace {
+
+const std::shared_ptr<const topology::HardwareRegistry>& registry() {
+  static const auto shipped = [] {
+    auto read =
+        topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware");
+    REQUIRE(read);
+    return std::make_shared<const topology::HardwareRegistry>(std::move(*read));
+  }();
+  return shipped;
+}
+
+std::string text_of(const base::Diagnostics& diagnostics) {
+  std::string text;
+  for (const base::Diagnostic& diagnostic : diagnostics) text += diagnostic.format() + "\n";
+  return text;
+}
+
+Row row_of(const Cells& cells) {
+  const auto table = base::parse_csv(csv_of({cells}), "t.csv");
+  REQUIRE(table);
+  const auto rows = read_rows(*table);
+  INFO((rows ? "" : text_of(rows.error())));
+  REQUIRE(rows);
+  return rows->front();
+}
+
+Setting setting_of(const Cells& cells) {
+  const auto setting = setting_of(row_of(cells), *registry());
+  INFO((setting ? "" : setting.error()));
+  REQUIRE(setting);
+  return *setting;
+}
+
+std::string reason_of(const Cells& cells) {
+  const auto setting = setting_of(row_of(cells), *registry());
+  return setting ? "" : setting.error();
+}
+
+TEST_CASE("a GPT of Megatron has biases, learned positions and a padded vocabulary") {
+  const Setting setting = setting_of(gpt("a"));
+  // 50,257 padded to a multiple of 128 x tp 2 = 256: 197 x 256.
+  CHECK(setting.model.vocab == 50432);
+  // Embeddings 50,432 x 1,024 and 1,024 positions, used again as head. A layer: attention
+  // 4 x (1,024 x 1,024) + 4 x 1,024 biases, MLP 2 x (1,024 x 4,096) + 4,096 + 1,024 biases, two
+  // norms of 2 x 1,024; one more norm at the end.
+  const std::int64_t layer =
+      4 * 1024 * 1024 + 4 * 1024 + 2 * 1024 * 4096 + 4096 + 1024 + 2 * 2 * 1024;
+  CHECK(strategies::count_parameters(setting.model).total() ==
+        (50432 + 1024) * 1024 + 2 * layer + 2 * 1024);
+  CHECK(setting.model.dropout == 0.1);
+  CHECK(setting.plan.precision.gradients == base::DType::fp16);
+  CHECK_FALSE(setting.plan.overlap.gradient_reduce);
+  CHECK(setting.plan.micro_batches() == 2);  // 32 sequences / dp 4 / 4
+  CHECK(setting.inferred.empty());
+}
+
+TEST_CASE("families differ in norms, positions and gates") {
+  const Cells llama{{"framework", "nanotron"}, {"model", "Llama-style"},
+                    {"activation", "swiglu"},  {"gated", "1"},
+                    {"precision", "bf16"},     {"flash_attention", "1"}};
+  const Setting setting = setting_of(with(gpt("a"), llama));
+  CHECK(setting.model.gated);
+  CHECK(setting.model.norm == strategies::Norm::rms);
+  CHECK(setting.model.position == strategies::Position::rotary);
+  CHECK(setting.model.vocab == 50258);  // to a multiple of tp 2
+  CHECK(setting.plan.attention_kernels == "flash-attention-2");
+  CHECK(setting.plan.precision.gradients == base::DType::fp32);
+  CHECK(setting_of(with(gpt("a"), {{"model", "MPT 1b"}, {"framework", "llm-foundry"}}))
+            .model.position == strategies::Position::alibi);
+  CHECK(setting_of(with(gpt("a"), {{"model", "BLOOM 1b"}})).model.embedding_norm);
+  const Setting nemotron = setting_of(with(gpt("a"), {{"activation", "relu2"}}));
+  CHECK(nemotron.model.activation == strategies::Activation::relu_squared);
+  CHECK(nemotron.model.position == strategies::Position::rotary);
+}
+
+TEST_CASE("experts, latent attention and windows come from columns and notes") {
+  std::vector<std::string> inferred;
+  const Cells deepseek{{"activation", "swiglu"},
+                       {"gated", "1"},
+                       {"layers", "4"},
+                       {"attention", "mla"},
+                       {"experts", "8"},
+                       {"experts_per_token", "2"},
+                       {"expert_ffn", "512"},
+                       {"shared_experts", "1"},
+                       {"dense_layers", "1"},
+                       {"note", "mla: q rank 96, kv rank 64, head 32 nope + 16 rope, v 24"}};
+  const auto model = model_of(row_of(with(gpt("a"), deepseek)), inferred);
+  REQUIRE(model);
+  REQUIRE(model->latent);
+  CHECK(model->latent->q_rank == 96);
+  CHECK(model->latent->kv_rank == 64);
+  CHECK(model->head_dim == 48);
+  CHECK(model->latent->value_head_dim == 24);
+  CHECK_FALSE(model->layers[0].mixture);
+  CHECK(model->layers[3].mixture);
+  CHECK(model->mixture->shared_ffn == 512);
+  const auto windowed = model_of(
+      row_of(with(gpt("a"), {{"note", "every second layer has a 128-token sliding window"}})),
+      inferred);
+  REQUIRE(windowed);
+  CHECK(windowed->layers[0].window == 128);
+  CHECK(windowed->layers[1].window == 0);
+}
+
+TEST_CASE("what a row leaves open is inferred and told") {
+  // A replica of dp 4 takes 64 / 4 = 16 sequences: 16 at once with full recompute, else 4.
+  const Cells open{{"micro_batch", ""}, {"global_batch", "64"}, {"zero", ""}};
+  const Setting plain = setting_of(with(gpt("a"), open));
+  CHECK(plain.plan.micro_batch == 4);
+  CHECK(plain.inferred == std::vector<std::string>{"micro batch 4", "ZeRO-0"});
+  CHECK(setting_of(with(with(gpt("a"), open), {{"recompute", "full"}})).plan.micro_batch == 16);
+  // Twelve layers on two stages: six a stage, interleaved as 2 x 3 layers.
+  const Setting piped = setting_of(with(gpt("a"), {{"layers", "12"},
+                                                   {"pp", "2"},
+                                                   {"dp", "2"},
+                                                   {"vp", ""},
+                                                   {"schedule", ""},
+                                                   {"micro_batch", ""}}));
+  CHECK(piped.plan.micro_batch == 1);
+  CHECK(piped.plan.virtual_stages == 2);
+  CHECK(piped.plan.schedule == strategies::ScheduleKind::interleaved);
+}
+
+TEST_CASE("two layers too few for even stages are the embedding and the head") {
+  const Cells zero_bubble{
+      {"layers", "6"}, {"pp", "4"}, {"tp", "2"}, {"dp", "1"}, {"schedule", "1f1b"}};
+  const Setting setting = setting_of(with(gpt("a"), zero_bubble));
+  CHECK(setting.plan.account_for_embedding);
+  CHECK(setting.plan.account_for_loss);
+}
+
+TEST_CASE("ZeRO within fewer ranks than replicas replicates its shards") {
+  const Cells cells{{"n_gpus", "16"},
+                    {"tp", "1"},
+                    {"dp", "16"},
+                    {"zero", "1"},
+                    {"global_batch", "64"},
+                    {"note", "ZeRO-1 within 8"},
+                    {"nic_gbps_per_node", "800"}};
+  CHECK(setting_of(with(gpt("a"), cells)).plan.data_replicate == 2);
+}
+
+TEST_CASE("NICs of a node together have the rate of the row") {
+  const Cells two_nodes{{"n_gpus", "16"}, {"dp", "8"}};
+  const auto node_with = [&](const std::string& nic, const std::string& per_node) {
+    return setting_of(with(with(gpt("a"), two_nodes),
+                           {{"nic_gbps_per_node", nic}, {"gpus_per_node", per_node}}))
+        .machine;
+  };
+  const Machine full = node_with("1600", "8");  // 8 x 200 Gbit/s, as built
+  CHECK(full.nodes == 2);
+  CHECK(full.node.nics == 8);
+  CHECK(full.node.nic_rate.gbit() == Approx(200));
+  const Machine half = node_with("200", "8");  // two of the 4 x 100 Gbit/s that come nearest
+  CHECK((half.node.nic_rate * half.node.nics).gbit() == Approx(200));
+  CHECK(half.node.nics == 2);
+  const Machine odd = node_with("250", "4");  // no whole number of NICs has it
+  CHECK((odd.node.nic_rate * odd.node.nics).gbit() == Approx(250));
+  CHECK(odd.nodes == 4);
+  CHECK(odd.node.gpus == 4);
+  const Setting unknown = setting_of(with(gpt("a"), two_nodes));
+  CHECK(unknown.inferred == std::vector<std::string>{"network of dgx-a100-80"});
+}
+
+TEST_CASE("a network that is measured slow plays an all-reduce at that bandwidth") {
+  const Row row = row_of(with(gpt("a"), {{"gpu", "H100-SXM5-80GB"},
+                                         {"n_gpus", "32"},
+                                         {"dp", "16"},
+                                         {"global_batch", "64"},
+                                         {"precision", "bf16"},
+                                         {"nic_gbps_per_node", "3200"},
+                                         {"measured_busbw_gbps", "1280"}}));
+  const auto setting = setting_of(row, *registry());
+  REQUIRE(setting);
+  const auto backend = calibrate::make_backend({});
+  REQUIRE(backend);
+  const Scenario scenario = scenario_of(row, *setting, registry(), *backend);
+  // 1,280 of 3,200 Gbit/s: NICs carry about two fifths of their rate, less where the algorithm
+  // sends less than the bus bandwidth through them.
+  const double share = scenario.cluster.nodes()[0].type->nic_efficiency;
+  CHECK(share > 0.2);
+  CHECK(share < 0.45);
+  const CollectiveCall call{base::Collective::all_reduce, base::Bytes::from_gib(1)};
+  const base::Seconds time = play_collectives(**backend, scenario.cluster, {&call, 1}).front().time;
+  // 2 x 31/32 x 2^30 bytes at 160 GB/s: 13.0 ms.
+  CHECK(time.s() == Approx(2.0 * 31 / 32 * 1073741824 / 160e9).epsilon(2e-3));
+}
+
+TEST_CASE("rows that cannot be expressed say why") {
+  const auto [column, text, reason] = GENERATE(table<std::string, std::string, std::string>({
+      {"cp", "2", "context parallelism"},
+      {"ep", "4", "mixture of experts"},
+      {"precision", "int8", "precision int8"},
+      {"schedule", "zigzag", "schedule zigzag"},
+      {"layers", "", "layers missing or out of range"},
+      {"hidden", "900000000", "hidden missing or out of range"},
+      {"tp", "", "tp missing"},
+      {"n_gpus", "9", "n_gpus is not a multiple of tp x pp"},
+      {"dp", "3", "dp is not n_gpus / (tp x pp)"},
+      {"gpu", "A900", "no node type with 8 x 'A900'"},
+      {"activation", "swash", "unknown activation 'swash'"},
+      {"attention", "mla", "latent attention without its ranks"},
+      {"recompute", "some", "recompute some"},
+      {"global_batch", "31",
+       "global_batch 31 cannot be divided by data_parallel 4 x micro_batch 4"},
+      {"precision", "bf17", "precision bf17"},
+  }));
+  Cells cells = with(gpt("a"), {{column, text}});
+  if (column == "schedule") cells = with(cells, {{"pp", "2"}, {"dp", "2"}});
+  CHECK(reason_of(cells) == reason);
+}
+
+TEST_CASE("mistakes in a table are told with their line, all at once") {
+  const auto table = base::parse_csv(
+      csv_of({with(gpt("a"), {{"layers", "many"}, {"outcome", "perhaps"}}),
+              with(gpt("b"), {{"gated", "2"}, {"step_time_s", "-1"}, {"trust", "hihg"}})}),
+      "t.csv");
+  REQUIRE(table);
+  const auto rows = read_rows(*table);
+  REQUIRE_FALSE(rows);
+  CHECK(text_of(rows.error()) ==
+        "t.csv:2:1: error: 'layers' is not a number: 'many'\n"
+        "t.csv:2:1: error: unknown 'outcome': 'perhaps' (known: ok, oom)\n"
+        "t.csv:3:1: error: 'gated' is neither 0 nor 1: '2'\n"
+        "t.csv:3:1: error: 'step_time_s' is not above 0: '-1'\n"
+        "t.csv:3:1: error: unknown 'trust': 'hihg' (did you mean 'high'?)\n");
+  const auto short_table = base::parse_csv("id,gpu\na,b\n", "t.csv");
+  REQUIRE(short_table);
+  CHECK(read_rows(*short_table).error().size() == columns.size() - 3);  // one is not read
+}
+
+// As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
+TEST_CASE("every published row is expressed or says what is missing") {
+  const char* chosen = std::getenv("FORESHARD_VALIDATION");
+  const std::string folder =
+      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
+  std::ifstream file(folder + "/training.csv", std::ios::binary);
+  if (!file) {
+    WARN("skipped: no " << folder << "/training.csv");
+    return;
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const auto table = base::parse_csv(text, "training.csv");
+  REQUIRE(table);
+  const auto rows = read_rows(*table);
+  REQUIRE(rows);
+  const std::set<std::string> known{"context parallelism", "mixture of experts", "precision fp8",
+                                    "uneven pipeline stages"};
+  for (const Row& row : *rows) {
+    const auto setting = setting_of(row, *registry());
+    INFO(row.id);
+    CHECK((setting || known.contains(setting.error())));
+  }
+}
+
+}  // namespace
+}  // namespace sim::training
