@@ -17,15 +17,24 @@ namespace {
 
 using sim::training::Row;
 
-/// The peak as the row counts it: of rank 0 or the fullest, with or without what is no tensor.
+/// Whether the peak that a row prints has this part in it.
+bool counts(const Row& row, sim::MemoryPart part) {
+  switch (part) {
+    case sim::MemoryPart::framework: return row.memory_kind == "nvidia-smi";
+    case sim::MemoryPart::activations:
+    case sim::MemoryPart::logits: return !sim::training::framework_of(row).memory_after_backward;
+    default: return true;
+  }
+}
+
+/// The peak as the row counts it: of rank 0 or of the fullest.
 double counted_memory(const Row& row, const Forecast& forecast) {
-  const int rank =
-      sim::training::framework_of(row).memory_of_rank_0 ? 0 : forecast.report.memory.worst_rank;
-  const auto parts = sim::peak_of_rank(forecast.graph, forecast.timeline, rank);
+  const bool first = sim::training::framework_of(row).memory_of_rank_0;
+  const auto parts = sim::peak_of_rank(forecast.graph, forecast.timeline,
+                                       first ? 0 : forecast.report.memory.worst_rank);
   double bytes = 0;
   for (int part = 0; part < sim::memory_part_count; ++part)
-    if (row.memory_kind == "nvidia-smi" ||
-        static_cast<sim::MemoryPart>(part) != sim::MemoryPart::framework)
+    if (counts(row, static_cast<sim::MemoryPart>(part)))
       bytes += parts[static_cast<std::size_t>(part)].as_double();
   return bytes;
 }

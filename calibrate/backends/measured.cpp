@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/check.hpp"
-#include "calibrate/backends/registry.hpp"
 #include "base/csv.hpp"
+#include "calibrate/backends/registry.hpp"
 #include "calibrate/validate_collectives.hpp"
 
 /// Prices from a table of measurements, in the columns of nccl-tests sweeps. A size of the table

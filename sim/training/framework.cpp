@@ -31,13 +31,16 @@ const std::array<Framework, 8>& frameworks() {
         bridge,
         megatron,
         nemo,
-        // DDP with buckets of 25 MB; the shards of ZeRO-1 are gathered after the optimizer.
+        // DDP with buckets of 25 MB; the shards of ZeRO-1 are gathered after the optimizer. Its log
+        // of peak memory resets the counter after the backward: micro-batches of one and of
+        // sixteen sequences print the same.
         Framework{.name = "nanotron",
                   .padding = tensor,
                   .flash_kernels = "flash-attention-2",
                   .overlaps_parameters = false,
                   .bucket = base::Bytes::from_mib(25),
-                  .memory_of_rank_0 = true},
+                  .memory_of_rank_0 = true,
+                  .memory_after_backward = true},
         // ALiBi needed the first generation of FlashAttention then.
         Framework{.name = "llm-foundry", .flash_kernels = "flash-attention-1", .zero = 3},
         Framework{.name = "torchtitan", .flash_kernels = "flash-attention-2", .zero = 3},

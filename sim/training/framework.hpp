@@ -24,6 +24,8 @@ struct Framework {
   int zero = 0;
   base::Bytes bucket;             ///< 0: as Megatron-Core
   bool memory_of_rank_0 = false;  ///< peaks are printed by rank 0, not by the fullest
+  /// Peaks are printed since a reset after the last backward, so that no activation is in them.
+  bool memory_after_backward = false;
 };
 
 /// The row's framework; one without habits of its own when it is none of those known.
