@@ -20,8 +20,8 @@ using Expressed = tl::expected<T, std::string>;
 
 /// The model from its dimensions. Biases, norms and positions follow from the family: GPT (gelu,
 /// not gated) has layer norms, biases and learned positions; Llama (swiglu) RMS norms and rotary
-/// positions; MPT and BLOOM ALiBi; Nemotron (relu2) layer norms without biases and rotary
-/// positions. The vocabulary is padded as the framework does. What is guessed goes to `inferred`.
+/// positions; MPT and BLOOM ALiBi; Nemotron (relu2) layer norms and rotary positions. The
+/// vocabulary is padded as the framework does. What is guessed goes to `inferred`.
 Expressed<strategies::ModelSpec> model_of(const Row& row, std::vector<std::string>& inferred);
 
 /// The plan, not yet checked against the model. Where a cell is empty: `micro_batch` 1 in a
