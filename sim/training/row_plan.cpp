@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 
@@ -22,26 +23,17 @@ bool has_word(const std::string& text, std::string_view wanted) {
   return false;
 }
 
-/// What no plan of ours says.
-std::string beyond_plans(const Row& row) {
-  if (row.context.value_or(1) > 1) return "context parallelism";
-  if (row.experts || row.expert.value_or(1) > 1) return "mixture of experts";
-  for (const std::string_view known : {"fp32", "fp16", "bf16"})
-    if (row.precision == known) return {};
-  return fmt::format("precision {}", row.precision);
-}
-
 std::string missing_degree(const Row& row) {
   constexpr int degree_max = 1 << 20;
   for (const auto& [value, name] :
        {std::pair{row.tensor, "tp"}, std::pair{row.pipeline, "pp"}, std::pair{row.gpus, "n_gpus"},
         std::pair{row.global_batch, "global_batch"}, std::pair{row.sequence, "seq_len"}})
     if (!value || *value < 1) return fmt::format("{} missing", name);
-  for (const auto& value :
-       {row.tensor, row.pipeline, row.data, row.virtual_stages, row.micro_batch, row.gpus})
+  for (const auto& value : {row.tensor, row.pipeline, row.data, row.virtual_stages, row.micro_batch,
+                            row.context, row.expert, row.expert_tensor, row.gpus})
     if (value && (*value < 1 || *value > degree_max)) return "a degree is out of range";
-  if (*row.gpus % (static_cast<std::int64_t>(*row.tensor) * *row.pipeline) != 0)
-    return "n_gpus is not a multiple of tp x pp";
+  if (*row.gpus % (std::int64_t{*row.tensor} * *row.pipeline * row.context.value_or(1)) != 0)
+    return "n_gpus is not a multiple of tp x pp x cp";
   return {};
 }
 
@@ -91,12 +83,35 @@ std::string set_stages(const Row& row, Plan& plan) {
   return {};
 }
 
-void set_precision(const Row& row, Plan& plan) {
-  using base::DType;
-  if (row.precision == "fp32") plan.precision.compute = plan.precision.parameters = DType::fp32;
-  if (row.precision != "fp16") return;
-  plan.precision.compute = plan.precision.parameters = DType::fp16;
-  if (framework_of(row).fp16_gradients) plan.precision.gradients = DType::fp16;
+struct Format {
+  std::string_view name;
+  base::DType compute;
+  base::DType parameters;
+  strategies::Scaling scaling = strategies::Scaling::delayed;
+};
+constexpr Format formats[] = {
+    {"fp32", base::DType::fp32, base::DType::fp32},
+    {"fp16", base::DType::fp16, base::DType::fp16},
+    {"bf16", base::DType::bf16, base::DType::bf16},
+    {"fp8", base::DType::fp8, base::DType::bf16},
+    {"mxfp8", base::DType::fp8, base::DType::bf16, strategies::Scaling::mx},
+    {"nvfp4", base::DType::fp4, base::DType::bf16, strategies::Scaling::nv},
+};
+
+std::string set_precision(const Row& row, Plan& plan) {
+  const auto* const format = std::find_if(std::begin(formats), std::end(formats),
+                                          [&](const auto& f) { return f.name == row.precision; });
+  if (format == std::end(formats)) return fmt::format("precision {}", row.precision);
+  plan.precision.compute = format->compute;
+  plan.precision.parameters = format->parameters;
+  plan.precision.scaling = format->scaling;
+  // "current scaling" of Transformer Engine, "float8 tensorwise" of PyTorch.
+  const bool current = row.note.find("current scaling") != std::string::npos ||
+                       row.note.find("tensorwise") != std::string::npos;
+  if (row.precision == "fp8" && current) plan.precision.scaling = strategies::Scaling::current;
+  if (row.precision == "fp16" && framework_of(row).fp16_gradients)
+    plan.precision.gradients = base::DType::fp16;
+  return {};
 }
 
 void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
@@ -108,6 +123,7 @@ void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred)
       known ? has_word(row.overlap, "param") : framework.overlaps_parameters;
   plan.overlap.point_to_point =
       plan.schedule == ScheduleKind::interleaved && !has_word(row.overlap, "none");
+  plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp");
   if (!known && row.data.value_or(1) > 1) inferred.emplace_back("overlap");
 }
 
@@ -146,17 +162,21 @@ std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& 
 }  // namespace
 
 Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
-  if (std::string reason = beyond_plans(row); !reason.empty())
-    return tl::unexpected(std::move(reason));
   if (std::string reason = missing_degree(row); !reason.empty())
     return tl::unexpected(std::move(reason));
   const Framework& framework = framework_of(row);
   Plan plan;
   plan.tensor = *row.tensor;
   plan.pipeline = *row.pipeline;
-  plan.data = *row.gpus / plan.tensor / plan.pipeline;
+  plan.context.degree = row.context.value_or(1);
+  plan.expert.degree = row.expert.value_or(1);
+  if (plan.expert.degree > 1) {
+    plan.expert.tensor = row.expert_tensor.value_or(1);  // as NVIDIA's recipes have it
+    if (!row.expert_tensor && plan.tensor > 1) inferred.emplace_back("whole experts");
+  }
+  plan.data = *row.gpus / plan.tensor / plan.pipeline / plan.context.degree;
   if (row.data && *row.data != plan.data)
-    return tl::unexpected(std::string("dp is not n_gpus / (tp x pp)"));
+    return tl::unexpected(std::string("dp is not n_gpus / (tp x pp x cp)"));
   plan.global_batch = *row.global_batch;
   plan.sequence = *row.sequence;
   plan.micro_batch = row.micro_batch.value_or(0);
@@ -171,9 +191,9 @@ Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
   if (plan.flash_attention) plan.attention_kernels = framework.flash_kernels;
   plan.bucket = framework.bucket;
-  set_precision(row, plan);
   set_zero(row, plan, inferred);
-  for (std::string reason : {set_schedule(row, plan, inferred), set_recompute(row, plan, inferred)})
+  for (std::string reason : {set_precision(row, plan), set_schedule(row, plan, inferred),
+                             set_recompute(row, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));
   if (std::string reason = set_stages(row, plan); !reason.empty())
     return tl::unexpected(std::move(reason));

@@ -14,7 +14,7 @@
 
 namespace sim::training {
 
-/// What a row says in our terms, or why it cannot be said: "context parallelism".
+/// What a row says in our terms, or why it cannot be said: "schedule zb-v".
 template <class T>
 using Expressed = tl::expected<T, std::string>;
 

@@ -117,6 +117,30 @@ TEST_CASE("experts, latent attention and windows come from columns and notes") {
   CHECK(windowed->layers[1].window == 0);
 }
 
+TEST_CASE("context and expert parallelism and scaled formats are said in the plan's words") {
+  const Cells cells{{"activation", "swiglu"},
+                    {"gated", "1"},
+                    {"experts", "8"},
+                    {"experts_per_token", "2"},
+                    {"expert_ffn", "512"},
+                    {"cp", "2"},
+                    {"ep", "2"},
+                    {"dp", "2"},
+                    {"sequence_parallel", "1"},
+                    {"gpu", "H100-SXM5-80GB"},
+                    {"precision", "fp8"},
+                    {"note", "current scaling"}};
+  const Setting setting = setting_of(with(gpt("a"), cells));
+  CHECK(setting.plan.context.degree == 2);
+  CHECK(setting.plan.expert.degree == 2);
+  CHECK(setting.plan.expert.tensor == 1);
+  CHECK(setting.plan.data == 2);  // 8 GPUs / (tp 2 x cp 2)
+  CHECK(setting.plan.precision.compute == base::DType::fp8);
+  CHECK(setting.plan.precision.parameters == base::DType::bf16);
+  CHECK(setting.plan.precision.scaling == strategies::Scaling::current);
+  CHECK(setting.inferred == std::vector<std::string>{"whole experts"});
+}
+
 TEST_CASE("what a row leaves open is inferred and told") {
   // A replica of dp 4 takes 64 / 4 = 16 sequences: 16 at once with full recompute, else 4.
   const Cells open{{"micro_batch", ""}, {"global_batch", "64"}, {"zero", ""}};
@@ -203,15 +227,15 @@ TEST_CASE("a network that is measured slow plays an all-reduce at that bandwidth
 
 TEST_CASE("rows that cannot be expressed say why") {
   const auto [column, text, reason] = GENERATE(table<std::string, std::string, std::string>({
-      {"cp", "2", "context parallelism"},
-      {"ep", "4", "mixture of experts"},
+      {"cp", "3", "n_gpus is not a multiple of tp x pp x cp"},
+      {"vp", "0", "a degree is out of range"},
       {"precision", "int8", "precision int8"},
       {"schedule", "zigzag", "schedule zigzag"},
       {"layers", "", "layers missing or out of range"},
       {"hidden", "900000000", "hidden missing or out of range"},
       {"tp", "", "tp missing"},
-      {"n_gpus", "9", "n_gpus is not a multiple of tp x pp"},
-      {"dp", "3", "dp is not n_gpus / (tp x pp)"},
+      {"n_gpus", "9", "n_gpus is not a multiple of tp x pp x cp"},
+      {"dp", "3", "dp is not n_gpus / (tp x pp x cp)"},
       {"gpu", "A900", "no node type with 8 x 'A900'"},
       {"activation", "swash", "unknown activation 'swash'"},
       {"attention", "mla", "latent attention without its ranks"},
@@ -259,8 +283,7 @@ TEST_CASE("every published row is expressed or says what is missing") {
   REQUIRE(table);
   const auto rows = read_rows(*table);
   REQUIRE(rows);
-  const std::set<std::string> known{"context parallelism", "mixture of experts", "precision fp8",
-                                    "uneven pipeline stages"};
+  const std::set<std::string> known{"uneven pipeline stages"};
   for (const Row& row : *rows) {
     const auto setting = setting_of(row, *registry());
     INFO(row.id);
