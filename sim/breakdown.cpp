@@ -79,6 +79,7 @@ class RankBreakdown {
 
   Seconds& exposed(const Task& task) {
     if (task.kind == TaskKind::send || task.kind == TaskKind::receive) return sum_.pipeline_exposed;
+    if (task.kind == TaskKind::copy) return part_of(graph_.copies[task.index].kind);
     return part_of(graph_.collectives[task.index].kind);
   }
 
@@ -95,8 +96,8 @@ class RankBreakdown {
     return sum_.other;
   }
 
-  /// The idle time up to `time`: exposed communication while the communication that ended last was
-  /// on the wire, bubble before it had begun (a peer was not that far) and after it.
+  /// The idle time up to `time`: exposed communication while this one was on the wire, bubble
+  /// before it had begun (a peer was not that far) and after it.
   void charge(const Task& task, const Span& span, double time) {
     const double begin = std::clamp(span.begin, now_, time);
     const double end = std::clamp(span.end, now_, time);
@@ -108,22 +109,19 @@ class RankBreakdown {
   void wait_until(double time, std::uint32_t task) {
     if (time <= now_) return;
     const Task& waiting = program_.tasks[task];
-    const Task* last = nullptr;
-    const Span* last_span = nullptr;
+    std::vector<std::uint32_t> awaited;
     for (std::uint32_t i = 0; i < waiting.dependency_count; ++i) {
       const std::uint32_t index = program_.dependencies[waiting.first_dependency + i];
-      const Span& span = timeline_.span(rank_, index);
-      if (program_.tasks[index].stream == Stream::compute) continue;
-      if (last_span != nullptr && span.end <= last_span->end) continue;
-      last = &program_.tasks[index];
-      last_span = &span;
+      const bool late = timeline_.span(rank_, index).end > now_;
+      if (late && program_.tasks[index].stream != Stream::compute) awaited.push_back(index);
     }
-    if (last != nullptr) {
-      charge(*last, *last_span, time);
-    } else {
-      sum_.bubble += Seconds::from_s(time - now_);
-      now_ = time;
-    }
+    const auto end = [&](std::uint32_t index) { return timeline_.span(rank_, index).end; };
+    std::stable_sort(awaited.begin(), awaited.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return end(a) < end(b); });
+    for (const std::uint32_t index : awaited)
+      charge(program_.tasks[index], timeline_.span(rank_, index), std::min(end(index), time));
+    sum_.bubble += Seconds::from_s(time - now_);
+    now_ = time;
   }
 
   void drain() {

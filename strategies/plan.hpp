@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,48 @@ struct Overlap {
                         ///< tensor parallel); with sequence parallel only
 };
 
+/// How gradients are put into buckets, each reduced as one. A tensor is never cut.
+enum class BucketPolicy {
+  megatron,       ///< as they become ready, closed once full (Megatron-Core)
+  sequential,     ///< the same after a small first bucket (PyTorch DDP, arXiv 2006.15704)
+  deepspeed,      ///< as they become ready, closed before a tensor that would not fit
+  best_fit,       ///< largest first, each into the fullest bucket that takes it (ScaleTorch)
+  per_parameter,  ///< one each
+};
+
+/// After which micro-batches gradients are reduced, when there are several to a step.
+enum class GradientSync {
+  last,   ///< once (`no_sync` before it)
+  every,  ///< each time
+  none,   ///< never: data-parallel ranks drift apart
+};
+
+/// DDP and ZeRO-1 and -2.
+struct Ddp {
+  BucketPolicy buckets = BucketPolicy::megatron;
+  base::Bytes first_bucket;  ///< `sequential`; 0: chosen by check_plan as PyTorch does
+};
+
+/// Which blocks outside the layers stay gathered from forward to backward.
+enum class FsdpRoot {
+  none,                ///< none: every unit is resharded after its forward
+  head,                ///< the head, with which backward begins (torchtitan)
+  embedding_and_head,  ///< both, as one unit: what is left to FSDP2's root when layers are wrapped
+};
+
+/// Fully sharded data parallel (ZeRO-3): parameters are gathered unit by unit.
+struct Fsdp {
+  /// Ranks over which a unit lies between its forward and its backward: 0 all its shards, 1 it
+  /// stays whole, else groups of so many neighbours (FSDP2's reshard_after_forward).
+  int ranks_after_forward = 0;
+  int prefetch = 1;                     ///< units gathered ahead of the one that is computed
+  std::vector<int> layers_per_unit{1};  ///< one number for all units, or one each
+  FsdpRoot root = FsdpRoot::head;
+  bool offload = false;  ///< shards of parameters, gradients and optimizer in host memory
+  std::optional<base::DType> gather_dtype;  ///< default: precision.parameters
+  std::optional<base::DType> reduce_dtype;  ///< default: precision.gradients
+};
+
 /// How the step is cut over ranks.
 struct Plan {
   int tensor = 1;
@@ -70,7 +113,12 @@ struct Plan {
   /// example "flash-attention-2"; empty: the architecture's usual ones.
   std::string attention_kernels;
   Precision precision;
-  base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
+  base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as its policy does
+  base::Bytes
+      gather_bucket;  ///< ZeRO-1 and -2: parameters gathered as one; 0: the gradient buckets
+  Ddp ddp;
+  Fsdp fsdp;
+  std::optional<GradientSync> sync;  ///< default: see gradient_sync
   Overlap overlap;
   /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
   /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
@@ -83,6 +131,19 @@ struct Plan {
 
   int micro_batches() const {  ///< per data-parallel rank
     return static_cast<int>(global_batch / data / micro_batch);
+  }
+  /// ZeRO-2 and -3 keep gradients in shards, so that each micro-batch is reduced at once.
+  GradientSync gradient_sync() const {
+    return sync.value_or(zero >= 2 ? GradientSync::every : GradientSync::last);
+  }
+  /// FSDP: units gathered ahead.
+  int prefetch() const { return overlap.parameter_gather ? fsdp.prefetch : 0; }
+  /// Extent of Axis::data_shard; the rest of `data` is Axis::data_replicate. FSDP that reshards to
+  /// groups after the forward shards over both, and those groups are what the first one tells
+  /// apart.
+  int data_shard() const {
+    return zero == 3 && fsdp.ranks_after_forward > 1 ? fsdp.ranks_after_forward
+                                                     : data / data_replicate;
   }
   /// Ranks between which the states of one parameter are sharded: with ZeRO, copies of the same
   /// parameters that see different tokens.
@@ -115,8 +176,8 @@ std::string describe(const Plan& plan);
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);
 
-/// Fills `plan.data` and `plan.bucket` where they are 0 and reports every way in which the plan
-/// does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
+/// Fills `plan.data` and the sizes of buckets where they are 0 and reports every way in which the
+/// plan does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
 /// layers, batches that do not divide. Places come from `origins` (paths "plan.…" and "model.…").
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                              const base::Origins& origins);
