@@ -20,6 +20,9 @@ std::vector<UnitUse> unit_uses(const Stage& stage, const strategies::Plan& plan,
   }
   const bool groups = plan.fsdp.ranks_after_forward > 1;
   std::vector<UnitUse> uses;
+  std::size_t most = 0;
+  for (const std::vector<Part>& parts : forward) most = std::max(most, parts.size());
+  uses.reserve(most * cells.size());
   for (const Cell& cell : cells) {
     const auto chunk = static_cast<std::size_t>(cell.chunk);
     for (const Part& part : (cell.forward ? forward : backward)[chunk]) {
@@ -68,7 +71,8 @@ std::vector<Part> DataParallel::parts(const Cell& cell, bool last_backward) cons
 std::vector<std::uint32_t> DataParallel::before(const Cell& cell, const Part& part) {
   std::vector<std::uint32_t> waits = std::move(blocking_);
   blocking_.clear();
-  for (const int need : part.needs) waits.push_back(shard_gathers_.at({cell.chunk, need}));
+  for (int need = part.needs.first; need < part.needs.end; ++need)
+    waits.push_back(shard_gathers_.at({cell.chunk, need}));
   if (stage_.fully_sharded()) {
     gather_units();
     const std::vector<std::uint32_t>& gathers = use_gathers_[use_runs_.size()];
@@ -88,7 +92,7 @@ void DataParallel::after_backward(const Cell& cell, const Part& part, std::uint3
   if (stage_.holds_gradients()) hold_gradients(cell, part, task, last_backward);
   if (!stage_.reduces(last_backward)) return;
   const bool put_off = stage_.puts_off(last_backward);
-  for (const int index : part.completes)
+  for (int index = part.completes.first; index < part.completes.end; ++index)
     if (put_off)
       pending_.push_back({cell, index});
     else
@@ -154,7 +158,8 @@ std::uint32_t DataParallel::gather_shards(int chunk, const Bucket& bucket,
 
 std::int64_t DataParallel::unit_bytes(const UnitUse& use, bool in_group) const {
   std::int64_t sum = 0;
-  for (const int index : unit_of(use).buckets) {
+  const Range buckets = unit_of(use).buckets;
+  for (int index = buckets.first; index < buckets.end; ++index) {
     const Bucket& one = bucket(use.chunk, index);
     if (stage_.class_of(one).shards == 1) continue;
     const Bytes bytes = stage_.parameter_bytes(one.elements);
@@ -182,7 +187,8 @@ void DataParallel::gather_unit(std::size_t index) {
   if (index >= held) waits.push_back(use_runs_[index - held]);
   const bool group = use.gather == UnitUse::Gather::group;
   const Cell cell{.forward = true, .micro_batch = use.micro_batch, .chunk = use.chunk};
-  for (const int number : unit_of(use).buckets) {
+  const Range buckets = unit_of(use).buckets;
+  for (int number = buckets.first; number < buckets.end; ++number) {
     const Bucket& one = bucket(use.chunk, number);
     if (stage_.class_of(one).shards == 1) continue;
     std::vector<std::uint32_t> ready = waits;
@@ -218,7 +224,7 @@ void DataParallel::release_unit(std::uint32_t task) {
 void DataParallel::hold_gradients(const Cell& cell, const Part& part, std::uint32_t task,
                                   bool last) {
   if (last) return;  // given back by `reduce`
-  for (const int index : part.completes)
+  for (int index = part.completes.first; index < part.completes.end; ++index)
     if (held_.emplace(cell.chunk, index).second)
       memory_.change(task, /*at_end=*/false, MemoryPart::gradients,
                      stage_.gradient_bytes(bucket(cell.chunk, index).elements).count());

@@ -24,7 +24,7 @@ DataParallelClock::DataParallelClock(const strategies::Plan& plan, const Stage& 
 
 double DataParallelClock::before(int chunk, const Part& part) {
   double ready = std::exchange(blocked_, 0);
-  for (const int need : part.needs)
+  for (int need = part.needs.first; need < part.needs.end; ++need)
     ready = std::max(
         ready, shard_gathers_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(need)]);
   if (!stage_.fully_sharded()) return ready;
@@ -43,7 +43,7 @@ void DataParallelClock::after_backward(int chunk, const Part& part, double now,
   if (stage_.fully_sharded()) use_runs_.push_back(now);
   if (!stage_.reduces(last_backward)) return;
   const bool put_off = stage_.puts_off(last_backward);
-  for (const int index : part.completes)
+  for (int index = part.completes.first; index < part.completes.end; ++index)
     if (put_off)
       pending_.push_back({chunk, index});
     else
@@ -124,7 +124,7 @@ void DataParallelClock::gather_unit(std::size_t index) {
   const double allowed = index >= held ? use_runs_[index - held] : 0;
   const bool group = use.gather == UnitUse::Gather::group;
   const FsdpUnit& unit = stage_.fsdp_units(use.chunk)[static_cast<std::size_t>(use.unit)];
-  for (const int number : unit.buckets) {
+  for (int number = unit.buckets.first; number < unit.buckets.end; ++number) {
     const Bucket& bucket = stage_.buckets(use.chunk)[static_cast<std::size_t>(number)];
     if (stage_.class_of(bucket).shards == 1) continue;
     const BucketCost& cost =

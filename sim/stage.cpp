@@ -72,6 +72,10 @@ Stage::Stage(const Plan& plan, const strategies::ShardedGraph& sharded,
   const auto has_experts = [](const ShardedBlock& block) { return !block.expert_tensors.empty(); };
   if (std::any_of(sharded.blocks.begin(), sharded.blocks.end(), has_experts))
     classes_.push_back(expert_class(plan));
+  for (const ParameterClass& its : classes_) {
+    copies_ = copies_ || its.copies() > 1;
+    shards_ = shards_ || its.shards > 1;
+  }
   for (const Chunk& chunk : chunks) {
     ChunkUnits& made = chunks_.emplace_back();
     if (chunk.embedding) made.blocks.push_back(sharded.embedding_block);
@@ -122,15 +126,16 @@ void Stage::cut_fsdp_units(ChunkUnits& chunk, const Chunk& layers) const {
   }
   for (int number = 0; number < static_cast<int>(chunk.fsdp_units.size()); ++number) {
     FsdpUnit& unit = chunk.fsdp_units[static_cast<std::size_t>(number)];
+    unit.buckets.first = static_cast<int>(chunk.buckets.size());
     for (int c = 0; c < static_cast<int>(classes_.size()); ++c) {
       Bucket bucket{c, 0, unit.units};
       for (int i = unit.units.first; i < unit.units.end; ++i)
         if (chunk.fsdp_unit_of[static_cast<std::size_t>(i)] == number)
           bucket.elements += elements(chunk, c, i);
       if (bucket.elements == 0 || class_of(bucket).copies() == 1) continue;
-      unit.buckets.push_back(static_cast<int>(chunk.buckets.size()));
       chunk.buckets.push_back(bucket);
     }
+    unit.buckets.end = static_cast<int>(chunk.buckets.size());
   }
 }
 
@@ -225,16 +230,6 @@ Bytes Stage::gradient_shard_bytes(const Bucket& bucket) const {
   return tensor_bytes((bucket.elements + shards - 1) / shards, plan_.precision.gradients);
 }
 
-bool Stage::copies() const {
-  return std::any_of(classes_.begin(), classes_.end(),
-                     [](const ParameterClass& its) { return its.copies() > 1; });
-}
-
-bool Stage::sharded_state() const {
-  return plan_.zero >= 1 && std::any_of(classes_.begin(), classes_.end(),
-                                        [](const ParameterClass& its) { return its.shards > 1; });
-}
-
 bool Stage::reduces(bool last_backward) const {
   if (!copies()) return false;
   switch (plan_.gradient_sync()) {
@@ -264,9 +259,9 @@ std::vector<Part> Stage::forward_parts(int chunk, bool waits_for_parameters) con
     const int first = here.gather_buckets[static_cast<std::size_t>(b)].units.first;
     if (first > parts.back().units.first) {
       parts.back().units.end = first;
-      parts.push_back({{first, units}, {}, {}, -1});
+      parts.push_back({{first, units}, {b, b}, {}, -1});
     }
-    parts.back().needs.push_back(b);
+    parts.back().needs.end = b + 1;
   }
   return parts;
 }
@@ -288,12 +283,12 @@ std::vector<Part> Stage::backward_parts(int chunk, bool reduces) const {
   for (int b = 0; b < static_cast<int>(here.buckets.size()); ++b) {
     const int first = here.buckets[static_cast<std::size_t>(b)].units.first;
     if (plan_.overlap.gradient_reduce && first > parts.back().units.first &&
-        parts.back().completes.empty()) {
+        parts.back().completes.end == 0) {
       parts.back().units.first = first;
     } else if (plan_.overlap.gradient_reduce && first < parts.back().units.first) {
-      parts.push_back({{first, parts.back().units.first}, {}, {}, -1});
+      parts.push_back({{first, parts.back().units.first}, {}, {b, b}, -1});
     }
-    parts.back().completes.push_back(b);
+    parts.back().completes.end = b + 1;
   }
   // Units before the last bucket have no parameters.
   if (parts.back().units.first > 0) parts.push_back({{0, parts.back().units.first}, {}, {}, -1});

@@ -10,7 +10,7 @@
 
 namespace sim {
 
-/// Units [first, end) of a chunk, in forward order.
+/// Numbers [first, end): of units of a chunk, in forward order, or of buckets.
 struct Range {
   int first = 0;
   int end = 0;
@@ -45,7 +45,7 @@ struct Bucket {
 
 /// FSDP: what is gathered and resharded at once. Its buckets, one a class, have its `number`.
 struct FsdpUnit {
-  std::vector<int> buckets;
+  Range buckets;
   Range units;        ///< from the first to the last of its blocks
   bool kept = false;  ///< stays gathered from forward to backward
 };
@@ -53,9 +53,9 @@ struct FsdpUnit {
 /// A piece of a chunk's forward or backward that is computed without a break.
 struct Part {
   Range units;
-  std::vector<int> needs;  ///< forward, ZeRO-1 and -2: gather_buckets that it is the first to use
-  std::vector<int> completes;  ///< backward: buckets whose gradients are complete after it
-  int fsdp_unit = -1;          ///< FSDP: the unit that it computes with
+  Range needs;         ///< forward, ZeRO-1 and -2: gather_buckets that it is the first to use
+  Range completes;     ///< backward: buckets whose gradients are complete after it
+  int fsdp_unit = -1;  ///< FSDP: the unit that it computes with
 };
 
 /// A collective of the data-parallel ranks, on the stream of its communicator.
@@ -98,9 +98,9 @@ class Stage {
   base::Bytes gradient_shard_bytes(const Bucket& bucket) const;
 
   /// Whether other ranks have the same parameters.
-  bool copies() const;
-  bool sharded_state() const;
-  bool fully_sharded() const { return plan_.zero == 3 && sharded_state(); }
+  bool copies() const { return copies_; }
+  bool sharded_state() const { return plan_.zero >= 1 && shards_; }
+  bool fully_sharded() const { return plan_.zero == 3 && shards_; }
   bool offloads() const { return fully_sharded() && plan_.fsdp.offload; }
   /// ZeRO-1 and -2: parameters are gathered in shards, during the first forward or at the end.
   bool gathers_shards() const { return sharded_state() && plan_.zero < 3; }
@@ -161,6 +161,8 @@ class Stage {
   const strategies::Plan& plan_;
   const strategies::ShardedGraph& sharded_;
   std::vector<ParameterClass> classes_;
+  bool copies_ = false;  // some class has copies,
+  bool shards_ = false;  // or copies that may be sharded
   std::vector<ChunkUnits> chunks_;
 };
 

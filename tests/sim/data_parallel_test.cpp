@@ -80,9 +80,9 @@ TEST_CASE("every bucket policy reduces the same bytes") {
     case BucketPolicy::best_fit: CHECK(buckets == 1); break;
     case BucketPolicy::sequential: CHECK(buckets == 2); break;
     case BucketPolicy::per_parameter: {
-      // A layer has two norms, q, k, v, the output projection, up and down: 8. Embedding
+      // A layer has two norms, qkv, output projection, up and down: 6. Embedding
       // 1, the last norm 1, the head 1.
-      CHECK(buckets == 4 * 8 + 3);
+      CHECK(buckets == 4 * 6 + 3);
       break;
     }
   }
