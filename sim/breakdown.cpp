@@ -19,7 +19,15 @@ class RankBreakdown {
       : graph_(graph),
         timeline_(timeline),
         rank_(rank),
-        program_(graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]]) {}
+        program_(graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]]) {
+    std::array<int, stream_count> last;
+    last.fill(-1);
+    for (const Task& task : program_.tasks) {
+      int& previous = last[static_cast<std::size_t>(task.stream)];
+      before_on_stream_.push_back(previous);
+      previous = static_cast<int>(before_on_stream_.size()) - 1;
+    }
+  }
 
   Breakdown measure() {
     for (std::uint32_t task = 0; task < program_.tasks.size(); ++task) {
@@ -109,13 +117,18 @@ class RankBreakdown {
   void wait_until(double time, std::uint32_t task) {
     if (time <= now_) return;
     const Task& waiting = program_.tasks[task];
+    const auto end = [&](std::uint32_t index) { return timeline_.span(rank_, index).end; };
+    // What is awaited, and what stood before it on its stream.
     std::vector<std::uint32_t> awaited;
     for (std::uint32_t i = 0; i < waiting.dependency_count; ++i) {
-      const std::uint32_t index = program_.dependencies[waiting.first_dependency + i];
-      const bool late = timeline_.span(rank_, index).end > now_;
-      if (late && program_.tasks[index].stream != Stream::compute) awaited.push_back(index);
+      int index = static_cast<int>(program_.dependencies[waiting.first_dependency + i]);
+      if (program_.tasks[static_cast<std::size_t>(index)].stream == Stream::compute) continue;
+      for (; index >= 0 && end(static_cast<std::uint32_t>(index)) > now_;
+           index = before_on_stream_[static_cast<std::size_t>(index)])
+        awaited.push_back(static_cast<std::uint32_t>(index));
     }
-    const auto end = [&](std::uint32_t index) { return timeline_.span(rank_, index).end; };
+    std::sort(awaited.begin(), awaited.end());
+    awaited.erase(std::unique(awaited.begin(), awaited.end()), awaited.end());
     std::stable_sort(awaited.begin(), awaited.end(),
                      [&](std::uint32_t a, std::uint32_t b) { return end(a) < end(b); });
     for (const std::uint32_t index : awaited)
@@ -141,6 +154,7 @@ class RankBreakdown {
   const Timeline& timeline_;
   int rank_;
   const Program& program_;
+  std::vector<int> before_on_stream_;  // of each task; -1: it is the first
   Breakdown sum_;
   double now_ = 0;
 };

@@ -64,8 +64,14 @@ strategies::Plan random_plan(Dice& pick) {
   return plan;
 }
 
+struct Subject {
+  std::string model;
+  std::vector<int> expert_degrees;
+};
+
 TEST_CASE("the estimate of a plan is the analytic time of its step") {
-  const std::string file = scenarios + "models/llama-3.1-8b/config.json";
+  const auto subject = GENERATE(Subject{"llama-3.1-8b", {1}}, Subject{"mixtral-8x7b", {1, 2, 8}});
+  const std::string file = scenarios + "models/" + subject.model + "/config.json";
   const auto text = base::read_file(file);
   REQUIRE(text);
   const auto model = strategies::read_hf_config(*text, file, nullptr);
@@ -85,6 +91,8 @@ TEST_CASE("the estimate of a plan is the analytic time of its step") {
   int compared = 0;
   for (int i = 0; i < 3000 && compared < 400; ++i) {
     strategies::Plan plan = random_plan(pick);
+    plan.expert.degree = subject.expert_degrees[static_cast<std::size_t>(
+        pick(static_cast<int>(subject.expert_degrees.size())))];
     if (base::has_errors(strategies::check_plan(plan, *model, cluster->gpu_count(), {}))) continue;
     const auto ranks = static_cast<std::size_t>(plan.grid().size());
     const std::vector<topology::GpuId> used(gpus.begin(),
