@@ -114,25 +114,39 @@ class RankBreakdown {
     now_ = time;
   }
 
+  /// What `task` waits for on other streams after `now_`: its dependencies, theirs, and what stands
+  /// before them on their streams; in the order in which they end.
+  std::vector<std::uint32_t> awaited_by(std::uint32_t task) const {
+    const auto end = [&](std::uint32_t index) { return timeline_.span(rank_, index).end; };
+    std::vector<std::uint32_t> found;
+    const auto visit = [&](std::uint32_t index) {
+      if (program_.tasks[index].stream == Stream::compute || end(index) <= now_) return;
+      if (std::find(found.begin(), found.end(), index) == found.end()) found.push_back(index);
+    };
+    const auto visit_dependencies = [&](std::uint32_t index) {
+      const Task& waiting = program_.tasks[index];
+      for (std::uint32_t i = 0; i < waiting.dependency_count; ++i)
+        visit(program_.dependencies[waiting.first_dependency + i]);
+    };
+    visit_dependencies(task);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::uint32_t index = found[i];
+      visit_dependencies(index);
+      if (before_on_stream_[index] >= 0)
+        visit(static_cast<std::uint32_t>(before_on_stream_[index]));
+    }
+    std::sort(found.begin(), found.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return std::pair(end(a), a) < std::pair(end(b), b);
+    });
+    return found;
+  }
+
   void wait_until(double time, std::uint32_t task) {
     if (time <= now_) return;
-    const Task& waiting = program_.tasks[task];
-    const auto end = [&](std::uint32_t index) { return timeline_.span(rank_, index).end; };
-    // What is awaited, and what stood before it on its stream.
-    std::vector<std::uint32_t> awaited;
-    for (std::uint32_t i = 0; i < waiting.dependency_count; ++i) {
-      int index = static_cast<int>(program_.dependencies[waiting.first_dependency + i]);
-      if (program_.tasks[static_cast<std::size_t>(index)].stream == Stream::compute) continue;
-      for (; index >= 0 && end(static_cast<std::uint32_t>(index)) > now_;
-           index = before_on_stream_[static_cast<std::size_t>(index)])
-        awaited.push_back(static_cast<std::uint32_t>(index));
+    for (const std::uint32_t index : awaited_by(task)) {
+      const Span& span = timeline_.span(rank_, index);
+      charge(program_.tasks[index], span, std::min(span.end, time));
     }
-    std::sort(awaited.begin(), awaited.end());
-    awaited.erase(std::unique(awaited.begin(), awaited.end()), awaited.end());
-    std::stable_sort(awaited.begin(), awaited.end(),
-                     [&](std::uint32_t a, std::uint32_t b) { return end(a) < end(b); });
-    for (const std::uint32_t index : awaited)
-      charge(program_.tasks[index], timeline_.span(rank_, index), std::min(end(index), time));
     sum_.bubble += Seconds::from_s(time - now_);
     now_ = time;
   }
