@@ -20,12 +20,12 @@ namespace sim {
 /// ones concurrent. Collectives that computation waits for anyway run on the compute stream.
 enum class Stream : std::uint8_t {
   compute,
-  data_comm,         ///< the data-parallel group, or its shards (HSDP)
-  replica_comm,      ///< HSDP: equal shards of different replicas
-  expert_data_comm,  ///< the same two for experts, whose copies are other ranks
-  expert_replica_comm,
+  data_comm,     ///< the data-parallel group, or its shards (HSDP)
+  replica_comm,  ///< HSDP: equal shards of different replicas
   send,
   receive,
+  expert_data_comm,  ///< as data_comm and replica_comm, of experts, whose copies are other ranks
+  expert_replica_comm,
   host_to_device,  ///< copies from the memory of the host, as FSDP with offloading has them
   device_to_host,
 };
