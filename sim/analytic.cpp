@@ -160,6 +160,7 @@ double Analysis::duration_of(const Task& task, int stage) const {
   switch (task.kind) {
     case TaskKind::run: return segment_time_[task.index];
     case TaskKind::collective: return collective_time_[task.index];
+    case TaskKind::copy: return graph_.copies[task.index].cost.time.s();
     case TaskKind::receive: return 0;
     case TaskKind::send: break;
   }

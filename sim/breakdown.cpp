@@ -19,7 +19,15 @@ class RankBreakdown {
       : graph_(graph),
         timeline_(timeline),
         rank_(rank),
-        program_(graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]]) {}
+        program_(graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]]) {
+    std::array<int, stream_count> last;
+    last.fill(-1);
+    for (const Task& task : program_.tasks) {
+      int& previous = last[static_cast<std::size_t>(task.stream)];
+      before_on_stream_.push_back(previous);
+      previous = static_cast<int>(before_on_stream_.size()) - 1;
+    }
+  }
 
   Breakdown measure() {
     for (std::uint32_t task = 0; task < program_.tasks.size(); ++task) {
@@ -79,6 +87,7 @@ class RankBreakdown {
 
   Seconds& exposed(const Task& task) {
     if (task.kind == TaskKind::send || task.kind == TaskKind::receive) return sum_.pipeline_exposed;
+    if (task.kind == TaskKind::copy) return part_of(graph_.copies[task.index].kind);
     return part_of(graph_.collectives[task.index].kind);
   }
 
@@ -95,8 +104,8 @@ class RankBreakdown {
     return sum_.other;
   }
 
-  /// The idle time up to `time`: exposed communication while the communication that ended last was
-  /// on the wire, bubble before it had begun (a peer was not that far) and after it.
+  /// The idle time up to `time`: exposed communication while this one was on the wire, bubble
+  /// before it had begun (a peer was not that far) and after it.
   void charge(const Task& task, const Span& span, double time) {
     const double begin = std::clamp(span.begin, now_, time);
     const double end = std::clamp(span.end, now_, time);
@@ -105,25 +114,41 @@ class RankBreakdown {
     now_ = time;
   }
 
+  /// What `task` waits for on other streams after `now_`: its dependencies, theirs, and what stands
+  /// before them on their streams; in the order in which they end.
+  std::vector<std::uint32_t> awaited_by(std::uint32_t task) const {
+    const auto end = [&](std::uint32_t index) { return timeline_.span(rank_, index).end; };
+    std::vector<std::uint32_t> found;
+    const auto visit = [&](std::uint32_t index) {
+      if (program_.tasks[index].stream == Stream::compute || end(index) <= now_) return;
+      if (std::find(found.begin(), found.end(), index) == found.end()) found.push_back(index);
+    };
+    const auto visit_dependencies = [&](std::uint32_t index) {
+      const Task& waiting = program_.tasks[index];
+      for (std::uint32_t i = 0; i < waiting.dependency_count; ++i)
+        visit(program_.dependencies[waiting.first_dependency + i]);
+    };
+    visit_dependencies(task);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::uint32_t index = found[i];
+      visit_dependencies(index);
+      if (before_on_stream_[index] >= 0)
+        visit(static_cast<std::uint32_t>(before_on_stream_[index]));
+    }
+    std::sort(found.begin(), found.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return std::pair(end(a), a) < std::pair(end(b), b);
+    });
+    return found;
+  }
+
   void wait_until(double time, std::uint32_t task) {
     if (time <= now_) return;
-    const Task& waiting = program_.tasks[task];
-    const Task* last = nullptr;
-    const Span* last_span = nullptr;
-    for (std::uint32_t i = 0; i < waiting.dependency_count; ++i) {
-      const std::uint32_t index = program_.dependencies[waiting.first_dependency + i];
+    for (const std::uint32_t index : awaited_by(task)) {
       const Span& span = timeline_.span(rank_, index);
-      if (program_.tasks[index].stream == Stream::compute) continue;
-      if (last_span != nullptr && span.end <= last_span->end) continue;
-      last = &program_.tasks[index];
-      last_span = &span;
+      charge(program_.tasks[index], span, std::min(span.end, time));
     }
-    if (last != nullptr) {
-      charge(*last, *last_span, time);
-    } else {
-      sum_.bubble += Seconds::from_s(time - now_);
-      now_ = time;
-    }
+    sum_.bubble += Seconds::from_s(time - now_);
+    now_ = time;
   }
 
   void drain() {
@@ -143,6 +168,7 @@ class RankBreakdown {
   const Timeline& timeline_;
   int rank_;
   const Program& program_;
+  std::vector<int> before_on_stream_;  // of each task; -1: it is the first
   Breakdown sum_;
   double now_ = 0;
 };

@@ -6,6 +6,8 @@
 #include <map>
 
 #include "base/check.hpp"
+#include "sim/data_parallel.hpp"
+#include "sim/offload.hpp"
 #include "sim/pricer.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage.hpp"
@@ -32,9 +34,11 @@ class StageBuilder {
         pricer_(pricer),
         stage_(stage),
         holds_(input.plan, input.sharded, chunks),
-        memory_(input.plan, program_) {
+        cluster_(input.cluster),
+        gpu_(input.gpu_of_rank.front()),
+        memory_(input.plan, program_),
+        data_(input.plan, holds_, pricer, program_, memory_) {
     last_backward_.assign(chunks.size(), -1);
-    gathered_.assign(chunks.size(), {});
   }
 
   Program build() {
@@ -42,13 +46,11 @@ class StageBuilder {
     cells_ = schedule::schedule_for(plan_.schedule)
                  .cells({plan_.pipeline, plan_.virtual_stages, plan_.micro_batches()}, stage_);
     find_last_backwards();
-    if (holds_.fully_sharded()) plan_gathers();
-    if (holds_.gathers_ahead()) gather_parameters_ahead();
+    data_.begin(cells_);
     for (std::size_t i = 0; i < cells_.size(); ++i)
       cells_[i].forward ? forward_cell(i) : backward_cell(i);
-    finish_gradients();
-    optimizer();
-    if (holds_.gathers_shards() && !holds_.gathers_ahead()) gather_parameters_after();
+    const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
+    data_.after_optimizer(optimizer(data_.finish(last_run)));
     resident_memory();
     memory_.finish();
     return std::move(program_);
@@ -69,36 +71,18 @@ class StageBuilder {
 
   // --- tasks -----------------------------------------------------------------------------------
 
-  std::uint32_t add(Task task, const std::vector<std::uint32_t>& dependencies) {
-    task.first_dependency = static_cast<std::uint32_t>(program_.dependencies.size());
-    task.dependency_count = static_cast<std::uint32_t>(dependencies.size());
-    program_.dependencies.insert(program_.dependencies.end(), dependencies.begin(),
-                                 dependencies.end());
-    program_.tasks.push_back(task);
-    return static_cast<std::uint32_t>(program_.tasks.size() - 1);
-  }
-
   std::uint32_t run(std::uint32_t segment, const Cell& cell,
                     const std::vector<std::uint32_t>& dependencies) {
     std::vector<std::uint32_t> all = dependencies;
     all.insert(all.end(), blocking_sends_.begin(), blocking_sends_.end());
     blocking_sends_.clear();
-    return add({.kind = TaskKind::run,
-                .stream = Stream::compute,
-                .chunk = static_cast<std::int16_t>(cell.chunk),
-                .micro_batch = cell.micro_batch,
-                .index = segment},
-               all);
-  }
-
-  std::uint32_t communicate(CommKind kind, const DataCollective& what, const Cell& cell,
-                            const std::vector<std::uint32_t>& dependencies) {
-    return add({.kind = TaskKind::collective,
-                .stream = what.stream,
-                .chunk = static_cast<std::int16_t>(cell.chunk),
-                .micro_batch = cell.micro_batch,
-                .index = pricer_.collective(what.name, kind, what.communication)},
-               dependencies);
+    return add_task(program_,
+                    {.kind = TaskKind::run,
+                     .stream = Stream::compute,
+                     .chunk = static_cast<std::int16_t>(cell.chunk),
+                     .micro_batch = cell.micro_batch,
+                     .index = segment},
+                    all);
   }
 
   std::uint32_t segment(bool forward, int chunk, Range range) {
@@ -144,13 +128,15 @@ class StageBuilder {
 
   std::uint32_t transfer(TaskKind kind, const Cell& cell, int other, int sender_chunk,
                          const std::vector<std::uint32_t>& dependencies) {
-    return add({.kind = kind,
-                .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
-                .chunk = static_cast<std::int16_t>(cell.chunk),
-                .micro_batch = cell.micro_batch,
-                .index = pricer_.message(cell.forward ? "activation" : "gradient",
-                                         other % plan_.pipeline, sender_chunk, sharded_.boundary)},
-               dependencies);
+    return add_task(
+        program_,
+        {.kind = kind,
+         .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
+         .chunk = static_cast<std::int16_t>(cell.chunk),
+         .micro_batch = cell.micro_batch,
+         .index = pricer_.message(cell.forward ? "activation" : "gradient", other % plan_.pipeline,
+                                  sender_chunk, sharded_.boundary)},
+        dependencies);
   }
 
   // --- cells -----------------------------------------------------------------------------------
@@ -158,43 +144,33 @@ class StageBuilder {
   void forward_cell(std::size_t index) {
     const Cell& cell = cells_[index];
     std::vector<std::uint32_t> waits = receive(cell);
-    std::vector<Range>& ahead = gathered_[static_cast<std::size_t>(cell.chunk)];
-    std::vector<Range> parts{holds_.whole(cell.chunk)};
-    if (holds_.fully_sharded() || !ahead.empty())
-      parts = holds_.buckets(cell.chunk, /*backward=*/false);
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-      if (holds_.fully_sharded()) waits.push_back(gather_unit());
-      if (!ahead.empty()) waits.push_back(gather_tasks_.at({cell.chunk, parts[part]}));
-      const std::uint32_t task = run(segment(true, cell.chunk, parts[part]), cell, waits);
-      if (part == 0) memory_.begin_forward(task, saved(cell.chunk));
-      if (holds_.fully_sharded()) release_unit(task, cell, parts[part]);
+    const std::vector<Part> parts = data_.parts(cell, /*last_backward=*/false);
+    for (const Part& part : parts) {
+      const std::vector<std::uint32_t> data = data_.before(cell, part);
+      waits.insert(waits.end(), data.begin(), data.end());
+      const std::uint32_t task = run(segment(true, cell.chunk, part.units), cell, waits);
+      if (&part == &parts.front()) memory_.begin_forward(task, saved(cell.chunk));
+      data_.after_forward(cell, part, task);
       waits.clear();
-      if (part + 1 == parts.size()) send(cell, task);
+      if (&part == &parts.back()) send(cell, task);
     }
-    ahead.clear();  // only the first forward of a chunk waits for its parameters
   }
 
   void backward_cell(std::size_t index) {
     const Cell& cell = cells_[index];
+    const bool last = is_last_backward(index);
     std::vector<std::uint32_t> waits = receive(cell);
-    const bool reduce = holds_.reduces(is_last_backward(index));
-    const bool split = holds_.splits_backward(reduce);
-    const std::vector<Range> parts = split ? holds_.buckets(cell.chunk, /*backward=*/true)
-                                           : std::vector<Range>{holds_.whole(cell.chunk)};
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-      if (holds_.fully_sharded()) waits.push_back(gather_unit());
-      const std::uint32_t task = run(segment(false, cell.chunk, parts[part]), cell, waits);
-      if (part == 0) memory_.begin_backward(task, working(cell.chunk));
-      if (part + 1 == parts.size())
+    const std::vector<Part> parts = data_.parts(cell, last);
+    for (const Part& part : parts) {
+      const std::vector<std::uint32_t> data = data_.before(cell, part);
+      waits.insert(waits.end(), data.begin(), data.end());
+      const std::uint32_t task = run(segment(false, cell.chunk, part.units), cell, waits);
+      if (&part == &parts.front()) memory_.begin_backward(task, working(cell.chunk));
+      if (&part == &parts.back())
         memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
-      if (holds_.fully_sharded()) release_unit(task, cell, parts[part]);
+      data_.after_backward(cell, part, task, last);
       waits.clear();
-      if (reduce && split) reduce_gradients(cell, parts[part], task, is_last_backward(index));
-      if (part + 1 == parts.size()) {
-        send(cell, task);
-        if (reduce && !split) pending_.push_back({cell, task, is_last_backward(index)});
-        if (reduce && !split && plan_.zero >= 2) flush_pending();
-      }
+      if (&part == &parts.back()) send(cell, task);
     }
   }
 
@@ -213,35 +189,7 @@ class StageBuilder {
     return most;
   }
 
-  // --- data parallel ---------------------------------------------------------------------------
-
-  /// Reduces the gradients of a bucket after `after`.
-  void reduce_gradients(const Cell& cell, Range range, std::uint32_t after, bool last) {
-    const std::vector<DataCollective> reduction = holds_.reduction(cell.chunk, range);
-    for (const DataCollective& one : reduction)
-      after = communicate(CommKind::data, one, cell, {after});
-    if (last && !reduction.empty()) before_optimizer_.push_back(after);
-  }
-
-  struct Pending {
-    Cell cell;
-    std::uint32_t task = 0;
-    bool last = false;
-  };
-
-  void flush_pending() {
-    for (const Pending& pending : pending_)
-      for (const Range& range : holds_.buckets(pending.cell.chunk, /*backward=*/true))
-        reduce_gradients(pending.cell, range, pending.task, pending.last);
-    pending_.clear();
-  }
-
-  void finish_gradients() {
-    // Without overlap nothing is sent before the last backward of the whole stage is over.
-    const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
-    for (Pending& pending : pending_) pending.task = last_run;
-    flush_pending();
-  }
+  // --- the end of the step -----------------------------------------------------------------------
 
   int last_task(Stream stream) const {
     for (std::size_t i = program_.tasks.size(); i-- > 0;)
@@ -249,76 +197,26 @@ class StageBuilder {
     return 0;
   }
 
-  /// FSDP: what is gathered in the course of the step, one unit after the other.
-  void plan_gathers() {
-    for (const Cell& cell : cells_)
-      for (const Range& range : holds_.buckets(cell.chunk, /*backward=*/!cell.forward))
-        unit_uses_.emplace_back(cell, range);
-  }
-
-  /// The gathering of the unit that is computed next. The one after it is asked for here too if
-  /// it overlaps, before gradients of this unit queue up on the same communicator, and is gathered
-  /// while this unit is computed, but not earlier: two gathered units are held at a time.
-  std::uint32_t gather_unit() {
-    const std::size_t unit = unit_runs_.size();
-    const std::size_t ahead = plan_.overlap.parameter_gather ? 2 : 1;
-    while (unit_gathers_.size() < std::min(unit + ahead, unit_uses_.size())) {
-      const auto& [cell, range] = unit_uses_[unit_gathers_.size()];
-      const DataCollective gathering = holds_.gathering(cell.chunk, range);
-      std::vector<std::uint32_t> waits;
-      if (unit_gathers_.size() >= ahead) waits.push_back(unit_runs_[unit_gathers_.size() - ahead]);
-      const std::uint32_t task = communicate(CommKind::parameter, gathering, cell, waits);
-      memory_.change(task, /*at_end=*/false, MemoryPart::buffers,
-                     gathering.communication.bytes.count());
-      unit_gathers_.push_back(task);
-    }
-    return unit_gathers_[unit];
-  }
-  void release_unit(std::uint32_t task, const Cell& cell, Range range) {
-    unit_runs_.push_back(task);
-    memory_.change(task, /*at_end=*/true, MemoryPart::buffers,
-                   -holds_.parameter_bytes(holds_.parameters(cell.chunk, range)).count());
-  }
-
-  /// ZeRO-1 and -2: the parameters that the optimizer of the step before has updated in shards.
-  void gather_parameters_ahead() {
-    for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
-      for (const Range& range : holds_.buckets(chunk, /*backward=*/false)) {
-        gathered_[static_cast<std::size_t>(chunk)].push_back(range);
-        gather_tasks_[{chunk, range}] = gather_shards(chunk, range, {});
-      }
-  }
-  void gather_parameters_after() {
-    const auto optimizer = static_cast<std::uint32_t>(last_task(Stream::compute));
-    for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
-      for (const Range& range : holds_.buckets(chunk, /*backward=*/false))
-        gather_shards(chunk, range, {optimizer});
-  }
-  std::uint32_t gather_shards(int chunk, Range range, const std::vector<std::uint32_t>& waits) {
-    return communicate(CommKind::parameter, holds_.gathering(chunk, range),
-                       {.forward = true, .micro_batch = -1, .chunk = chunk}, waits);
-  }
-
-  void optimizer() {
+  std::uint32_t optimizer(const std::vector<std::uint32_t>& dependencies) {
     Segment made;
     made.name = "optimizer";
     made.phase = Phase::optimizer;
-    pricer_.append(made, "adam", Phase::optimizer,
-                   base::MemoryBound{holds_.optimizer_traffic(), 1});
+    if (holds_.offloads())
+      pricer_.append_on_host(made, "adam on the host", Phase::optimizer,
+                             host_adam_time(holds_.updated_parameters(), cluster_, gpu_),
+                             "Adam on the CPUs (arXiv 2101.06840)");
+    else
+      pricer_.append(made, "adam", Phase::optimizer,
+                     base::MemoryBound{holds_.optimizer_traffic(), 1});
     graph_.segments.push_back(std::move(made));
-    run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
-        {.forward = false, .micro_batch = -1, .chunk = 0}, before_optimizer_);
+    return run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
+               {.forward = false, .micro_batch = -1, .chunk = 0}, dependencies);
   }
 
   void resident_memory() {
-    memory_.resident(holds_.all_parameters(), holds_.shards());
-    if (holds_.copies() && plan_.zero >= 2) {
-      std::int64_t largest = 0;
-      for (int chunk = 0; chunk < holds_.chunks(); ++chunk)
-        for (const Range& range : holds_.buckets(chunk, /*backward=*/true))
-          largest = std::max(largest, holds_.parameters(chunk, range));
-      memory_.resident_buffer(holds_.gradient_bytes(largest));
-    }
+    for (int c = 0; c < static_cast<int>(holds_.classes().size()); ++c)
+      memory_.resident(holds_.parameters(c), holds_.classes()[static_cast<std::size_t>(c)].shards);
+    data_.resident();
   }
 
   const strategies::Plan& plan_;
@@ -328,18 +226,14 @@ class StageBuilder {
   int stage_;
   Stage holds_;
   Program program_;
+  const topology::Cluster& cluster_;
+  topology::GpuId gpu_;
   StepMemory memory_;
+  DataParallel data_;
   std::vector<Cell> cells_;
   std::vector<int> last_backward_;  // per chunk: its last backward cell
   std::map<std::tuple<bool, int, Range>, std::uint32_t> segments_;
   std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for
-  std::vector<std::vector<Range>> gathered_;   // per chunk: ranges gathered ahead
-  std::map<std::pair<int, Range>, std::uint32_t> gather_tasks_;
-  std::vector<std::pair<Cell, Range>> unit_uses_;  // FSDP: units in the order they are computed,
-  std::vector<std::uint32_t> unit_gathers_;        // their gatherings
-  std::vector<std::uint32_t> unit_runs_;           // and computations
-  std::vector<Pending> pending_;                   // backwards whose gradients are not yet sent
-  std::vector<std::uint32_t> before_optimizer_;
 };
 
 }  // namespace

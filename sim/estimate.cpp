@@ -10,7 +10,9 @@
 #include <tuple>
 
 #include "base/check.hpp"
+#include "sim/data_parallel_clock.hpp"
 #include "sim/groups.hpp"
+#include "sim/offload.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage.hpp"
 #include "strategies/shard.hpp"
@@ -82,10 +84,10 @@ struct Estimator::Impl {
 
   static std::vector<int> grid_key(const Plan& plan) {
     const strategies::RankGrid::Views views = plan.views();
-    std::vector<int> key{plan.tensor,         plan.pipeline,       plan.data,
-                         plan.data_replicate, plan.context.degree, views.ulysses,
-                         views.expert,        views.expert_tensor, views.expert_inner,
-                         plan.expert.own_axis};
+    std::vector<int> key{plan.tensor,          plan.pipeline,       plan.data,
+                         plan.data_replicate,  plan.context.degree, views.ulysses,
+                         views.expert,         views.expert_tensor, views.expert_inner,
+                         plan.expert.own_axis, plan.data_shard()};
     for (const Axis axis : plan.order) key.push_back(static_cast<int>(axis));
     return key;
   }
@@ -215,7 +217,8 @@ class StageClock {
   struct Prices {
     std::function<double(const strategies::Communication&)> collective;
     std::function<double(int to)> message;  ///< to a stage
-    std::function<double(base::Bytes traffic)> optimizer;
+    std::function<double(const Stage&)> optimizer;
+    std::function<double(base::Bytes)> host_copy;
   };
 
   StageClock(const Plan& plan, const Cut& cut, const std::vector<strategies::Chunk>& chunks,
@@ -226,17 +229,12 @@ class StageClock {
         index_(index),
         cells_(cells),
         prices_(std::move(prices)),
+        data_(plan, stage_, {prices_.collective, prices_.host_copy}, cells),
         last_backward_(chunks.size(), -1),
-        seen_forward_(chunks.size(), false) {
-    for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
-      for (const bool forward : {true, false}) {
-        whole_[forward ? 1 : 0].push_back(time_of(chunk, stage_.whole(chunk), forward));
-        buckets_[forward ? 1 : 0].push_back(price_buckets(chunk, forward));
-      }
+        seen_forward_(chunks.size(), false),
+        parts_(chunks.size()) {
     for (std::size_t i = 0; i < cells.size(); ++i)
       if (!cells[i].forward) last_backward_[at(cells[i].chunk)] = static_cast<int>(i);
-    if (stage_.fully_sharded()) plan_gathers();
-    if (stage_.gathers_ahead()) gather_ahead();
   }
 
   bool done() const { return next_ == cells_.size(); }
@@ -266,47 +264,29 @@ class StageClock {
   }
 
   double finish() {
-    for (const Pending& pending : pending_) reduce_all(pending.chunk, compute_, pending.last);
-    compute_ = std::max({compute_, blocked_, before_optimizer_}) +
-               prices_.optimizer(stage_.optimizer_traffic());
-    if (stage_.gathers_shards() && !stage_.gathers_ahead()) {
-      data_ = std::max(data_, compute_);
-      for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
-        for (const Bucket& bucket : buckets_[1][at(chunk)]) data_ += bucket.gathering;
-    }
-    return std::max({compute_, data_, replica_, send_, received_});
+    compute_ = std::max({compute_, blocked_, data_.finish(compute_)}) + prices_.optimizer(stage_);
+    data_.after_optimizer(compute_);
+    return std::max({compute_, data_.end(), send_, received_});
   }
 
  private:
-  struct Pending {
-    int chunk = 0;
-    bool last = false;
-  };
-  /// A bucket of units: their computation, and the collectives that carry it.
-  struct Bucket {
+  struct TimedPart {
+    Part part;
     double time = 0;
-    double gathering = 0;
-    double reduction = 0;          ///< on the communicator of the shards
-    double replica_reduction = 0;  ///< on that of the replicas
-    bool empty = false;            ///< nothing to reduce
   };
+  using TimedParts = std::vector<TimedPart>;
 
-  std::vector<Bucket> price_buckets(int chunk, bool forward) const {
-    std::vector<Bucket> buckets;
-    if (!stage_.copies()) return buckets;
-    for (const Range& range : stage_.buckets(chunk, !forward)) {
-      Bucket& bucket = buckets.emplace_back();
-      bucket.time = time_of(chunk, range, forward);
-      if (stage_.sharded_state())
-        bucket.gathering = prices_.collective(stage_.gathering(chunk, range).communication);
-      if (forward) continue;
-      const std::vector<DataCollective> reduction = stage_.reduction(chunk, range);
-      bucket.empty = reduction.empty();
-      for (const DataCollective& one : reduction)
-        (one.stream == Stream::data_comm ? bucket.reduction : bucket.replica_reduction) =
-            prices_.collective(one.communication);
+  /// The parts of a cell with their times; `cut` as Stage::forward_parts and backward_parts take
+  /// it.
+  const TimedParts& parts(int chunk, bool forward, bool cut) {
+    TimedParts& known = parts_[at(chunk)][(forward ? 2U : 0U) + (cut ? 1U : 0U)];
+    if (!known.empty()) return known;
+    for (Part& part :
+         forward ? stage_.forward_parts(chunk, cut) : stage_.backward_parts(chunk, cut)) {
+      const double time = time_of(chunk, part.units, forward);
+      known.push_back({std::move(part), time});
     }
-    return buckets;
+    return known;
   }
 
   double time_of(int chunk, Range range, bool forward) const {
@@ -327,76 +307,22 @@ class StageClock {
   }
 
   void forward(const Cell& cell, double ready) {
-    const bool first = !seen_forward_[at(cell.chunk)];
+    const bool waits = stage_.gathers_ahead() && !seen_forward_[at(cell.chunk)];
     seen_forward_[at(cell.chunk)] = true;
-    if (!stage_.fully_sharded() && (!first || gathered_.empty())) {
-      run(whole_[1][at(cell.chunk)], ready);
-      return;
-    }
-    const std::vector<Bucket>& buckets = buckets_[1][at(cell.chunk)];
-    for (std::size_t i = 0; i < buckets.size(); ++i) {
-      const double parameters =
-          stage_.fully_sharded() ? gather_unit() : gathered_[at(cell.chunk)][i];
-      run(buckets[i].time, std::max(ready, parameters));
-      if (stage_.fully_sharded()) unit_runs_.push_back(compute_);
+    for (const TimedPart& one : parts(cell.chunk, true, waits)) {
+      run(one.time, std::max(ready, data_.before(cell.chunk, one.part)));
+      data_.after_forward(compute_);
       ready = 0;
     }
   }
 
   void backward(const Cell& cell, double ready) {
     const bool last = last_backward_[at(cell.chunk)] == static_cast<int>(next_);
-    const bool reduces = stage_.reduces(last);
-    if (!stage_.splits_backward(reduces)) {
-      run(whole_[0][at(cell.chunk)], ready);
-      if (reduces && plan_.zero >= 2)
-        reduce_all(cell.chunk, compute_, last);
-      else if (reduces)
-        pending_.push_back({cell.chunk, last});
-      return;
-    }
-    for (const Bucket& bucket : buckets_[0][at(cell.chunk)]) {
-      const double gathered = stage_.fully_sharded() ? gather_unit() : 0;
-      run(bucket.time, std::max(ready, gathered));
-      if (stage_.fully_sharded()) unit_runs_.push_back(compute_);
+    for (const TimedPart& one : parts(cell.chunk, false, stage_.reduces(last))) {
+      run(one.time, std::max(ready, data_.before(cell.chunk, one.part)));
+      data_.after_backward(cell.chunk, one.part, compute_, last);
       ready = 0;
-      if (reduces) reduce(bucket, compute_, last);
     }
-  }
-
-  void reduce_all(int chunk, double after, bool last) {
-    for (const Bucket& bucket : buckets_[0][at(chunk)]) reduce(bucket, after, last);
-  }
-  void reduce(const Bucket& bucket, double after, bool last) {
-    if (bucket.empty) return;
-    after = data_ = std::max(data_, after) + bucket.reduction;
-    if (bucket.replica_reduction > 0)
-      after = replica_ = std::max(replica_, after) + bucket.replica_reduction;
-    if (last) before_optimizer_ = std::max(before_optimizer_, after);
-  }
-
-  void gather_ahead() {
-    for (const std::vector<Bucket>& buckets : buckets_[1]) {
-      gathered_.emplace_back();
-      for (const Bucket& bucket : buckets) gathered_.back().push_back(data_ += bucket.gathering);
-    }
-  }
-
-  /// FSDP, as the program of a stage has it: see StageBuilder::gather_unit.
-  void plan_gathers() {
-    for (const Cell& cell : cells_)
-      for (const Bucket& bucket : buckets_[cell.forward ? 1 : 0][at(cell.chunk)])
-        unit_uses_.push_back(bucket.gathering);
-  }
-  double gather_unit() {
-    const std::size_t unit = unit_runs_.size();
-    const std::size_t ahead = plan_.overlap.parameter_gather ? 2 : 1;
-    while (unit_gathers_.size() < std::min(unit + ahead, unit_uses_.size())) {
-      const std::size_t gather = unit_gathers_.size();
-      if (gather >= ahead) data_ = std::max(data_, unit_runs_[gather - ahead]);
-      data_ += unit_uses_[gather];
-      unit_gathers_.push_back(data_);
-    }
-    return unit_gathers_[unit];
   }
 
   const Plan& plan_;
@@ -405,24 +331,16 @@ class StageClock {
   int index_;
   const std::vector<Cell>& cells_;
   Prices prices_;
-  std::array<std::vector<double>, 2> whole_;  // by forward, chunk
+  DataParallelClock data_;
   std::vector<int> last_backward_;
   std::vector<bool> seen_forward_;
-  std::array<std::vector<std::vector<Bucket>>, 2> buckets_;  // by forward, chunk
-  std::vector<std::vector<double>> gathered_;                // by chunk, bucket: when it is there
-  std::vector<double> unit_uses_;
-  std::vector<double> unit_gathers_;
-  std::vector<double> unit_runs_;
-  std::vector<Pending> pending_;
+  std::vector<std::array<TimedParts, 4>> parts_;  // by chunk; see `parts`
   std::size_t next_ = 0;
   // When each stream is free.
   double compute_ = 0;
-  double data_ = 0;
-  double replica_ = 0;
   double send_ = 0;
   double received_ = 0;
-  double blocked_ = 0;           // a send that the next computation waits for
-  double before_optimizer_ = 0;  // gradients that it waits for
+  double blocked_ = 0;  // a send that the next computation waits for
 };
 
 }  // namespace
@@ -456,8 +374,15 @@ base::Seconds Estimator::step(const Plan& plan) {
               return impl_->collective(plan, places, what).least;
             },
             [&, s](int to) { return impl_->message(plan, places, cut.sharded.boundary, s, to); },
-            [&](base::Bytes traffic) {
-              return impl_->kernel(base::MemoryBound{traffic, 1});
+            [&](const Stage& stage) {
+              if (stage.offloads())
+                return host_adam_time(stage.updated_parameters(), impl_->cluster,
+                                      impl_->gpus.front())
+                    .s();
+              return impl_->kernel(base::MemoryBound{stage.optimizer_traffic(), 1});
+            },
+            [&](base::Bytes bytes) {
+              return host_copy_time(bytes, impl_->cluster, impl_->gpus.front()).s();
             }});
   for (bool moved = true; moved;) {
     moved = false;

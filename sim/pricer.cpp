@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "base/quantity.hpp"
 #include "sim/collectives/collectives.hpp"
 #include "sim/collectives/price.hpp"
 #include "sim/groups.hpp"
+#include "sim/offload.hpp"
 
 namespace sim {
 
@@ -14,6 +16,9 @@ namespace {
 
 /// Hosts differ: the same framework was seen at two thirds and at one and a half times its median.
 constexpr float host_spread = 0.3F;
+
+/// Pinned memory reaches nearly the rate of the link; sockets and NICs that share it take some.
+constexpr double copy_spread = 0.1;
 
 /// What a collective takes from kernels beside it. Its channels are blocks that hold an SM each;
 /// a ring reads and writes every byte that it moves, and reads what it adds to (three passes over
@@ -91,6 +96,18 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   piece.collective = static_cast<std::int32_t>(
       collective(work.label, kind_of(work.communication->axes), *work.communication));
   segment.pieces.push_back(piece);
+}
+
+void Pricer::append_on_host(Segment& segment, const std::string& text, Phase phase,
+                            base::Seconds time, const std::string& source_name) {
+  Piece piece;
+  piece.label = label(text);
+  piece.phase = phase;
+  piece.compute = time;
+  piece.spread = host_spread;
+  piece.source = static_cast<std::int16_t>(source(source_name));
+  segment.pieces.push_back(piece);
+  segment.compute += time;
 }
 
 void Pricer::close(Segment& segment) {
@@ -186,6 +203,21 @@ std::uint32_t Pricer::message(const std::string& name, int peer_stage, int sende
         input_.profile.collective(calibrate::Collective::send_receive, bytes,
                                   pair_shape(input_.cluster, input_.gpu_of_rank[0], across)));
   graph_.messages.push_back(std::move(message));
+  return entry->second;
+}
+
+std::uint32_t Pricer::host_copy(const std::string& name, CommKind kind, base::Bytes bytes) {
+  const auto [entry, fresh] = copies_.try_emplace(std::pair(name, bytes.count()),
+                                                  static_cast<std::uint32_t>(graph_.copies.size()));
+  if (!fresh) return entry->second;
+  const topology::GpuId gpu = input_.gpu_of_rank.front();
+  graph_.copies.push_back(
+      {name,
+       kind,
+       bytes,
+       {host_copy_time(bytes, input_.cluster, gpu), copy_spread, calibrate::Evidence::model,
+        source(fmt::format("copies to and from the host at {}",
+                           base::format_gbyte(host_copy_rate(input_.cluster, gpu))))}});
   return entry->second;
 }
 

@@ -20,6 +20,9 @@ class Pricer {
 
   void append(Segment& segment, const strategies::Work& work);
   void append(Segment& segment, const std::string& label, Phase phase, const base::Kernel& kernel);
+  /// What the GPU waits for while its host computes.
+  void append_on_host(Segment& segment, const std::string& label, Phase phase, base::Seconds time,
+                      const std::string& source);
   /// Ends a segment of work: if the host needs longer to launch it than the GPU to do it, the GPU
   /// waits for the rest. The host runs ahead of the GPU, so only sums count, not single kernels.
   void close(Segment& segment);
@@ -29,6 +32,8 @@ class Pricer {
   /// Index of the message in StepGraph::messages.
   std::uint32_t message(const std::string& name, int peer_stage, int sender_chunk,
                         base::Bytes bytes);
+  /// Index of the copy in StepGraph::copies.
+  std::uint32_t host_copy(const std::string& name, CommKind kind, base::Bytes bytes);
 
  private:
   std::uint32_t label(const std::string& text);
@@ -44,6 +49,7 @@ class Pricer {
   std::map<std::string, std::uint32_t> labels_;
   std::map<std::tuple<std::string, int, unsigned, std::int64_t>, std::uint32_t> collectives_;
   std::map<std::tuple<std::string, int, int>, std::uint32_t> messages_;
+  std::map<std::pair<std::string, std::int64_t>, std::uint32_t> copies_;
   std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;
   std::int16_t host_source_ = -1;  // of StepGraph::sources; -1: no segment has waited yet
   int operators_ = 0;              // launched by the segment in the making

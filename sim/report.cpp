@@ -41,19 +41,21 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
   for (std::size_t p = 0; p < graph.programs.size(); ++p) {
     const double share = ranks_of[p] / static_cast<double>(graph.program_of_rank.size());
     for (const Task& task : graph.programs[p].tasks) {
-      const auto communication = [&](const CollectiveUse& use) {
-        const calibrate::Duration& total = use.cost.front().total;
+      const auto communication = [&](const calibrate::Duration& total) {
         wire.seconds += share * total.time.s();
         wire.weighted_spread += share * total.time.s() * total.spread;
         wire_seconds[static_cast<std::size_t>(total.source)] += share * total.time.s();
       };
-      if (task.kind == TaskKind::collective) communication(graph.collectives[task.index]);
+      if (task.kind == TaskKind::collective)
+        communication(graph.collectives[task.index].cost.front().total);
+      if (task.kind == TaskKind::copy) communication(graph.copies[task.index].cost);
       if (task.kind != TaskKind::run) continue;
       for (const Piece& piece : graph.segments[task.index].pieces) {
         if (piece.compute > Seconds{})
           add(piece.source, share * piece.compute.s(), static_cast<double>(piece.spread));
         if (piece.collective >= 0)
-          communication(graph.collectives[static_cast<std::size_t>(piece.collective)]);
+          communication(
+              graph.collectives[static_cast<std::size_t>(piece.collective)].cost.front().total);
       }
     }
   }

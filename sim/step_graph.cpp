@@ -38,6 +38,8 @@ void check_indices(const StepGraph& graph) {
       CHECK_INVARIANT(piece.compute >= base::Seconds{});
       CHECK_INVARIANT(piece.collective < static_cast<int>(graph.collectives.size()));
     }
+  for (const HostCopy& copy : graph.copies)
+    CHECK_INVARIANT(copy.cost.time >= base::Seconds{} && copy.bytes.count() >= 0);
   for (const Message& message : graph.messages) {
     CHECK_INVARIANT(message.cost.size() == 2);
     CHECK_INVARIANT(message.peer_stage >= 0 &&
@@ -49,6 +51,7 @@ void check_program_indices(const StepGraph& graph, const Program& program) {
   for (const Task& task : program.tasks) {
     const std::size_t table = task.kind == TaskKind::run          ? graph.segments.size()
                               : task.kind == TaskKind::collective ? graph.collectives.size()
+                              : task.kind == TaskKind::copy       ? graph.copies.size()
                                                                   : graph.messages.size();
     CHECK_INVARIANT(task.index < table);
     CHECK_INVARIANT(task.first_dependency + task.dependency_count <= program.dependencies.size());
@@ -207,8 +210,12 @@ std::string_view name_of(Stream stream) {
     case Stream::compute: return "compute";
     case Stream::data_comm: return "data";
     case Stream::replica_comm: return "replica";
+    case Stream::expert_data_comm: return "expert data";
+    case Stream::expert_replica_comm: return "expert replica";
     case Stream::send: return "send";
     case Stream::receive: return "receive";
+    case Stream::host_to_device: return "host to device";
+    case Stream::device_to_host: return "device to host";
   }
   return "?";
 }
@@ -236,6 +243,15 @@ const StepGraph::Groups& StepGraph::groups_of(AxisSet axes) const {
 const calibrate::CollectiveCost& StepGraph::cost_of(const CollectiveUse& use, int rank) const {
   const Groups& of_axes = groups_of(use.axes);
   return use.cost[of_axes.shape_of_group[at(grid.group_of(rank, use.axes))]];
+}
+
+std::uint32_t add_task(Program& program, Task task,
+                       const std::vector<std::uint32_t>& dependencies) {
+  task.first_dependency = static_cast<std::uint32_t>(program.dependencies.size());
+  task.dependency_count = static_cast<std::uint32_t>(dependencies.size());
+  program.dependencies.insert(program.dependencies.end(), dependencies.begin(), dependencies.end());
+  program.tasks.push_back(task);
+  return static_cast<std::uint32_t>(program.tasks.size() - 1);
 }
 
 void check_step_graph(const StepGraph& graph) {

@@ -24,8 +24,12 @@ enum class Stream : std::uint8_t {
   replica_comm,  ///< HSDP: equal shards of different replicas
   send,
   receive,
+  expert_data_comm,  ///< as data_comm and replica_comm, of experts, whose copies are other ranks
+  expert_replica_comm,
+  host_to_device,  ///< copies from the memory of the host, as FSDP with offloading has them
+  device_to_host,
 };
-inline constexpr int stream_count = 5;
+inline constexpr int stream_count = 9;
 
 /// What a piece of time is spent on, for the breakdown.
 /// `host` is time in which the GPU waits for the host to launch the next operator.
@@ -70,10 +74,10 @@ struct Segment {
   base::Seconds compute;  ///< sum over pieces
 };
 
-enum class TaskKind : std::uint8_t { run, collective, send, receive };
+enum class TaskKind : std::uint8_t { run, collective, send, receive, copy };
 
-/// One task of a program. `index` is a segment, a collective, or for send and receive an entry of
-/// StepGraph::messages.
+/// One task of a program. `index` is a segment, a collective, a copy, or for send and receive an
+/// entry of StepGraph::messages.
 struct Task {
   TaskKind kind = TaskKind::run;
   Stream stream = Stream::compute;
@@ -93,6 +97,14 @@ struct Message {
   int sender_chunk = 0;
   base::Bytes bytes;
   std::vector<calibrate::CollectiveCost> cost;  ///< alone: [0] inside a scale-up domain, [1] across
+};
+
+/// A copy between a GPU and the memory of its host.
+struct HostCopy {
+  std::string name;  ///< "copy parameters in"
+  CommKind kind = CommKind::parameter;
+  base::Bytes bytes;
+  calibrate::Duration cost;
 };
 
 enum class MemoryPart : std::uint8_t {
@@ -130,6 +142,7 @@ struct StepGraph {
   std::vector<Segment> segments;
   std::vector<CollectiveUse> collectives;
   std::vector<Message> messages;
+  std::vector<HostCopy> copies;
   std::vector<std::string> labels;
   std::vector<std::string> sources;  ///< names of where durations come from
 
@@ -145,6 +158,9 @@ struct StepGraph {
   /// Cost of a collective for the group that `rank` is in.
   const calibrate::CollectiveCost& cost_of(const CollectiveUse& use, int rank) const;
 };
+
+/// Puts a task at the end of a program; answers its index.
+std::uint32_t add_task(Program& program, Task task, const std::vector<std::uint32_t>& dependencies);
 
 /// Laws every step graph must keep; aborts on our bug: dependencies in range and acyclic together
 /// with stream order, members of a communicator agree on its sequence of collectives, every send

@@ -47,17 +47,18 @@ void StepMemory::resident(std::int64_t parameters, int shards) {
   const strategies::Precision& p = plan_.precision;
   const std::int64_t shard = (parameters + shards - 1) / shards;
   const std::int64_t optimizer = plan_.zero >= 1 ? shard : parameters;
+  part_of(program_, MemoryPart::framework) = framework_bytes;
+  if (plan_.zero == 3 && plan_.fsdp.offload && shards > 1) return;  // all of it is on the host
   // FSDP holds its master weights as the parameters and casts while gathering; everyone else
   // keeps a copy in the compute format beside the master weights.
   const bool master_is_parameter = plan_.zero == 3 || p.master == p.parameters;
-  part_of(program_, MemoryPart::weights) =
+  part_of(program_, MemoryPart::weights) +=
       plan_.zero == 3 ? tensor_bytes(shard, p.master) : tensor_bytes(parameters, p.parameters);
-  part_of(program_, MemoryPart::gradients) =
+  part_of(program_, MemoryPart::gradients) +=
       tensor_bytes(plan_.zero >= 2 ? shard : parameters, p.gradients);
-  part_of(program_, MemoryPart::optimizer) =
+  part_of(program_, MemoryPart::optimizer) +=
       tensor_bytes(2 * optimizer, p.moments) +
       (master_is_parameter ? base::Bytes{} : tensor_bytes(optimizer, p.master));
-  part_of(program_, MemoryPart::framework) = framework_bytes;
 }
 
 void StepMemory::resident_buffer(base::Bytes bytes) {

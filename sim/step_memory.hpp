@@ -27,8 +27,9 @@ class StepMemory {
   void begin_forward(std::uint32_t task, const SavedBytes& saved);
   void begin_backward(std::uint32_t task, base::Bytes working);
   void end_backward(std::uint32_t task, const SavedBytes& saved, base::Bytes working);
-  /// Weights, gradients and optimizer states of `parameters` held by a tensor-parallel rank, cut
-  /// in `shards` as the ZeRO stage says (arXiv 1910.02054).
+  /// Adds weights, gradients and optimizer states of `parameters` held by a tensor-parallel rank,
+  /// cut in `shards` as the ZeRO stage says (arXiv 1910.02054); with offloading they are on the
+  /// host. Once for each class of parameters.
   void resident(std::int64_t parameters, int shards);
   void resident_buffer(base::Bytes bytes);
   /// Orders the events; checks that everything that came has gone.

@@ -282,17 +282,16 @@ class Checker {
     if (plan_.data_replicate > 1 && plan_.zero == 0)
       error("data_replicate", "data_replicate needs zero of at least 1: nothing is sharded",
             "HSDP is zero: 3 with data_replicate");
+    if (plan_.zero == 3)
+      for (FsdpMistake& mistake : fsdp_mistakes(plan_, model_.layer_count()))
+        error(mistake.key, std::move(mistake.message), std::move(mistake.hint));
     if (model_.position == Position::learned && plan_.sequence > model_.positions)
       error("sequence", fmt::format("sequence {} is longer than the {} learned positions",
                                     plan_.sequence, model_.positions));
   }
 
  private:
-  std::string_view name_of_schedule() const {
-    for (const auto& [name, kind] : schedule_names)
-      if (kind == plan_.schedule) return name;
-    return "?";
-  }
+  std::string_view name_of_schedule() const { return name_in(schedule_names, plan_.schedule); }
 
   const Plan& plan_;
   const ModelSpec& model_;
@@ -304,8 +303,8 @@ class Checker {
 RankGrid::Extents Plan::extents() const {
   return {.tensor = tensor,
           .context = context.degree,
-          .data_shard = data / data_replicate,
-          .data_replicate = data_replicate,
+          .data_shard = data_shard(),
+          .data_replicate = data / data_shard(),
           .pipeline = pipeline,
           .expert = expert.own_axis ? expert.degree : 1};
 }
@@ -352,8 +351,6 @@ Plan read_plan(MapReader& reader) {
   reader.read("flash_attention", plan.flash_attention);
   reader.read("attention_kernels", plan.attention_kernels);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
-  if (reader.read("bucket", plan.bucket) && plan.bucket.count() < 1)
-    reader.error("bucket", "'bucket' must be at least 1 B");
   plan.overlap.point_to_point = plan.schedule == ScheduleKind::interleaved;
   if (auto overlap = reader.map("overlap")) {
     overlap->read("gradient_reduce", plan.overlap.gradient_reduce);
@@ -362,6 +359,7 @@ Plan read_plan(MapReader& reader) {
     overlap->read("tensor", plan.overlap.tensor);
     overlap->finish();
   }
+  read_data_parallel(reader, plan);
   reader.read("operator_dispatch", plan.operator_dispatch);
   std::string order;
   if (reader.read("rank_order", order)) {
@@ -406,11 +404,7 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                     "or set data_parallel to use fewer GPUs");
     plan.data = static_cast<int>(gpus / inner);
   }
-  if (plan.bucket.count() == 0) {
-    // Megatron-Core: 40 M elements, and no less than 1 M for each data-parallel rank.
-    const double elements = std::max(40e6, 1e6 * plan.data);
-    plan.bucket = base::Bytes::from_double(elements * base::bytes_of(plan.precision.gradients));
-  }
+  choose_buckets(plan);
   const std::int64_t ranks = inner * plan.data;
   if (ranks > gpus)
     checker.error("data_parallel",
@@ -461,15 +455,8 @@ std::string describe(const Plan& plan) {
     if (plan.expert.tensor > 0) text += fmt::format(" x etp {}", plan.expert.tensor);
   }
   text += fmt::format(", dp {}", plan.data);
-  if (plan.data > 1)
-    text += plan.zero == 0   ? " (DDP)"
-            : plan.zero == 3 ? (plan.data_replicate > 1
-                                    ? fmt::format(" (HSDP, {} replicas)", plan.data_replicate)
-                                    : std::string(" (FSDP)"))
-                             : fmt::format(" (ZeRO-{})", plan.zero);
-  if (plan.pipeline > 1)
-    for (const auto& [name, kind] : schedule_names)
-      if (kind == plan.schedule) text += fmt::format(", {}", name);
+  if (plan.data > 1) text += fmt::format(" ({})", describe_data_parallel(plan));
+  if (plan.pipeline > 1) text += fmt::format(", {}", name_in(schedule_names, plan.schedule));
   text += fmt::format(", {} micro-batch{} of {}", plan.micro_batches(),
                       plan.micro_batches() == 1 ? "" : "es", plan.micro_batch);
   if (plan.recompute != Recompute::none)

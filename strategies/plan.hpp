@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/map_reader.hpp"
 #include "base/units.hpp"
 #include "strategies/context_parallel.hpp"
+#include "strategies/data_parallel.hpp"
 #include "strategies/expert_parallel.hpp"
 #include "strategies/model.hpp"
 #include "strategies/op_graph.hpp"
@@ -70,7 +72,12 @@ struct Plan {
   /// example "flash-attention-2"; empty: the architecture's usual ones.
   std::string attention_kernels;
   Precision precision;
-  base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as Megatron-Core does
+  base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as its policy does
+  base::Bytes
+      gather_bucket;  ///< ZeRO-1 and -2: parameters gathered as one; 0: the gradient buckets
+  Ddp ddp;
+  Fsdp fsdp;
+  std::optional<GradientSync> sync;  ///< default: see gradient_sync
   Overlap overlap;
   /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
   /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
@@ -83,6 +90,19 @@ struct Plan {
 
   int micro_batches() const {  ///< per data-parallel rank
     return static_cast<int>(global_batch / data / micro_batch);
+  }
+  /// ZeRO-2 and -3 keep gradients in shards, so that each micro-batch is reduced at once.
+  GradientSync gradient_sync() const {
+    return sync.value_or(zero >= 2 ? GradientSync::every : GradientSync::last);
+  }
+  /// FSDP: units gathered ahead.
+  int prefetch() const { return overlap.parameter_gather ? fsdp.prefetch : 0; }
+  /// Extent of Axis::data_shard; the rest of `data` is Axis::data_replicate. FSDP that reshards to
+  /// groups after the forward shards over both, and those groups are what the first one tells
+  /// apart.
+  int data_shard() const {
+    return zero == 3 && fsdp.ranks_after_forward > 1 ? fsdp.ranks_after_forward
+                                                     : data / data_replicate;
   }
   /// Ranks between which the states of one parameter are sharded: with ZeRO, copies of the same
   /// parameters that see different tokens.
@@ -115,8 +135,8 @@ std::string describe(const Plan& plan);
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);
 
-/// Fills `plan.data` and `plan.bucket` where they are 0 and reports every way in which the plan
-/// does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
+/// Fills `plan.data` and the sizes of buckets where they are 0 and reports every way in which the
+/// plan does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
 /// layers, batches that do not divide. Places come from `origins` (paths "plan.…" and "model.…").
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
                              const base::Origins& origins);

@@ -68,9 +68,7 @@ class Cutter {
       if (recompute.has(op)) forward(op, WorkPhase::recompute, block.backward);
     block.backward_input = block.backward;
     for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block);
-    for (const Op& op : source.ops)
-      (op.expert && experts_apart() ? block.expert_parameters : block.parameters) +=
-          local_parameters(op);
+    for (const Op& op : source.ops) add_parameters(op, block);
     account_memory(source, recompute, block);
     return block;
   }
@@ -263,6 +261,14 @@ class Cutter {
     block.working = recompute.all ? all : given_up;
   }
 
+  void add_parameters(const Op& op, ShardedBlock& block) const {
+    const std::int64_t elements = local_parameters(op);
+    if (elements == 0) return;
+    const bool apart = op.expert && experts_apart();
+    (apart ? block.expert_parameters : block.parameters) += elements;
+    (apart ? block.expert_tensors : block.parameter_tensors).push_back(elements);
+  }
+
   const Plan& plan_;
   std::int64_t tokens_;  ///< of one micro-batch, on this context rank
   Bytes hidden_;         ///< their hidden states
@@ -315,9 +321,11 @@ ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
         for (const Kernel& kernel : work.kernels)
           graph.recompute_flop += flop_of(kernel) * (plan.tensor * plan.context.degree);
   // The last stage of a pipeline has its own copy of a tied embedding.
-  if (model.tied_embeddings && plan.pipeline > 1)
-    graph.blocks[static_cast<std::size_t>(graph.head_block)].parameters +=
-        (model.vocab * model.hidden + plan.tensor - 1) / plan.tensor;
+  if (model.tied_embeddings && plan.pipeline > 1) {
+    ShardedBlock& head = graph.blocks[static_cast<std::size_t>(graph.head_block)];
+    head.parameter_tensors.push_back((model.vocab * model.hidden + plan.tensor - 1) / plan.tensor);
+    head.parameters += head.parameter_tensors.back();
+  }
   return graph;
 }
 

@@ -47,6 +47,9 @@ struct ShardedBlock {
   std::int64_t parameters = 0;  ///< held by one tensor-parallel rank, before data-parallel sharding
   /// Of experts whose copies are other ranks than those of the rest; not counted in `parameters`.
   std::int64_t expert_parameters = 0;
+  /// Sizes of both, tensor by tensor in forward order; one an operator, its bias included.
+  std::vector<std::int64_t> parameter_tensors;
+  std::vector<std::int64_t> expert_tensors;
   base::Bytes saved;  ///< kept from forward to backward, after recompute is accounted for
   /// Kept from the input gradient to the weight gradient: inputs of the matrices and the gradients
   /// of their outputs.

@@ -240,16 +240,28 @@ class TraceWriter {
                       json_text(graph_.labels[piece.label]), category, colour, args));
   }
 
-  /// A collective or message: first the waiting for the others, then the transfer.
+  struct Moved {
+    std::string name;
+    base::Bytes bytes;
+    sim::CommKind kind = sim::CommKind::pipeline;
+  };
+  Moved moved_by(const sim::Task& task) const {
+    if (task.kind == sim::TaskKind::collective) {
+      const sim::CollectiveUse& use = graph_.collectives[task.index];
+      return {use.name, use.bytes, use.kind};
+    }
+    if (task.kind == sim::TaskKind::copy) {
+      const sim::HostCopy& copy = graph_.copies[task.index];
+      return {copy.name, copy.bytes, copy.kind};
+    }
+    const sim::Message& message = graph_.messages[task.index];
+    return {message.name, message.bytes, sim::CommKind::pipeline};
+  }
+
+  /// A collective, copy or message: first the waiting for the others, then the transfer.
   void transfer(const Shown& shown, const sim::Task& task, Nanoseconds ready, Nanoseconds begin,
                 Nanoseconds end) {
-    const bool collective = task.kind == sim::TaskKind::collective;
-    const std::string& name =
-        collective ? graph_.collectives[task.index].name : graph_.messages[task.index].name;
-    const base::Bytes bytes =
-        collective ? graph_.collectives[task.index].bytes : graph_.messages[task.index].bytes;
-    const sim::CommKind kind =
-        collective ? graph_.collectives[task.index].kind : sim::CommKind::pipeline;
+    const auto [name, bytes, kind] = moved_by(task);
     if (begin > ready)
       slice(shown, task.stream, ready, begin, 0,
             fmt::format(R"("name":{},"cat":"wait","cname":"grey","args":{{"micro_batch":{}}})",

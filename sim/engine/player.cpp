@@ -95,6 +95,7 @@ void Player::handle(Tag tag) {
       if (--send_parts_[upper] == 0) send_over(upper, lower);
       break;
     case Kind::send_over: send_over(upper, lower); break;
+    case Kind::copied: complete(upper, lower); break;
   }
 }
 
@@ -124,6 +125,10 @@ void Player::ready(Actor actor, std::uint32_t index) {
                task.index);
       else
         complete(actor, index);
+      break;
+    case TaskKind::copy:
+      network_.at(when.begin + graph_.copies[task.index].cost.time.s(),
+                  tag(Kind::copied, pair(actor, index)));
       break;
     case TaskKind::send: send(actor, index); break;
     case TaskKind::receive:

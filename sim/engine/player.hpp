@@ -85,7 +85,8 @@ class Player {
     arrived,
     send_wire,
     send_arrived,
-    send_over
+    send_over,
+    copied
   };
 
   static Tag tag(Kind kind, std::uint64_t subject) {

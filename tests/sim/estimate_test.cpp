@@ -16,6 +16,29 @@ namespace {
 
 const std::string scenarios = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/";
 
+void choose_data_parallel(strategies::Plan& plan, Dice& pick) {
+  using strategies::BucketPolicy;
+  using strategies::GradientSync;
+  const auto one_of = [&](std::initializer_list<int> values) {
+    return *(values.begin() + pick(static_cast<int>(values.size())));
+  };
+  // Not every policy and sync goes with every stage of ZeRO; see read_plan.
+  plan.ddp.buckets = static_cast<BucketPolicy>(pick(plan.zero == 0 ? 5 : 3));
+  if (pick(4) == 0) plan.bucket = base::Bytes::from_mib(one_of({1, 100}));
+  if (pick(4) == 0 && plan.zero > 0) plan.gather_bucket = base::Bytes::from_mib(50);
+  if (pick(2) == 0)
+    plan.sync = plan.zero == 2 ? GradientSync::every
+                               : static_cast<GradientSync>(pick(plan.zero == 0 ? 3 : 2));
+  plan.fsdp.ranks_after_forward = one_of({0, 0, 1, 2});
+  plan.fsdp.prefetch = one_of({0, 1, 1, 2, 5});
+  plan.fsdp.layers_per_unit = {one_of({1, 1, 3})};
+  if (pick(4) == 0) plan.fsdp.layers_per_unit = {1, 5, 10, 16};
+  plan.fsdp.root = static_cast<strategies::FsdpRoot>(pick(3));
+  plan.fsdp.offload = pick(4) == 0;
+  if (pick(3) == 0) plan.fsdp.reduce_dtype = base::DType::bf16;
+  if (pick(3) == 0) plan.fsdp.gather_dtype = base::DType::fp32;
+}
+
 strategies::Plan random_plan(Dice& pick) {
   const auto one_of = [&](std::initializer_list<int> values) {
     return *(values.begin() + pick(static_cast<int>(values.size())));
@@ -37,12 +60,18 @@ strategies::Plan random_plan(Dice& pick) {
   plan.overlap.parameter_gather = pick(3) > 0;
   plan.overlap.point_to_point = pick(2) == 0;
   plan.operator_dispatch = base::Seconds::from_us(one_of({0, 80, 500}));
-  if (pick(4) == 0) plan.bucket = base::Bytes::from_mib(one_of({1, 100}));
+  choose_data_parallel(plan, pick);
   return plan;
 }
 
+struct Subject {
+  std::string model;
+  std::vector<int> expert_degrees;
+};
+
 TEST_CASE("the estimate of a plan is the analytic time of its step") {
-  const std::string file = scenarios + "models/llama-3.1-8b/config.json";
+  const auto subject = GENERATE(Subject{"llama-3.1-8b", {1}}, Subject{"mixtral-8x7b", {1, 2, 8}});
+  const std::string file = scenarios + "models/" + subject.model + "/config.json";
   const auto text = base::read_file(file);
   REQUIRE(text);
   const auto model = strategies::read_hf_config(*text, file, nullptr);
@@ -62,6 +91,8 @@ TEST_CASE("the estimate of a plan is the analytic time of its step") {
   int compared = 0;
   for (int i = 0; i < 3000 && compared < 400; ++i) {
     strategies::Plan plan = random_plan(pick);
+    plan.expert.degree = subject.expert_degrees[static_cast<std::size_t>(
+        pick(static_cast<int>(subject.expert_degrees.size())))];
     if (base::has_errors(strategies::check_plan(plan, *model, cluster->gpu_count(), {}))) continue;
     const auto ranks = static_cast<std::size_t>(plan.grid().size());
     const std::vector<topology::GpuId> used(gpus.begin(),

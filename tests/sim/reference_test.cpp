@@ -75,6 +75,7 @@ class Reference {
       case TaskKind::send:
         return finish(lane, lane.time + graph_.messages[task.index].cost[0].total.time.s());
       case TaskKind::receive: return move_receive(lane, task);
+      case TaskKind::copy: return finish(lane, lane.time + graph_.copies[task.index].cost.time.s());
     }
     return false;
   }

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "sim/engine/progress.hpp"
+#include "sim/report.hpp"
 #include "tests/sim/engine_support.hpp"
 #include "tests/support/catch.hpp"
 
@@ -51,6 +52,31 @@ TEST_CASE("different communicators share the link between them") {
   const topology::LinkId nic = machine.port(0, Machine::Port::nic_out);
   CHECK(timeline.link_busy_s[nic] == Approx(8e-3));
   CHECK(timeline.link_lost_s[nic] == Approx(4e-3));
+}
+
+TEST_CASE("copies from and to the host run beside kernels and each other") {
+  // Copies in of 2 and 3 ms, one after the other, and one out of 4 ms beside kernels of 1 and 1 ms,
+  // of which the second waits for the first copy: 0-1 and 2-3; copies end at 2, 5 and 4 ms.
+  const Machine machine{2, 1};
+  StepBuilder step(1, 1, 2, 1, machine);
+  const int kernel = step.segment({StepBuilder::piece(1e-3)});
+  for (const double ms : {2.0, 3.0, 4.0})
+    step.graph().copies.push_back(
+        {"copy", CommKind::parameter, base::Bytes::from_count(1), {base::Seconds::from_ms(ms)}});
+  step.task(0, TaskKind::run, Stream::compute, kernel);
+  const auto first = step.task(0, TaskKind::copy, Stream::host_to_device, 0);
+  const auto second = step.task(0, TaskKind::copy, Stream::host_to_device, 1);
+  const auto out = step.task(0, TaskKind::copy, Stream::device_to_host, 2);
+  const auto run = step.task(0, TaskKind::run, Stream::compute, kernel, {first});
+  const Timeline timeline = play(step, machine);
+  CHECK(timeline.span(0, second).end == Approx(5e-3));
+  CHECK(timeline.span(0, out).end == Approx(4e-3));
+  CHECK(timeline.span(0, run).begin == Approx(2e-3));
+  CHECK(timeline.step.ms() == Approx(5));
+  // Idle from 1 to 2 ms and from 3 to 5 ms, all of it copies.
+  const Breakdown breakdown = break_down(step.graph(), timeline);
+  CHECK(breakdown.parameter_exposed.ms() == Approx(3));
+  CHECK(breakdown.bubble.ms() == Approx(0).margin(1e-9));
 }
 
 TEST_CASE("waiting holds up a stream and not the host") {

@@ -1,5 +1,7 @@
 #include "strategies/shard.hpp"
 
+#include <numeric>
+
 #include "tests/support/catch.hpp"
 
 namespace strategies {
@@ -90,6 +92,26 @@ TEST_CASE("parameters of a rank: matrices divided, norms whole") {
   const std::int64_t matrices = 12LL * 1024 * 1024;
   CHECK(layer(shard(model, plan_with(1, false))).parameters == matrices + 2LL * 1024);
   CHECK(layer(shard(model, plan_with(4, false))).parameters == matrices / 4 + 2LL * 1024);
+}
+
+TEST_CASE("the tensors of a block are its parameters, experts apart") {
+  ModelSpec model = small_gpt();
+  model.mixture = Mixture{.experts = 8, .experts_per_token = 2, .expert_ffn = 1024};
+  model.layers[1].mixture = true;
+  Plan plan = plan_with(2, false);
+  plan.expert.degree = GENERATE(1, 2);
+  for (const ShardedBlock& block : shard(model, plan).blocks) {
+    const auto sum = [](const std::vector<std::int64_t>& tensors) {
+      return std::accumulate(tensors.begin(), tensors.end(), std::int64_t{0});
+    };
+    CHECK(sum(block.parameter_tensors) == block.parameters);
+    CHECK(sum(block.expert_tensors) == block.expert_parameters);
+    CHECK((block.expert_parameters > 0) == (plan.expert.degree > 1 && block.name == "moe_layer"));
+  }
+  // A dense layer: two norms, the matrices qkv, output, up and down.
+  CHECK(layer(shard(model, plan)).parameter_tensors.size() == 6);
+  plan.fused_projections = false;
+  CHECK(layer(shard(model, plan)).parameter_tensors.size() == 8);
 }
 
 TEST_CASE("recompute keeps less and computes more") {
