@@ -150,7 +150,7 @@ class StageBuilder {
       waits.insert(waits.end(), data.begin(), data.end());
       const std::uint32_t task = run(segment(true, cell.chunk, part.units), cell, waits);
       if (&part == &parts.front()) memory_.begin_forward(task, saved(cell.chunk));
-      data_.after_forward(cell, part, task);
+      data_.after_forward(cell, task);
       waits.clear();
       if (&part == &parts.back()) send(cell, task);
     }

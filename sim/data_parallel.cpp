@@ -81,7 +81,7 @@ std::vector<std::uint32_t> DataParallel::before(const Cell& cell, const Part& pa
   return waits;
 }
 
-void DataParallel::after_forward(const Cell& cell, const Part&, std::uint32_t task) {
+void DataParallel::after_forward(const Cell& cell, std::uint32_t task) {
   seen_forward_[static_cast<std::size_t>(cell.chunk)] = true;
   if (stage_.fully_sharded()) release_unit(task);
 }

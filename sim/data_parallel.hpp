@@ -43,7 +43,7 @@ class DataParallel {
   std::vector<Part> parts(const schedule::Cell& cell, bool last_backward) const;
   /// What the computation of a part has to wait for.
   std::vector<std::uint32_t> before(const schedule::Cell& cell, const Part& part);
-  void after_forward(const schedule::Cell& cell, const Part& part, std::uint32_t task);
+  void after_forward(const schedule::Cell& cell, std::uint32_t task);
   void after_backward(const schedule::Cell& cell, const Part& part, std::uint32_t task,
                       bool last_backward);
   /// Reduces what had to wait for `last_run`; answers what the optimizer waits for.

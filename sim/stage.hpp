@@ -43,7 +43,7 @@ struct Bucket {
   Range units;  ///< from the first to the last that has some of it
 };
 
-/// FSDP: what is gathered and resharded at once. Its buckets, one a class, have its `number`.
+/// FSDP: what is gathered and resharded at once, a bucket of each class.
 struct FsdpUnit {
   Range buckets;
   Range units;        ///< from the first to the last of its blocks
