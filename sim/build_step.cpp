@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/check.hpp"
+#include "sim/cell_work.hpp"
 #include "sim/data_parallel.hpp"
+#include "sim/gradient_exchange.hpp"
 #include "sim/offload.hpp"
 #include "sim/pricer.hpp"
 #include "sim/schedule/schedule.hpp"
@@ -19,19 +22,24 @@ namespace {
 
 using base::Bytes;
 using schedule::Cell;
+using schedule::CellKind;
 using strategies::Axis;
 using strategies::Chunk;
-using strategies::ShardedBlock;
+using strategies::Place;
+using strategies::Work;
 
 /// Builds the program of one pipeline stage.
 class StageBuilder {
  public:
-  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer, int stage,
-               const std::vector<Chunk>& chunks)
-      : plan_(input.plan),
+  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer,
+               const schedule::ScheduleTable& table, int stage, const std::vector<Chunk>& chunks)
+      : model_(input.model),
+        plan_(input.plan),
         sharded_(input.sharded),
         graph_(graph),
         pricer_(pricer),
+        shape_(table.shape),
+        cells_(table.stages[static_cast<std::size_t>(stage)]),
         stage_(stage),
         holds_(input.plan, input.sharded, chunks),
         cluster_(input.cluster),
@@ -43,14 +51,19 @@ class StageBuilder {
 
   Program build() {
     program_.name = fmt::format("stage {}", stage_);
-    cells_ = schedule::schedule_for(plan_.schedule)
-                 .cells({plan_.pipeline, plan_.virtual_stages, plan_.micro_batches()}, stage_);
     find_last_backwards();
     data_.begin(cells_);
-    for (std::size_t i = 0; i < cells_.size(); ++i)
-      cells_[i].forward ? forward_cell(i) : backward_cell(i);
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      if (cells_[i].overlapped && in_one_piece(i) && in_one_piece(i + 1)) {
+        overlapped_cells(i);
+        ++i;
+      } else {
+        cells_[i].forward() ? forward_cell(i) : backward_cell(i);
+      }
+    }
     const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
-    data_.after_optimizer(optimizer(data_.finish(last_run)));
+    const std::vector<std::uint32_t> reduced = data_.finish(last_run);
+    data_.after_optimizer(optimizer(exchange_gradients(reduced, last_run)));
     resident_memory();
     memory_.finish();
     return std::move(program_);
@@ -65,7 +78,7 @@ class StageBuilder {
 
   void find_last_backwards() {
     for (std::size_t i = 0; i < cells_.size(); ++i)
-      if (!cells_[i].forward)
+      if (cells_[i].makes_gradients())
         last_backward_[static_cast<std::size_t>(cells_[i].chunk)] = static_cast<int>(i);
   }
 
@@ -85,58 +98,92 @@ class StageBuilder {
                     all);
   }
 
-  std::uint32_t segment(bool forward, int chunk, Range range) {
-    const auto key = std::tuple(forward, chunk, range);
-    if (const auto known = segments_.find(key); known != segments_.end()) return known->second;
-    Segment made;
-    made.phase = forward ? Phase::forward : Phase::backward;
-    made.name = fmt::format("{} chunk {}", forward ? "forward" : "backward", chunk);
-    if (range != holds_.whole(chunk))
-      made.name += fmt::format(" units {}-{}", range.first, range.end - 1);
-    for (int i = range.first; i < range.end; ++i) {
-      const int unit = forward ? i : range.end - 1 - (i - range.first);
-      const ShardedBlock& source = holds_.block(chunk, unit);
-      for (const strategies::Work& work : forward ? source.forward : source.backward)
-        pricer_.append(made, work);
+  static std::string_view name_of(CellKind kind) {
+    switch (kind) {
+      case CellKind::forward: return "forward";
+      case CellKind::backward: return "backward";
+      case CellKind::backward_input: return "input gradient";
+      case CellKind::backward_weight: return "weight gradient";
     }
+    return "?";
+  }
+
+  std::uint32_t add_segment(std::string name, Phase phase, const std::vector<Work>& works) {
+    Segment made;
+    made.name = std::move(name);
+    made.phase = phase;
+    for (const Work& one : works) pricer_.append(made, one);
     pricer_.close(made);
     graph_.segments.push_back(std::move(made));
-    const auto index = static_cast<std::uint32_t>(graph_.segments.size() - 1);
-    segments_.emplace(key, index);
-    return index;
+    return static_cast<std::uint32_t>(graph_.segments.size() - 1);
+  }
+
+  std::uint32_t segment(const Cell& cell, Range range) {
+    const auto [known, fresh] = segments_.try_emplace(std::tuple(cell.kind, cell.chunk, range), 0);
+    if (!fresh) return known->second;
+    std::string name = fmt::format("{} chunk {}", name_of(cell.kind), cell.chunk);
+    if (range != holds_.whole(cell.chunk))
+      name += fmt::format(" units {}-{}", range.first, range.end - 1);
+    known->second = add_segment(std::move(name), cell.forward() ? Phase::forward : Phase::backward,
+                                cell_work(holds_, cell, range));
+    return known->second;
+  }
+
+  std::uint32_t overlapped_segment(const Cell& forward, const Cell& backward) {
+    const auto [known, fresh] = overlapped_segments_.try_emplace(
+        std::tuple(backward.kind, forward.chunk, backward.chunk), 0);
+    if (fresh)
+      known->second =
+          add_segment(fmt::format("forward chunk {} + {} chunk {}", forward.chunk,
+                                  name_of(backward.kind), backward.chunk),
+                      Phase::backward,
+                      overlapped(cell_work(holds_, forward, holds_.whole(forward.chunk)),
+                                 cell_work(holds_, backward, holds_.whole(backward.chunk))));
+    return known->second;
   }
 
   // --- pipeline --------------------------------------------------------------------------------
 
-  int virtual_stage(int chunk) const { return chunk * plan_.pipeline + stage_; }
-  int virtual_stage_count() const { return plan_.pipeline * plan_.virtual_stages; }
+  /// Where a cell's result goes, or with `back` where its input comes from; nothing at an end of
+  /// the model and where this very rank is next.
+  std::optional<Place> neighbour(const Cell& cell, bool back) const {
+    if (!cell.passes_on()) return std::nullopt;
+    const auto other = shape_.next({stage_, cell.chunk}, cell.forward() != back);
+    return other && other->stage != stage_ ? other : std::nullopt;
+  }
 
   /// The receive that `cell` waits for: activations come from the virtual stage before, gradients
   /// from the one behind.
   std::vector<std::uint32_t> receive(const Cell& cell) {
-    const int other = virtual_stage(cell.chunk) + (cell.forward ? -1 : 1);
-    if (other < 0 || other >= virtual_stage_count()) return {};
-    return {transfer(TaskKind::receive, cell, other, other / plan_.pipeline, {})};
+    const auto from = neighbour(cell, /*back=*/true);
+    if (!from) return {};
+    return {transfer(TaskKind::receive, cell, from->stage, from->chunk, {})};
   }
 
   void send(const Cell& cell, std::uint32_t after) {
-    const int other = virtual_stage(cell.chunk) + (cell.forward ? 1 : -1);
-    if (other < 0 || other >= virtual_stage_count()) return;
-    const std::uint32_t task = transfer(TaskKind::send, cell, other, cell.chunk, {after});
+    const auto to = neighbour(cell, /*back=*/false);
+    if (!to) return;
+    const std::uint32_t task = transfer(TaskKind::send, cell, to->stage, cell.chunk, {after});
     if (!plan_.overlap.point_to_point) blocking_sends_.push_back(task);
   }
 
-  std::uint32_t transfer(TaskKind kind, const Cell& cell, int other, int sender_chunk,
+  std::uint32_t transfer(TaskKind kind, const Cell& cell, int peer_stage, int sender_chunk,
                          const std::vector<std::uint32_t>& dependencies) {
-    return add_task(
-        program_,
-        {.kind = kind,
-         .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
-         .chunk = static_cast<std::int16_t>(cell.chunk),
-         .micro_batch = cell.micro_batch,
-         .index = pricer_.message(cell.forward ? "activation" : "gradient", other % plan_.pipeline,
-                                  sender_chunk, sharded_.boundary)},
-        dependencies);
+    return message(kind, cell,
+                   pricer_.message(cell.forward() ? "activation" : "gradient", peer_stage,
+                                   sender_chunk, sharded_.boundary),
+                   dependencies);
+  }
+
+  std::uint32_t message(TaskKind kind, const Cell& cell, std::uint32_t index,
+                        const std::vector<std::uint32_t>& dependencies) {
+    return add_task(program_,
+                    {.kind = kind,
+                     .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
+                     .chunk = static_cast<std::int16_t>(cell.chunk),
+                     .micro_batch = cell.micro_batch,
+                     .index = index},
+                    dependencies);
   }
 
   // --- cells -----------------------------------------------------------------------------------
@@ -148,7 +195,7 @@ class StageBuilder {
     for (const Part& part : parts) {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
-      const std::uint32_t task = run(segment(true, cell.chunk, part.units), cell, waits);
+      const std::uint32_t task = run(segment(cell, part.units), cell, waits);
       if (&part == &parts.front()) memory_.begin_forward(task, saved(cell.chunk));
       data_.after_forward(cell, part, task);
       waits.clear();
@@ -156,6 +203,7 @@ class StageBuilder {
     }
   }
 
+  /// A backward, or one of its two parts.
   void backward_cell(std::size_t index) {
     const Cell& cell = cells_[index];
     const bool last = is_last_backward(index);
@@ -164,14 +212,76 @@ class StageBuilder {
     for (const Part& part : parts) {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
-      const std::uint32_t task = run(segment(false, cell.chunk, part.units), cell, waits);
-      if (&part == &parts.front()) memory_.begin_backward(task, working(cell.chunk));
-      if (&part == &parts.back())
-        memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
-      data_.after_backward(cell, part, task, last);
+      const std::uint32_t task = run(segment(cell, part.units), cell, waits);
+      if (&part == &parts.front()) begin_backward(cell, task);
+      if (&part == &parts.back()) end_backward(cell, task);
+      after_backward(cell, part, task, last);
       waits.clear();
       if (&part == &parts.back()) send(cell, task);
     }
+  }
+
+  /// Whether nothing is gathered or reduced in the middle of a cell.
+  bool in_one_piece(std::size_t index) const {
+    return !holds_.fully_sharded() &&
+           data_.parts(cells_[index], is_last_backward(index)).size() == 1;
+  }
+
+  /// A forward and a backward that run at once.
+  void overlapped_cells(std::size_t index) {
+    const bool forward_first = cells_[index].forward();
+    const std::size_t forward_index = forward_first ? index : index + 1;
+    const std::size_t backward_index = forward_first ? index + 1 : index;
+    const Cell& forward = cells_[forward_index];
+    const Cell& backward = cells_[backward_index];
+    const bool last = is_last_backward(backward_index);
+    const Part forward_part = data_.parts(forward, /*last_backward=*/false).front();
+    const Part backward_part = data_.parts(backward, last).front();
+    std::vector<std::uint32_t> waits;
+    const auto wait_for = [&waits](const std::vector<std::uint32_t>& more) {
+      waits.insert(waits.end(), more.begin(), more.end());
+    };
+    for (const std::size_t one : {index, index + 1}) wait_for(receive(cells_[one]));
+    wait_for(data_.before(forward, forward_part));
+    wait_for(data_.before(backward, backward_part));
+    const std::uint32_t task = run(overlapped_segment(forward, backward), forward, waits);
+    program_.tasks[task].beside = backward.micro_batch;
+    memory_.begin_forward(task, saved(forward.chunk));
+    begin_backward(backward, task);
+    end_backward(backward, task);
+    data_.after_forward(forward, forward_part, task);
+    after_backward(backward, backward_part, task, last);
+    for (const std::size_t one : {index, index + 1}) send(cells_[one], task);
+  }
+
+  void after_backward(const Cell& cell, const Part& part, std::uint32_t task, bool last) {
+    if (cell.makes_gradients())
+      data_.after_backward(cell, part, task, last);
+    else
+      data_.after_input_gradient(task);
+  }
+
+  // --- memory ----------------------------------------------------------------------------------
+
+  void begin_backward(const Cell& cell, std::uint32_t task) {
+    if (cell.passes_on()) memory_.begin_backward(task, working(cell.chunk));
+  }
+
+  /// What was kept of the forward goes with the input gradient, but for what the weight gradient
+  /// needs, which goes with that.
+  void end_backward(const Cell& cell, std::uint32_t task) {
+    if (cell.passes_on()) memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
+    if (cell.kind == CellKind::backward) return;
+    const std::int64_t kept = kept_for_weight(cell.chunk).count();
+    memory_.change(task, /*at_end=*/true, MemoryPart::activations,
+                   cell.makes_gradients() ? -kept : kept);
+  }
+
+  Bytes kept_for_weight(int chunk) const {
+    Bytes sum;
+    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit)
+      sum += holds_.block(chunk, unit).kept_for_weight;
+    return sum;
   }
 
   SavedBytes saved(int chunk) const {
@@ -197,6 +307,21 @@ class StageBuilder {
     return 0;
   }
 
+  /// Adds up gradients with the rank that holds the same parameters. Answers what the optimizer
+  /// waits for.
+  std::vector<std::uint32_t> exchange_gradients(std::vector<std::uint32_t> reduced,
+                                                std::uint32_t last_run) {
+    const Cell whole_step{.kind = CellKind::backward_weight, .micro_batch = -1};
+    std::vector<std::uint32_t> complete = reduced;
+    complete.push_back(last_run);
+    for (const GradientExchange& one : gradient_exchanges(plan_, model_, holds_, stage_)) {
+      const std::uint32_t index = pricer_.message(one.name, one.peer_stage, 0, one.bytes);
+      reduced.push_back(message(TaskKind::send, whole_step, index, complete));
+      reduced.push_back(message(TaskKind::receive, whole_step, index, complete));
+    }
+    return reduced;
+  }
+
   std::uint32_t optimizer(const std::vector<std::uint32_t>& dependencies) {
     Segment made;
     made.name = "optimizer";
@@ -210,7 +335,7 @@ class StageBuilder {
                      base::MemoryBound{holds_.optimizer_traffic(), 1});
     graph_.segments.push_back(std::move(made));
     return run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
-               {.forward = false, .micro_batch = -1, .chunk = 0}, dependencies);
+               {.kind = CellKind::backward, .micro_batch = -1, .chunk = 0}, dependencies);
   }
 
   void resident_memory() {
@@ -219,10 +344,13 @@ class StageBuilder {
     data_.resident();
   }
 
+  const strategies::ModelSpec& model_;
   const strategies::Plan& plan_;
   const strategies::ShardedGraph& sharded_;
   StepGraph& graph_;
   Pricer& pricer_;
+  const strategies::PipelineShape shape_;
+  const std::vector<Cell>& cells_;
   int stage_;
   Stage holds_;
   Program program_;
@@ -230,9 +358,9 @@ class StageBuilder {
   topology::GpuId gpu_;
   StepMemory memory_;
   DataParallel data_;
-  std::vector<Cell> cells_;
-  std::vector<int> last_backward_;  // per chunk: its last backward cell
-  std::map<std::tuple<bool, int, Range>, std::uint32_t> segments_;
+  std::vector<int> last_backward_;  // per chunk: the last cell that makes gradients
+  std::map<std::tuple<CellKind, int, Range>, std::uint32_t> segments_;
+  std::map<std::tuple<CellKind, int, int>, std::uint32_t> overlapped_segments_;  // and both chunks
   std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for
 };
 
@@ -245,9 +373,11 @@ StepGraph build_step(const StepInput& input) {
   CHECK_INVARIANT(static_cast<std::size_t>(graph.grid.size()) == input.gpu_of_rank.size());
   Pricer pricer(input, graph);
   const std::vector<std::vector<Chunk>> cut = strategies::cut_layers(input.plan, input.model);
+  const schedule::ScheduleTable table = schedule::table_of(input.plan);
   for (int stage = 0; stage < input.plan.pipeline; ++stage)
     graph.programs.push_back(
-        StageBuilder(input, graph, pricer, stage, cut[static_cast<std::size_t>(stage)]).build());
+        StageBuilder(input, graph, pricer, table, stage, cut[static_cast<std::size_t>(stage)])
+            .build());
   for (int rank = 0; rank < graph.grid.size(); ++rank)
     graph.program_of_rank.push_back(
         static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));

@@ -6,6 +6,7 @@ namespace sim {
 
 using base::Bytes;
 using schedule::Cell;
+using schedule::CellKind;
 
 std::vector<UnitUse> unit_uses(const Stage& stage, const strategies::Plan& plan,
                                const std::vector<Cell>& cells) {
@@ -24,17 +25,18 @@ std::vector<UnitUse> unit_uses(const Stage& stage, const strategies::Plan& plan,
   for (const std::vector<Part>& parts : forward) most = std::max(most, parts.size());
   uses.reserve(most * cells.size());
   for (const Cell& cell : cells) {
+    if (!cell.needs_parameters()) continue;
     const auto chunk = static_cast<std::size_t>(cell.chunk);
-    for (const Part& part : (cell.forward ? forward : backward)[chunk]) {
+    for (const Part& part : (cell.forward() ? forward : backward)[chunk]) {
       const FsdpUnit& unit = stage.fsdp_units(cell.chunk)[static_cast<std::size_t>(part.fsdp_unit)];
       State& state = states[chunk][static_cast<std::size_t>(part.fsdp_unit)];
       UnitUse use{cell.chunk, cell.micro_batch, part.fsdp_unit};
       if (state == State::sharded) use.gather = UnitUse::Gather::all_shards;
       if (state == State::in_group) use.gather = UnitUse::Gather::group;
       state = State::whole;
-      const bool over = cell.forward ? !unit.kept : part.units.first == unit.units.first;
+      const bool over = cell.forward() ? !unit.kept : part.units.first == unit.units.first;
       if (over) {
-        const bool to_group = cell.forward && groups;
+        const bool to_group = cell.forward() && groups;
         use.reshard = to_group ? UnitUse::Reshard::to_group : UnitUse::Reshard::to_all;
         state = to_group ? State::in_group : State::sharded;
       }
@@ -62,7 +64,9 @@ void DataParallel::begin(const std::vector<Cell>& cells) {
 }
 
 std::vector<Part> DataParallel::parts(const Cell& cell, bool last_backward) const {
-  if (!cell.forward) return stage_.backward_parts(cell.chunk, stage_.reduces(last_backward));
+  if (!cell.forward())
+    return stage_.backward_parts(cell.chunk,
+                                 cell.makes_gradients() && stage_.reduces(last_backward));
   // Only the first forward of a chunk waits for parameters that are gathered ahead.
   return stage_.forward_parts(
       cell.chunk, stage_.gathers_ahead() && !seen_forward_[static_cast<std::size_t>(cell.chunk)]);
@@ -73,7 +77,7 @@ std::vector<std::uint32_t> DataParallel::before(const Cell& cell, const Part& pa
   blocking_.clear();
   for (int need = part.needs.first; need < part.needs.end; ++need)
     waits.push_back(shard_gathers_.at({cell.chunk, need}));
-  if (stage_.fully_sharded()) {
+  if (stage_.fully_sharded() && cell.needs_parameters()) {
     gather_units();
     const std::vector<std::uint32_t>& gathers = use_gathers_[use_runs_.size()];
     waits.insert(waits.end(), gathers.begin(), gathers.end());
@@ -86,9 +90,13 @@ void DataParallel::after_forward(const Cell& cell, const Part&, std::uint32_t ta
   if (stage_.fully_sharded()) release_unit(task);
 }
 
+void DataParallel::after_input_gradient(std::uint32_t task) {
+  if (stage_.fully_sharded()) release_unit(task);
+}
+
 void DataParallel::after_backward(const Cell& cell, const Part& part, std::uint32_t task,
                                   bool last_backward) {
-  if (stage_.fully_sharded()) release_unit(task);
+  if (stage_.fully_sharded() && cell.needs_parameters()) release_unit(task);
   if (stage_.holds_gradients()) hold_gradients(cell, part, task, last_backward);
   if (!stage_.reduces(last_backward)) return;
   const bool put_off = stage_.puts_off(last_backward);
@@ -153,7 +161,7 @@ void DataParallel::gather_ahead() {
 std::uint32_t DataParallel::gather_shards(int chunk, const Bucket& bucket,
                                           const std::vector<std::uint32_t>& dependencies) {
   return communicate(CommKind::parameter, stage_.gathering(bucket),
-                     {.forward = true, .micro_batch = -1, .chunk = chunk}, dependencies);
+                     {.kind = CellKind::forward, .micro_batch = -1, .chunk = chunk}, dependencies);
 }
 
 std::int64_t DataParallel::unit_bytes(const UnitUse& use, bool in_group) const {
@@ -186,7 +194,7 @@ void DataParallel::gather_unit(std::size_t index) {
   std::vector<std::uint32_t> waits;
   if (index >= held) waits.push_back(use_runs_[index - held]);
   const bool group = use.gather == UnitUse::Gather::group;
-  const Cell cell{.forward = true, .micro_batch = use.micro_batch, .chunk = use.chunk};
+  const Cell cell{.kind = CellKind::forward, .micro_batch = use.micro_batch, .chunk = use.chunk};
   const Range buckets = unit_of(use).buckets;
   for (int number = buckets.first; number < buckets.end; ++number) {
     const Bucket& one = bucket(use.chunk, number);

@@ -44,6 +44,8 @@ class DataParallel {
   /// What the computation of a part has to wait for.
   std::vector<std::uint32_t> before(const schedule::Cell& cell, const Part& part);
   void after_forward(const schedule::Cell& cell, const Part& part, std::uint32_t task);
+  void after_input_gradient(std::uint32_t task);
+  /// After what makes gradients: a whole backward or its weight part.
   void after_backward(const schedule::Cell& cell, const Part& part, std::uint32_t task,
                       bool last_backward);
   /// Reduces what had to wait for `last_run`; answers what the optimizer waits for.

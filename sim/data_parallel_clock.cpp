@@ -22,12 +22,13 @@ DataParallelClock::DataParallelClock(const strategies::Plan& plan, const Stage& 
   if (stage_.gathers_ahead()) gather_ahead();
 }
 
-double DataParallelClock::before(int chunk, const Part& part) {
+double DataParallelClock::before(const Cell& cell, const Part& part) {
   double ready = std::exchange(blocked_, 0);
   for (int need = part.needs.first; need < part.needs.end; ++need)
     ready = std::max(
-        ready, shard_gathers_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(need)]);
-  if (!stage_.fully_sharded()) return ready;
+        ready,
+        shard_gathers_[static_cast<std::size_t>(cell.chunk)][static_cast<std::size_t>(need)]);
+  if (!stage_.fully_sharded() || !cell.needs_parameters()) return ready;
   const std::size_t wanted =
       std::min(uses_.size(), use_runs_.size() + static_cast<std::size_t>(plan_.prefetch()) + 1);
   while (use_gathers_.size() < wanted) gather_unit(use_gathers_.size());
@@ -38,16 +39,16 @@ void DataParallelClock::after_forward(double now) {
   if (stage_.fully_sharded()) use_runs_.push_back(now);
 }
 
-void DataParallelClock::after_backward(int chunk, const Part& part, double now,
+void DataParallelClock::after_backward(const Cell& cell, const Part& part, double now,
                                        bool last_backward) {
-  if (stage_.fully_sharded()) use_runs_.push_back(now);
+  if (stage_.fully_sharded() && cell.needs_parameters()) use_runs_.push_back(now);
   if (!stage_.reduces(last_backward)) return;
   const bool put_off = stage_.puts_off(last_backward);
   for (int index = part.completes.first; index < part.completes.end; ++index)
     if (put_off)
-      pending_.push_back({chunk, index});
+      pending_.push_back({cell.chunk, index});
     else
-      reduce(chunk, index, now, last_backward);
+      reduce(cell.chunk, index, now, last_backward);
 }
 
 double DataParallelClock::finish(double last_run) {

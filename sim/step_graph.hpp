@@ -83,6 +83,8 @@ struct Task {
   Stream stream = Stream::compute;
   std::int16_t chunk = 0;         ///< model chunk (virtual stage) of this rank
   std::int32_t micro_batch = -1;  ///< -1: belongs to no micro-batch
+  std::int32_t beside =
+      -1;  ///< a forward that runs at once with a backward: the latter's micro-batch
   std::uint32_t index = 0;
   std::uint32_t first_dependency = 0;  ///< into Program::dependencies
   std::uint32_t dependency_count = 0;

@@ -321,7 +321,7 @@ ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
         for (const Kernel& kernel : work.kernels)
           graph.recompute_flop += flop_of(kernel) * (plan.tensor * plan.context.degree);
   // The last stage of a pipeline has its own copy of a tied embedding.
-  if (model.tied_embeddings && plan.pipeline > 1) {
+  if (model.tied_embeddings && plan.ends_apart()) {
     ShardedBlock& head = graph.blocks[static_cast<std::size_t>(graph.head_block)];
     head.parameter_tensors.push_back((model.vocab * model.hidden + plan.tensor - 1) / plan.tensor);
     head.parameters += head.parameter_tensors.back();

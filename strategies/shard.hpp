@@ -32,6 +32,7 @@ struct Work {
   WorkPhase phase = WorkPhase::forward;
   std::vector<base::Kernel> kernels;
   std::optional<Communication> communication;
+  int operators = 1;  ///< that the host launches for the kernels
 };
 
 /// The embedding, one layer, or the head, as one tensor-parallel rank sees it for one micro-batch.
