@@ -169,6 +169,8 @@ class TraceWriter {
 
   static std::string numbered(std::string_view name, const sim::Task& task) {
     if (task.micro_batch < 0) return json_text(name);
+    if (task.beside >= 0)
+      return json_text(fmt::format("{} #{} and #{}", name, task.micro_batch, task.beside));
     return json_text(fmt::format("{} #{}", name, task.micro_batch));
   }
 
