@@ -116,6 +116,9 @@ class StageCheck {
   }
 
   void lengths() {
+    const PipelineShape shape = plan_.shape();
+    if (std::int64_t{shape.stages} * shape.chunks > std::int64_t{2} * (layers_ + 2))
+      return not_divided();  // nor can so many stages be counted
     const bool ends = plan_.first_stage_layers || plan_.last_stage_layers;
     const bool counts_blocks = plan_.account_for_embedding || plan_.account_for_loss;
     const std::string_view given = !plan_.stage_layers.empty() ? "stage_layers"
@@ -205,13 +208,25 @@ class StageCheck {
         layers_ + (plan_.account_for_embedding ? 1 : 0) + (plan_.account_for_loss ? 1 : 0);
     if (units % depth == 0)
       return no_empty_stage("pipeline_parallel", stage_lengths(plan_, layers_));
-    if (plan_.uneven == Uneven::refused)
-      return error("pipeline_parallel",
-                   fmt::format("{} layers cannot be divided by {}", units, stages_in_words()),
-                   (layers_ + 2) % depth == 0
-                       ? "set account_for_embedding and account_for_loss to count both as layers"
-                       : "");
+    if (plan_.uneven == Uneven::refused) return not_divided();
     no_empty_stage("pipeline_parallel", stage_lengths(plan_, layers_));
+  }
+
+  void not_divided() const {
+    const PipelineShape shape = plan_.shape();
+    const std::int64_t depth = shape.layout == PipelineLayout::bidirectional
+                                   ? shape.stages
+                                   : std::int64_t{shape.stages} * shape.chunks;
+    const int units =
+        layers_ + (plan_.account_for_embedding ? 1 : 0) + (plan_.account_for_loss ? 1 : 0);
+    error("pipeline_parallel",
+          fmt::format("{} layers cannot be divided by {} pipeline stages{}", units, depth,
+                      depth > shape.stages
+                          ? fmt::format(" ({} x {} virtual)", plan_.pipeline, shape.chunks)
+                          : ""),
+          (layers_ + 2) % depth == 0
+              ? "set account_for_embedding and account_for_loss to count both as layers"
+              : "");
   }
 
   /// Only the ends have something to do without layers: the embedding and the head.
@@ -232,9 +247,11 @@ class StageCheck {
 
 PipelineShape Plan::shape() const {
   if (schedule == ScheduleKind::table && written != nullptr) return written->table.shape;
+  if (schedule == ScheduleKind::interleaved)
+    return {PipelineLayout::interleaved, pipeline, virtual_stages};
   const PipelineLayout layout =
       schedule == ScheduleKind::table ? PipelineLayout::interleaved : layout_of(schedule);
-  return {layout, pipeline, layout == PipelineLayout::interleaved ? virtual_stages : 2};
+  return {layout, pipeline, layout == PipelineLayout::interleaved ? 1 : 2};
 }
 
 bool Plan::ends_apart() const {
@@ -268,8 +285,8 @@ void read_pipeline(base::MapReader& reader, Plan& plan) {
 
 void check_stages(const Plan& plan, const ModelSpec& model, const ReportMistake& report) {
   StageCheck check(plan, model, report);
-  check.schedule();
   if (plan.schedule != ScheduleKind::table || plan.written != nullptr) check.lengths();
+  check.schedule();
 }
 
 void check_micro_batches(const Plan& plan, const ReportMistake& report) {

@@ -22,7 +22,7 @@ ScheduleTable make_table(strategies::ScheduleKind kind, const Shape& shape) {
 
 ScheduleTable table_of(const strategies::Plan& plan) {
   if (plan.schedule == strategies::ScheduleKind::table) return plan.written->table;
-  return make_table(plan.schedule, {plan.pipeline, plan.virtual_stages, plan.micro_batches()});
+  return make_table(plan.schedule, {plan.pipeline, plan.shape().chunks, plan.micro_batches()});
 }
 
 }  // namespace sim::schedule

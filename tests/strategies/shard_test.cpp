@@ -170,6 +170,7 @@ TEST_CASE("however a model is cut, its ranks together do the same work") {
 TEST_CASE("layers are cut into virtual stages as Megatron does") {
   Plan plan = plan_with(1, false);
   plan.pipeline = 2;
+  plan.schedule = ScheduleKind::interleaved;
   plan.virtual_stages = 2;
   const auto cut = cut_layers(plan, small_gpt());
   // Virtual stages 0..3 of one layer each: stage 0 has layers 0 and 2, stage 1 has 1 and 3.
@@ -179,7 +180,7 @@ TEST_CASE("layers are cut into virtual stages as Megatron does") {
 
   ModelSpec six = small_gpt();
   six.layers.resize(6);
-  plan.virtual_stages = 1;
+  plan.schedule = ScheduleKind::one_f_one_b;
   plan.pipeline = 4;
   plan.account_for_embedding = plan.account_for_loss = true;
   const auto even = cut_layers(plan, six);  // 6 + 2 = 8 units on 4 stages
