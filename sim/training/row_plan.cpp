@@ -57,12 +57,20 @@ int usual_chunks(const Row& row) {
 
 std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
   if (plan.pipeline == 1) return {};
-  if (row.schedule == "1f1b" || row.schedule == "gpipe") {
-    plan.schedule = row.schedule == "gpipe" ? ScheduleKind::gpipe : ScheduleKind::one_f_one_b;
-    return {};
+  // Searched schedules of arXiv 2401.10241 with the memory of the two that it writes down.
+  const bool searched = row.schedule == "zb-1p" || row.schedule == "zb-2p";
+  const std::string_view name = row.schedule == "zb-1p"   ? "zb-h1"
+                                : row.schedule == "zb-2p" ? "zb-h2"
+                                                          : std::string_view(row.schedule);
+  if (searched) inferred.push_back(fmt::format("{} as {}", row.schedule, name));
+  if (name != "interleaved" && !name.empty()) {
+    for (const auto& [known, kind] : strategies::schedule_names)
+      if (known == name && kind != ScheduleKind::table) {
+        plan.schedule = kind;
+        return {};
+      }
+    return fmt::format("schedule {}", name);
   }
-  if (row.schedule != "interleaved" && !row.schedule.empty())
-    return fmt::format("schedule {}", row.schedule);
   plan.virtual_stages = row.virtual_stages.value_or(0);
   if (plan.virtual_stages < 2) {
     plan.virtual_stages = usual_chunks(row);
@@ -75,7 +83,7 @@ std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& i
 /// Stages whose layers do not divide evenly come out even when the embedding and the head count as
 /// a layer each.
 std::string set_stages(const Row& row, Plan& plan) {
-  const int stages = plan.pipeline * plan.virtual_stages;
+  const int stages = plan.shape().depth();
   const int layers = row.layers.value_or(0);
   if (layers % stages == 0) return {};
   if ((layers + 2) % stages != 0) return "uneven pipeline stages";
@@ -121,8 +129,9 @@ void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred)
       known ? has_word(row.overlap, "grad") : framework.overlaps_gradients;
   plan.overlap.parameter_gather =
       known ? has_word(row.overlap, "param") : framework.overlaps_parameters;
-  plan.overlap.point_to_point =
-      plan.schedule == ScheduleKind::interleaved && !has_word(row.overlap, "none");
+  plan.overlap.point_to_point = plan.schedule != ScheduleKind::gpipe &&
+                                plan.schedule != ScheduleKind::one_f_one_b &&
+                                !has_word(row.overlap, "none");
   plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp");
   if (!known && row.data.value_or(1) > 1) inferred.emplace_back("overlap");
 }
