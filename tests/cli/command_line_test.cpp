@@ -75,6 +75,15 @@ TEST_CASE("check of a good scenario says so on stdout") {
   CHECK(outcome.out == quick + ": no mistakes found\n");
 }
 
+TEST_CASE("check --schedule draws the pipeline, a row for each stage") {
+  const Outcome outcome = foreshard(
+      "check scenarios/strategies/pipeline-table.yaml --schedule --set plan.schedule=zb-h1 "
+      "--set plan.schedule_file=null");
+  CHECK(outcome.code == 0);
+  CHECK(contains(outcome.out, "zb-h1"));
+  CHECK(contains(outcome.out, "\n  3 |      F0B0F1B1F2B2F3B3W0W1W2W3| 1, 4\n"));
+}
+
 TEST_CASE("every communication backend runs, and one without measurements says so") {
   const auto [backend, calibrated] = GENERATE(table<std::string, bool>({{"nccl", true},
                                                                         {"ncclx", false},
