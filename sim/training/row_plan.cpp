@@ -81,14 +81,17 @@ std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& i
 }
 
 /// Stages whose layers do not divide evenly come out even when the embedding and the head count as
-/// a layer each.
-std::string set_stages(const Row& row, Plan& plan) {
+/// a layer each; where not even then, the first ones are taken to have one more.
+void set_stages(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
   const int stages = plan.shape().depth();
   const int layers = row.layers.value_or(0);
-  if (layers % stages == 0) return {};
-  if ((layers + 2) % stages != 0) return "uneven pipeline stages";
-  plan.account_for_embedding = plan.account_for_loss = true;
-  return {};
+  if (layers % stages == 0) return;
+  if ((layers + 2) % stages == 0) {
+    plan.account_for_embedding = plan.account_for_loss = true;
+    return;
+  }
+  plan.uneven = strategies::Uneven::first;
+  inferred.emplace_back("uneven stages");
 }
 
 struct Format {
@@ -204,8 +207,7 @@ Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
   for (std::string reason : {set_precision(row, plan), set_schedule(row, plan, inferred),
                              set_recompute(row, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));
-  if (std::string reason = set_stages(row, plan); !reason.empty())
-    return tl::unexpected(std::move(reason));
+  set_stages(row, plan, inferred);
   set_overlap(row, plan, inferred);
   return plan;
 }

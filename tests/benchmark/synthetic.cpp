@@ -46,9 +46,8 @@ class Synthetic {
  public:
   Synthetic(const Size& size, const topology::Cluster& cluster)
       : size_(size), cluster_(cluster), gpus_(in_order(size.ranks())) {
-    graph_.grid = strategies::RankGrid(
-        {size.tensor, 1, size.data, 1, size.pipeline},
-        strategies::default_order);
+    graph_.grid = strategies::RankGrid({size.tensor, 1, size.data, 1, size.pipeline},
+                                       strategies::default_order);
     graph_.labels = {"layer"};
     graph_.sources = {"synthetic"};
     for (int rank = 0; rank < size.ranks(); ++rank)
