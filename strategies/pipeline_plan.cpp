@@ -229,11 +229,13 @@ class StageCheck {
               : "");
   }
 
-  /// Only the ends have something to do without layers: the embedding and the head.
+  /// Only the ends have something to do without layers: the embedding and the head. Others pass on
+  /// what they get, if asked for; FSDP has no unit to compute there.
   void no_empty_stage(std::string_view key, const std::vector<int>& lengths) const {
     for (std::size_t v = 0; v < lengths.size(); ++v) {
       const bool end = v == 0 || v + 1 == lengths.size();
-      if (lengths[v] < 0 || (lengths[v] == 0 && !end))
+      const bool may_pass_on = plan_.uneven == Uneven::first && plan_.zero < 3;
+      if (lengths[v] < 0 || (lengths[v] == 0 && !end && !may_pass_on))
         return error(key, fmt::format("virtual stage {} of {} holds no layer", v, lengths.size()));
     }
   }

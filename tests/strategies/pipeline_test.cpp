@@ -66,6 +66,14 @@ TEST_CASE("uneven stages: counts of each, of the ends, or the first ones longer"
   plan.uneven = Uneven::first;  // 10 = 3 + 3 + 2 + 2
   CHECK_FALSE(refused(plan, 10));
   CHECK(cut(plan, 10) == "0-3e | 3-6 | 6-8 | 8-10h");
+  // Six layers on eight stages: the seventh passes on, the last has the head.
+  Plan longer = plan_of(ScheduleKind::one_f_one_b, 8);
+  CHECK(refused(longer, 6));
+  longer.uneven = Uneven::first;
+  CHECK_FALSE(refused(longer, 6));
+  CHECK(cut(longer, 6) == "0-1e | 1-2 | 2-3 | 3-4 | 4-5 | 5-6 | 6-6 | 6-6h");
+  longer.zero = 3;
+  CHECK(refused(longer, 6));
   plan.account_for_loss = true;  // 11 = 3 + 3 + 3 + 2, of which the last is the head
   CHECK(cut(plan, 10) == "0-3e | 3-6 | 6-9 | 9-10h");
 
