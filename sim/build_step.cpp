@@ -11,6 +11,7 @@
 #include "sim/data_parallel.hpp"
 #include "sim/gradient_exchange.hpp"
 #include "sim/offload.hpp"
+#include "sim/optimizer_step.hpp"
 #include "sim/pricer.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage.hpp"
@@ -63,7 +64,7 @@ class StageBuilder {
     }
     const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
     const std::vector<std::uint32_t> reduced = data_.finish(last_run);
-    data_.after_optimizer(optimizer(exchange_gradients(reduced, last_run)));
+    data_.after_optimizer(update(exchange_gradients(reduced, last_run)));
     resident_memory();
     memory_.finish();
     return std::move(program_);
@@ -322,20 +323,52 @@ class StageBuilder {
     return reduced;
   }
 
-  std::uint32_t optimizer(const std::vector<std::uint32_t>& dependencies) {
+  /// Lays the links that end the step one behind the other; answers the last one.
+  std::uint32_t update(std::vector<std::uint32_t> waits) {
+    for (const UpdateLink& link : update_links(plan_, holds_)) {
+      const std::uint32_t task = update_link(link, waits);
+      memory_.change(task, /*at_end=*/false, MemoryPart::optimizer, link.temporary.count());
+      memory_.change(task, /*at_end=*/true, MemoryPart::optimizer, -link.temporary.count());
+      waits = {task};
+    }
+    return waits.front();
+  }
+
+  std::uint32_t update_link(const UpdateLink& link, const std::vector<std::uint32_t>& waits) {
+    const Cell whole_step{.kind = CellKind::backward_weight, .micro_batch = -1};
+    Task task{.kind = TaskKind::collective};
+    switch (link.kind) {
+      case UpdateLink::Kind::kernels:
+      case UpdateLink::Kind::host: return run(update_segment(link), whole_step, waits);
+      case UpdateLink::Kind::collective:
+        task.stream = link.collective.stream;
+        task.index =
+            pricer_.collective(link.name, link.purpose, link.collective.communication);
+        break;
+      case UpdateLink::Kind::copy:
+        task.kind = TaskKind::copy;
+        task.stream = link.stream;
+        task.index = pricer_.host_copy(link.name, link.purpose, link.bytes);
+        break;
+    }
+    return add_task(program_, task, waits);
+  }
+
+  std::uint32_t update_segment(const UpdateLink& link) {
     Segment made;
-    made.name = "optimizer";
+    made.name = link.name;
     made.phase = Phase::optimizer;
-    if (holds_.offloads())
-      pricer_.append_on_host(made, "adam on the host", Phase::optimizer,
-                             host_adam_time(holds_.updated_parameters(), cluster_, gpu_),
+    for (const base::Kernel& kernel : link.kernels)
+      pricer_.append(made, link.name, Phase::optimizer, kernel);
+    if (link.kind == UpdateLink::Kind::host)
+      pricer_.append_on_host(made, link.name, Phase::optimizer,
+                             host_adam_time(link.parameters, cluster_, gpu_),
                              "Adam on the CPUs (arXiv 2101.06840)");
-    else
-      pricer_.append(made, "adam", Phase::optimizer,
-                     base::MemoryBound{holds_.optimizer_traffic(), 1});
+    if (const base::Seconds host = launch_time(link); host > made.compute)
+      pricer_.append_on_host(made, "host launches " + link.name, Phase::host, host - made.compute,
+                             "host launches of the optimizer");
     graph_.segments.push_back(std::move(made));
-    return run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
-               {.kind = CellKind::backward, .micro_batch = -1, .chunk = 0}, dependencies);
+    return static_cast<std::uint32_t>(graph_.segments.size() - 1);
   }
 
   void resident_memory() {

@@ -181,6 +181,19 @@ struct Estimator::Impl {
     return price(near->second);
   }
 
+  double update(const Plan& plan, Places& of, const UpdateLink& link) {
+    switch (link.kind) {
+      case UpdateLink::Kind::collective:
+        return collective(plan, of, link.collective.communication).least;
+      case UpdateLink::Kind::copy: return host_copy_time(link.bytes, cluster, gpus.front()).s();
+      case UpdateLink::Kind::host: return host_adam_time(link.parameters, cluster, gpus.front()).s();
+      case UpdateLink::Kind::kernels: break;
+    }
+    double time = 0;
+    for (const base::Kernel& one : link.kernels) time += kernel(one);
+    return std::max(time, launch_time(link).s());
+  }
+
   int near_of(const Plan& plan, int from, int to) const {
     const strategies::RankGrid grid = plan.grid();
     bool inside = false;
@@ -209,6 +222,25 @@ void exchange_gradients(const Plan& plan, const strategies::ModelSpec& model,
          gradient_exchanges(plan, model, stages[s].holds(), static_cast<int>(s)))
       all.push_back({one.peer_stage, stages[s].send_gradients(one)});
   for (const Sent& one : all) stages[at(one.to)].receive_gradients(one.at);
+}
+
+/// Goes through the links of all stages side by side, so that those which span stages meet.
+void update(std::vector<StageClock>& stages) {
+  std::size_t links = 0;
+  for (StageClock& stage : stages) {
+    stage.begin_update();
+    links = std::max(links, stage.update_links().size());
+  }
+  for (std::size_t i = 0; i < links; ++i) {
+    double last = 0;
+    for (const StageClock& stage : stages) last = std::max(last, stage.updated());
+    for (StageClock& stage : stages) {
+      if (i >= stage.update_links().size()) continue;
+      const UpdateLink& link = stage.update_links()[i];
+      const bool meets = link.collective.communication.axes.has(strategies::Axis::pipeline);
+      stage.update(link, meets ? last : 0);
+    }
+  }
 }
 
 }  // namespace
@@ -246,12 +278,8 @@ base::Seconds Estimator::step(const Plan& plan) {
                            [&, s](base::Bytes bytes, int to) {
                              return impl_->message(plan, places, bytes, s, to);
                            },
-                           [&](const Stage& stage) {
-                             if (stage.offloads())
-                               return host_adam_time(stage.updated_parameters(), impl_->cluster,
-                                                     impl_->gpus.front())
-                                   .s();
-                             return impl_->kernel(base::MemoryBound{stage.optimizer_traffic(), 1});
+                           [&](const UpdateLink& link) {
+                             return impl_->update(plan, places, link);
                            },
                            [&](base::Bytes bytes) {
                              return host_copy_time(bytes, impl_->cluster, impl_->gpus.front()).s();
@@ -262,6 +290,7 @@ base::Seconds Estimator::step(const Plan& plan) {
   }
   for (const StageClock& stage : stages) CHECK_INVARIANT(stage.done());
   exchange_gradients(plan, impl_->model, stages);
+  update(stages);
   double step = 0;
   for (StageClock& stage : stages) step = std::max(step, stage.finish());
   return base::Seconds::from_s(step);

@@ -79,9 +79,17 @@ void StageClock::receive_gradients(double arrival) {
   exchanged_ = std::max(exchanged_, received_);
 }
 
-double StageClock::finish() {
+void StageClock::begin_update() {
   finish_gradients();
-  compute_ = std::max({compute_, blocked_, reduced_, exchanged_}) + prices_.optimizer(stage_);
+  compute_ = std::max({compute_, blocked_, reduced_, exchanged_});
+  links_ = sim::update_links(plan_, stage_);
+}
+
+void StageClock::update(const UpdateLink& link, double others) {
+  compute_ = std::max(compute_, others) + prices_.update(link);
+}
+
+double StageClock::finish() {
   data_.after_optimizer(compute_);
   return std::max({compute_, data_.end(), send_, received_});
 }

@@ -8,6 +8,7 @@
 
 #include "sim/data_parallel_clock.hpp"
 #include "sim/gradient_exchange.hpp"
+#include "sim/optimizer_step.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage.hpp"
 #include "strategies/shard.hpp"
@@ -43,7 +44,7 @@ class StageClock {
     std::function<double(const strategies::Communication&)> collective;
     std::function<double(const std::vector<strategies::Work>&)> work;  ///< with the host's waits
     std::function<double(base::Bytes, int to)> message;                ///< to a stage
-    std::function<double(const Stage&)> optimizer;
+    std::function<double(const UpdateLink&)> update;
     std::function<double(base::Bytes)> host_copy;
   };
 
@@ -60,7 +61,14 @@ class StageClock {
   /// Sends reduced gradients that another stage adds to its own; when they have arrived there.
   double send_gradients(const GradientExchange& exchange);
   void receive_gradients(double arrival);
-  /// The optimizer and what comes after it; when the stage is through.
+  /// The links that end the step, once all gradients are complete.
+  void begin_update();
+  const std::vector<UpdateLink>& update_links() const { return links_; }
+  /// When it is through with all links so far.
+  double updated() const { return compute_; }
+  /// The next link, not before others are there who take part.
+  void update(const UpdateLink& link, double others);
+  /// What comes after the optimizer; when the stage is through.
   double finish();
 
  private:
@@ -110,6 +118,7 @@ class StageClock {
   std::vector<std::array<TimedParts, 2 * strategies::cell_kind_count>> parts_;
   // By kind of the backward, chunk of the forward, of the backward.
   std::map<std::tuple<strategies::CellKind, int, int>, double> overlapped_times_;
+  std::vector<UpdateLink> links_;
   std::size_t next_ = 0;
   // When each stream is free.
   double compute_ = 0;

@@ -216,6 +216,7 @@ std::string_view name_of(Stream stream) {
     case Stream::receive: return "receive";
     case Stream::host_to_device: return "host to device";
     case Stream::device_to_host: return "device to host";
+    case Stream::model_comm: return "model";
   }
   return "?";
 }

@@ -28,8 +28,9 @@ enum class Stream : std::uint8_t {
   expert_replica_comm,
   host_to_device,  ///< copies from the memory of the host, as FSDP with offloading has them
   device_to_host,
+  model_comm,  ///< scalars of ranks that hold different gradients: norm, overflow
 };
-inline constexpr int stream_count = 9;
+inline constexpr int stream_count = 10;
 
 /// What a piece of time is spent on, for the breakdown.
 /// `host` is time in which the GPU waits for the host to launch the next operator.

@@ -14,7 +14,9 @@
 #include "strategies/data_parallel.hpp"
 #include "strategies/expert_parallel.hpp"
 #include "strategies/model.hpp"
+#include "strategies/offload.hpp"
 #include "strategies/op_graph.hpp"
+#include "strategies/optimizer.hpp"
 #include "strategies/pipeline.hpp"
 #include "strategies/rank_grid.hpp"
 #include "strategies/schedule_file.hpp"
@@ -86,6 +88,9 @@ struct Plan {
   /// example "flash-attention-2"; empty: the architecture's usual ones.
   std::string attention_kernels;
   Precision precision;
+  Optimizer optimizer;
+  bool clip_gradients = true;  ///< by their global norm
+  Offload offload;
   base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as its policy does
   base::Bytes
       gather_bucket;  ///< ZeRO-1 and -2: parameters gathered as one; 0: the gradient buckets

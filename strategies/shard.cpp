@@ -267,6 +267,8 @@ class Cutter {
     const bool apart = op.expert && experts_apart();
     (apart ? block.expert_parameters : block.parameters) += elements;
     (apart ? block.expert_tensors : block.parameter_tensors).push_back(elements);
+    std::vector<WeightMatrix>& matrices = apart ? block.expert_matrices : block.matrices;
+    for (const WeightMatrix& matrix : weight_matrices(op, elements)) matrices.push_back(matrix);
   }
 
   const Plan& plan_;

@@ -11,6 +11,7 @@
 #include "strategies/op_graph.hpp"
 #include "strategies/plan.hpp"
 #include "strategies/rank_grid.hpp"
+#include "strategies/weight_matrices.hpp"
 
 /// A model cut by a plan: what one rank computes and says to others in each block, and what it
 /// keeps in memory. Still no durations.
@@ -51,6 +52,9 @@ struct ShardedBlock {
   /// Sizes of both, tensor by tensor in forward order; one an operator, its bias included.
   std::vector<std::int64_t> parameter_tensors;
   std::vector<std::int64_t> expert_tensors;
+  /// The matrices among both.
+  std::vector<WeightMatrix> matrices;
+  std::vector<WeightMatrix> expert_matrices;
   base::Bytes saved;  ///< kept from forward to backward, after recompute is accounted for
   /// Kept from the input gradient to the weight gradient: inputs of the matrices and the gradients
   /// of their outputs.
