@@ -10,6 +10,7 @@
 #include "sim/cell_work.hpp"
 #include "sim/data_parallel.hpp"
 #include "sim/gradient_exchange.hpp"
+#include "sim/library_memory.hpp"
 #include "sim/offload.hpp"
 #include "sim/optimizer_step.hpp"
 #include "sim/pricer.hpp"
@@ -65,7 +66,7 @@ class StageBuilder {
     const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
     const std::vector<std::uint32_t> reduced = data_.finish(last_run);
     data_.after_optimizer(update(exchange_gradients(reduced, last_run)));
-    resident_memory();
+    hold_memory();
     memory_.finish();
     return std::move(program_);
   }
@@ -197,7 +198,7 @@ class StageBuilder {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
       const std::uint32_t task = run(segment(cell, part.units), cell, waits);
-      if (&part == &parts.front()) memory_.begin_forward(task, saved(cell.chunk));
+      memory_.keep(task, kept(cell.chunk, part.units));
       data_.after_forward(cell, part, task);
       waits.clear();
       if (&part == &parts.back()) send(cell, task);
@@ -214,8 +215,7 @@ class StageBuilder {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
       const std::uint32_t task = run(segment(cell, part.units), cell, waits);
-      if (&part == &parts.front()) begin_backward(cell, task);
-      if (&part == &parts.back()) end_backward(cell, task);
+      memory_of_backward(cell, part.units, task);
       after_backward(cell, part, task, last);
       waits.clear();
       if (&part == &parts.back()) send(cell, task);
@@ -247,9 +247,8 @@ class StageBuilder {
     wait_for(data_.before(backward, backward_part));
     const std::uint32_t task = run(overlapped_segment(forward, backward), forward, waits);
     program_.tasks[task].beside = backward.micro_batch;
-    memory_.begin_forward(task, saved(forward.chunk));
-    begin_backward(backward, task);
-    end_backward(backward, task);
+    memory_.keep(task, kept(forward.chunk, forward_part.units));
+    memory_of_backward(backward, backward_part.units, task);
     data_.after_forward(forward, forward_part, task);
     after_backward(backward, backward_part, task, last);
     for (const std::size_t one : {index, index + 1}) send(cells_[one], task);
@@ -264,39 +263,55 @@ class StageBuilder {
 
   // --- memory ----------------------------------------------------------------------------------
 
-  void begin_backward(const Cell& cell, std::uint32_t task) {
-    if (cell.passes_on()) memory_.begin_backward(task, working(cell.chunk));
-  }
-
   /// What was kept of the forward goes with the input gradient, but for what the weight gradient
   /// needs, which goes with that.
-  void end_backward(const Cell& cell, std::uint32_t task) {
-    if (cell.passes_on()) memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
+  void memory_of_backward(const Cell& cell, Range units, std::uint32_t task) {
+    if (cell.passes_on()) {
+      memory_.during(task, MemoryPart::activations, working(cell.chunk, units),
+                     "while a backward runs");
+      memory_.drop(task, kept(cell.chunk, units));
+    }
     if (cell.kind == CellKind::backward) return;
-    const std::int64_t kept = kept_for_weight(cell.chunk).count();
+    const std::int64_t kept = kept_for_weight(cell.chunk, units).count();
     memory_.change(task, /*at_end=*/true, MemoryPart::activations,
-                   cell.makes_gradients() ? -kept : kept);
+                   cell.makes_gradients() ? -kept : kept, "for weight gradients");
   }
 
-  Bytes kept_for_weight(int chunk) const {
+  Bytes kept_for_weight(int chunk, Range units) const {
     Bytes sum;
-    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit)
+    for (int unit = units.first; unit < units.end; ++unit)
       sum += holds_.block(chunk, unit).kept_for_weight;
     return sum;
   }
 
-  SavedBytes saved(int chunk) const {
-    SavedBytes sum;
-    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit) {
-      const bool head = holds_.block_index(chunk, unit) == sharded_.head_block;
-      (head ? sum.logits : sum.activations) += holds_.block(chunk, unit).saved;
+  /// Of a forward on these units, alike blocks together.
+  const std::vector<KeptTensors>& kept(int chunk, Range units) {
+    const auto [known, fresh] = kept_.try_emplace({chunk, units});
+    if (!fresh) return known->second;
+    std::map<int, int> counts;  // by block
+    for (int unit = units.first; unit < units.end; ++unit)
+      ++counts[holds_.block_index(chunk, unit)];
+    for (const auto& [index, count] : counts) {
+      const strategies::ShardedBlock& block = sharded_.blocks[static_cast<std::size_t>(index)];
+      const MemoryPart part =
+          index == sharded_.head_block ? MemoryPart::logits : MemoryPart::activations;
+      known->second.push_back(
+          {part, block.name, (block.saved - block.saved_by_experts) * count});
+      known->second.push_back({MemoryPart::experts, block.name, block.saved_by_experts * count});
     }
-    return sum;
+    return known->second;
   }
-  Bytes working(int chunk) const {
+
+  /// The most that backwards of single blocks need in addition, less what those behind them have
+  /// given back by then.
+  Bytes working(int chunk, Range units) const {
     Bytes most;
-    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit)
-      most = std::max(most, holds_.block(chunk, unit).working);
+    Bytes given_back;
+    for (int unit = units.end; unit-- > units.first;) {
+      const strategies::ShardedBlock& block = holds_.block(chunk, unit);
+      if (block.working > given_back) most = std::max(most, block.working - given_back);
+      given_back += block.saved;
+    }
     return most;
   }
 
@@ -325,10 +340,12 @@ class StageBuilder {
 
   /// Lays the links that end the step one behind the other; answers the last one.
   std::uint32_t update(std::vector<std::uint32_t> waits) {
+    bool first = true;
     for (const UpdateLink& link : update_links(plan_, holds_)) {
       const std::uint32_t task = update_link(link, waits);
-      memory_.change(task, /*at_end=*/false, MemoryPart::optimizer, link.temporary.count());
-      memory_.change(task, /*at_end=*/true, MemoryPart::optimizer, -link.temporary.count());
+      memory_.during(task, MemoryPart::optimizer, link.temporary, "while it updates");
+      if (first) program_.update = task;
+      first = false;
       waits = {task};
     }
     return waits.front();
@@ -371,10 +388,22 @@ class StageBuilder {
     return static_cast<std::uint32_t>(graph_.segments.size() - 1);
   }
 
-  void resident_memory() {
-    for (int c = 0; c < static_cast<int>(holds_.classes().size()); ++c)
-      memory_.resident(holds_.parameters(c), holds_.classes()[static_cast<std::size_t>(c)].shards);
-    data_.resident();
+  void hold_memory() {
+    int c = 0;
+    for (const ParameterClass& its : holds_.classes()) {
+      memory_.hold_model(holds_.parameters(c), its.shards, holds_.optimizer_work(its).states,
+                         c == 0 ? "parameters" : "parameters of experts");
+      ++c;
+    }
+    // What Megatron calls its global memory buffer: tokens gathered over the tensor ranks, for the
+    // input and for the gradient, kept from one use to the next.
+    if (plan_.sequence_parallel && plan_.tensor > 1)
+      memory_.hold(MemoryPart::buffers, sharded_.boundary * (2 * plan_.tensor),
+                   "gathered tokens and gradients");
+    memory_.hold(MemoryPart::buffers, workspace_bytes(cluster_.gpu_spec(gpu_)),
+                 "cuBLAS workspaces");
+    memory_.hold(MemoryPart::framework, context_bytes(), "context");
+    data_.hold_buffers();
   }
 
   const strategies::ModelSpec& model_;
@@ -393,6 +422,7 @@ class StageBuilder {
   DataParallel data_;
   std::vector<int> last_backward_;  // per chunk: the last cell that makes gradients
   std::map<std::tuple<CellKind, int, Range>, std::uint32_t> segments_;
+  std::map<std::pair<int, Range>, std::vector<KeptTensors>> kept_;  // by chunk and units
   std::map<std::tuple<CellKind, int, int>, std::uint32_t> overlapped_segments_;  // and both chunks
   std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for
 };
@@ -414,6 +444,7 @@ StepGraph build_step(const StepInput& input) {
   for (int rank = 0; rank < graph.grid.size(); ++rank)
     graph.program_of_rank.push_back(
         static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));
+  hold_communicators(graph);
   check_step_graph(graph);
   return graph;
 }

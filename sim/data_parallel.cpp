@@ -8,6 +8,13 @@ using base::Bytes;
 using schedule::Cell;
 using schedule::CellKind;
 
+namespace {
+
+constexpr const char* gathered_units = "units";
+constexpr const char* whole_gradients = "whole gradients";
+
+}  // namespace
+
 std::vector<UnitUse> unit_uses(const Stage& stage, const strategies::Plan& plan,
                                const std::vector<Cell>& cells) {
   enum class State { sharded, in_group, whole };
@@ -115,16 +122,55 @@ std::vector<std::uint32_t> DataParallel::finish(std::uint32_t last_run) {
 
 void DataParallel::after_optimizer(std::uint32_t task) {
   if (!stage_.gathers_shards() || stage_.gathers_ahead()) return;
+  std::vector<std::uint32_t> gathers;
   for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
-    for (const Bucket& bucket : stage_.gather_buckets(chunk)) gather_shards(chunk, bucket, {task});
+    for (const Bucket& bucket : stage_.gather_buckets(chunk))
+      gathers.push_back(gather_shards(chunk, bucket, {task}));
+  hold_copies(gathers);
 }
 
-void DataParallel::resident() {
-  if (plan_.zero < 2) return;
-  std::int64_t largest = 0;
+void DataParallel::hold_buffers() {
+  if (!stage_.copies()) return;
+  const auto bytes_of = [&](auto&& bytes_of_bucket, auto&& combine) {
+    Bytes all;
+    for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
+      for (const Bucket& bucket : stage_.buckets(chunk))
+        all = combine(all, bytes_of_bucket(bucket));
+    return all;
+  };
+  const auto sum = [](Bytes a, Bytes b) { return a + b; };
+  const auto most = [](Bytes a, Bytes b) { return std::max(a, b); };
+  const auto gradients = [&](const Bucket& one) { return stage_.gradient_bytes(one.elements); };
+  const Bytes largest = bytes_of(gradients, most);
+  using strategies::BucketPolicy;
+  if (plan_.zero >= 2)
+    memory_.hold(MemoryPart::buffers, largest, "gradients of a bucket");
+  else if (plan_.ddp.buckets == BucketPolicy::sequential)
+    // PyTorch's reducer has gradients in buckets of its own (gradient_as_bucket_view is off), in
+    // the format of the parameters.
+    memory_.hold(MemoryPart::buffers,
+                 bytes_of([&](const Bucket& one) { return stage_.parameter_bytes(one.elements); },
+                          sum),
+                 "buckets of all gradients");
+  else if (plan_.ddp.buckets == BucketPolicy::deepspeed)
+    // One is filled while the other is reduced.
+    memory_.hold(MemoryPart::buffers, largest * (plan_.overlap.gradient_reduce ? 2 : 1),
+                 "gradient buckets in flight");
+}
+
+/// Shards of separate tensors are gathered as one, out of a copy of the shards into one of all
+/// tensors; Megatron's and DeepSpeed's tensors lie in their buckets.
+void DataParallel::hold_copies(const std::vector<std::uint32_t>& gathers) {
+  if (gathers.empty() || plan_.ddp.buckets != strategies::BucketPolicy::sequential) return;
+  std::int64_t copies = 0;
   for (int chunk = 0; chunk < stage_.chunks(); ++chunk)
-    for (const Bucket& bucket : stage_.buckets(chunk)) largest = std::max(largest, bucket.elements);
-  memory_.resident_buffer(stage_.gradient_bytes(largest));
+    for (const Bucket& bucket : stage_.gather_buckets(chunk)) {
+      const Bytes whole = stage_.parameter_bytes(bucket.elements);
+      copies += (whole + ceil_div(whole, stage_.class_of(bucket).shards)).count();
+    }
+  const std::string what = "copies of gathered parameters";
+  memory_.change(gathers.front(), /*at_end=*/false, MemoryPart::buffers, copies, what);
+  memory_.change(gathers.back(), /*at_end=*/true, MemoryPart::buffers, -copies, what);
 }
 
 std::uint32_t DataParallel::communicate(CommKind kind, const DataCollective& what, const Cell& cell,
@@ -206,17 +252,17 @@ void DataParallel::gather_unit(std::size_t index) {
       first = copy(Stream::host_to_device, "copy parameters in", CommKind::parameter, shard, cell,
                    waits);
       ready = {first};
-      memory_.change(first, /*at_end=*/false, MemoryPart::buffers, shard.count());
+      memory_.change(first, /*at_end=*/false, MemoryPart::buffers, shard.count(), "shards copied in");
     }
     const std::uint32_t task =
         communicate(CommKind::parameter, stage_.gathering(one, group), cell, ready);
     if (stage_.offloads() && !group)
-      memory_.change(task, /*at_end=*/true, MemoryPart::buffers, -shard.count());
+      memory_.change(task, /*at_end=*/true, MemoryPart::buffers, -shard.count(), "shards copied in");
     gathers.push_back(task);
   }
   if (!gathers.empty())
-    memory_.change(gathers.front(), /*at_end=*/false, MemoryPart::buffers,
-                   unit_bytes(use, false) - (group ? unit_bytes(use, true) : 0));
+    memory_.change(gathers.front(), /*at_end=*/false, MemoryPart::gathered,
+                   unit_bytes(use, false) - (group ? unit_bytes(use, true) : 0), gathered_units);
 }
 
 void DataParallel::release_unit(std::uint32_t task) {
@@ -224,8 +270,8 @@ void DataParallel::release_unit(std::uint32_t task) {
   use_runs_.push_back(task);
   if (use.reshard == UnitUse::Reshard::nothing) return;
   const bool group = use.reshard == UnitUse::Reshard::to_group;
-  memory_.change(task, /*at_end=*/true, MemoryPart::buffers,
-                 (group ? unit_bytes(use, true) : 0) - unit_bytes(use, false));
+  memory_.change(task, /*at_end=*/true, MemoryPart::gathered,
+                 (group ? unit_bytes(use, true) : 0) - unit_bytes(use, false), gathered_units);
 }
 
 /// Whole gradients are held from the first backward on, unless that is the last one, too.
@@ -235,7 +281,8 @@ void DataParallel::hold_gradients(const Cell& cell, const Part& part, std::uint3
   for (int index = part.completes.first; index < part.completes.end; ++index)
     if (held_.emplace(cell.chunk, index).second)
       memory_.change(task, /*at_end=*/false, MemoryPart::gradients,
-                     stage_.gradient_bytes(bucket(cell.chunk, index).elements).count());
+                     stage_.gradient_bytes(bucket(cell.chunk, index).elements).count(),
+                     whole_gradients);
 }
 
 void DataParallel::reduce(const Cell& cell, int index, std::uint32_t after, bool last) {
@@ -245,9 +292,9 @@ void DataParallel::reduce(const Cell& cell, int index, std::uint32_t after, bool
     after = communicate(CommKind::data, one, cell, {after});
     if (&one == &reduction.front() && held_.count({cell.chunk, index}) > 0)
       memory_.change(after, /*at_end=*/true, MemoryPart::gradients,
-                     -stage_.gradient_bytes(its.elements).count());
+                     -stage_.gradient_bytes(its.elements).count(), whole_gradients);
   }
-  if (stage_.offloads())
+  if (stage_.updates_on_host())
     after = copy(Stream::device_to_host, "copy gradients out", CommKind::data,
                  stage_.gradient_shard_bytes(its), cell, {after});
   if (last) before_optimizer_.push_back(after);

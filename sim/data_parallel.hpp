@@ -52,7 +52,7 @@ class DataParallel {
   std::vector<std::uint32_t> finish(std::uint32_t last_run);
   void after_optimizer(std::uint32_t task);
   /// Accounts for buffers that are held during the whole step.
-  void resident();
+  void hold_buffers();
 
  private:
   struct Pending {
@@ -76,6 +76,7 @@ class DataParallel {
   void gather_ahead();
   std::uint32_t gather_shards(int chunk, const Bucket& bucket,
                               const std::vector<std::uint32_t>& dependencies);
+  void hold_copies(const std::vector<std::uint32_t>& gathers);
   void gather_units();
   void gather_unit(std::size_t index);
   void release_unit(std::uint32_t task);

@@ -96,10 +96,9 @@ DataParallelClock::BucketCost DataParallelClock::cost_of(const Bucket& bucket) c
   const std::vector<DataCollective> reduction = stage_.reduction(bucket);
   made.reduce = prices_.collective(reduction.front().communication);
   if (reduction.size() > 1) made.replica = prices_.collective(reduction.back().communication);
-  if (stage_.offloads()) {
-    made.copy_in = prices_.host_copy(stage_.parameter_shard_bytes(bucket));
+  if (stage_.offloads()) made.copy_in = prices_.host_copy(stage_.parameter_shard_bytes(bucket));
+  if (stage_.updates_on_host())
     made.copy_out = prices_.host_copy(stage_.gradient_shard_bytes(bucket));
-  }
   return made;
 }
 
@@ -151,7 +150,7 @@ void DataParallelClock::reduce(int chunk, int index, double after, bool last) {
     double& replicas = free(its.replica_stream);
     after = replicas = std::max(replicas, after) + cost.replica;
   }
-  if (stage_.offloads()) {
+  if (stage_.updates_on_host()) {
     double& copies = free(Stream::device_to_host);
     after = copies = std::max(copies, after) + cost.copy_out;
   }

@@ -228,7 +228,7 @@ Bytes Stage::parameter_shard_bytes(const Bucket& bucket) const {
 }
 
 Bytes Stage::gradient_shard_bytes(const Bucket& bucket) const {
-  const int shards = class_of(bucket).shards;
+  const int shards = plan_.zero >= 1 ? class_of(bucket).shards : 1;
   return tensor_bytes((bucket.elements + shards - 1) / shards, plan_.precision.gradients);
 }
 

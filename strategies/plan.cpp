@@ -29,6 +29,10 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> tensor_backward_names
     {"merged", false},
     {"per_linear", true},
 }};
+constexpr std::array<std::pair<std::string_view, bool>, 2> loss_kernel_names{{
+    {"fused", false},
+    {"eager", true},
+}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> loss_names{{
     {"vocabulary_parallel", false},
     {"gather_logits", true},
@@ -301,6 +305,7 @@ Plan read_plan(MapReader& reader) {
   reader.read("fused_projections", plan.fused_projections);
   reader.read_choice("tensor_backward", plan.reduce_per_linear, tensor_backward_names);
   reader.read_choice("loss", plan.gather_logits, loss_names);
+  reader.read_choice("loss_kernels", plan.eager_loss, loss_kernel_names);
   reader.read("context_parallel", plan.context.degree, degree);
   if (auto context = reader.map("context")) read_context_parallel(*context, plan.context);
   reader.read("expert_parallel", plan.expert.degree, degree);

@@ -66,6 +66,7 @@ struct Plan {
   bool sequence_parallel = false;
   bool fused_projections = true;   ///< queries, keys and values one matrix, gate and up one
   bool reduce_per_linear = false;  ///< backward: an all-reduce for every column-parallel matrix
+  bool eager_loss = false;         ///< cross-entropy operator by operator, not fused in place
   bool gather_logits = false;      ///< the loss is computed from all of the vocabulary everywhere
   ContextParallel context;
   ExpertParallel expert;

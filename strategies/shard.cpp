@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "strategies/working_set.hpp"
+
 namespace strategies {
 
 namespace {
@@ -250,6 +252,7 @@ class Cutter {
     for (std::size_t i = 0; i < source.ops.size(); ++i) {
       const Op& op = source.ops[i];
       all += saved_by(op);
+      if (op.expert && !recompute.has(op)) block.saved_by_experts += saved_by(op);
       if (!op.backward_weight.empty() && op.split != TensorSplit::sequence)
         block.kept_for_weight += stored(op.saved_elements + op.output_elements, plan_);
       if (!recompute.has(op)) continue;
@@ -258,7 +261,8 @@ class Cutter {
         given_up += Bytes::from_count(source.ops[i + 1].saved_input_bytes);
     }
     block.saved = recompute.all ? boundary() : all - given_up;
-    block.working = recompute.all ? all : given_up;
+    block.working =
+        (recompute.all ? all : given_up) + backward_temporaries(source.ops, plan_);
   }
 
   void add_parameters(const Op& op, ShardedBlock& block) const {

@@ -55,6 +55,7 @@ struct ShardedBlock {
   /// The matrices among both.
   std::vector<WeightMatrix> matrices;
   std::vector<WeightMatrix> expert_matrices;
+  base::Bytes saved_by_experts;  ///< of `saved`, what operators of routed experts keep
   base::Bytes saved;  ///< kept from forward to backward, after recompute is accounted for
   /// Kept from the input gradient to the weight gradient: inputs of the matrices and the gradients
   /// of their outputs.

@@ -80,9 +80,32 @@ std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& i
   return {};
 }
 
+/// nanotron's cut: blocks go to a stage until it and those before have their share of all matrix
+/// elements, the head's among them; a layer counts as four square matrices and a gated MLP.
+std::vector<int> layers_by_cost(const Row& row, int stages) {
+  const double hidden = row.hidden.value_or(1);
+  const double layer = 4 * hidden * hidden + 3 * hidden * row.ffn.value_or(0);
+  const double head = hidden * row.vocab.value_or(0);
+  const int layers = row.layers.value_or(0);
+  const double share = (layers * layer + head) / stages;
+  std::vector<int> counts(static_cast<std::size_t>(stages), 0);
+  std::size_t stage = 0;
+  for (int done = 1; done <= layers; ++done) {
+    ++counts[stage];
+    if (done * layer >= share * static_cast<double>(stage + 1) && stage + 1 < counts.size())
+      ++stage;
+  }
+  return counts;
+}
+
 /// Stages whose layers do not divide evenly come out even when the embedding and the head count as
 /// a layer each; where not even then, the first ones are taken to have one more.
 void set_stages(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+  if (framework_of(row).stages_by_cost && plan.pipeline > 1) {
+    plan.stage_layers = layers_by_cost(row, plan.pipeline);
+    if (plan.stage_layers.back() > 0) return;
+    plan.stage_layers.clear();  // stages without a layer
+  }
   const int stages = plan.shape().depth();
   const int layers = row.layers.value_or(0);
   if (layers % stages == 0) return;
@@ -202,7 +225,8 @@ Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
   plan.flash_attention = row.flash_attention.value_or(framework.flash_attention);
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
   if (plan.flash_attention) plan.attention_kernels = framework.flash_kernels;
-  plan.bucket = framework.bucket;
+  plan.ddp.buckets = framework.buckets;
+  plan.eager_loss = framework.eager_loss;
   set_zero(row, plan, inferred);
   for (std::string reason : {set_precision(row, plan), set_schedule(row, plan, inferred),
                              set_recompute(row, plan, inferred)})

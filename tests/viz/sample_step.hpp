@@ -82,7 +82,7 @@ inline SampleStep sample_step() {
                  task_of(TaskKind::run, Stream::compute, -1, 2)};
   first.memory = {{0, false, sim::MemoryPart::activations, 1000},
                   {3, true, sim::MemoryPart::activations, -1000}};
-  first.resident[0] = base::Bytes::from_count(5000);
+  first.held = {{sim::MemoryPart::weights, base::Bytes::from_count(5000)}};
   sim::Program second{.name = "stage 1"};
   second.tasks = {task_of(TaskKind::receive, Stream::receive, 0, 1),
                   task_of(TaskKind::run, Stream::compute, 0, 0),
