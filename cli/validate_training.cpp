@@ -20,10 +20,10 @@ using sim::training::Row;
 /// The peak as the row counts it: of rank 0 or of the fullest.
 double counted_memory(const Row& row, const Forecast& forecast) {
   const sim::training::Framework& framework = sim::training::framework_of(row);
-  const auto parts = sim::peak_of_rank(
-      forecast.graph, forecast.timeline,
-      framework.memory_of_rank_0 ? 0 : forecast.report.memory.worst_rank,
-      framework.memory_after_backward ? sim::PeakOf::update : sim::PeakOf::step);
+  const auto parts =
+      sim::peak_of_rank(forecast.graph, forecast.timeline,
+                        framework.memory_of_rank_0 ? 0 : forecast.report.memory.worst_rank,
+                        framework.memory_after_backward ? sim::PeakOf::update : sim::PeakOf::step);
   if (row.memory_kind == "nvidia-smi") return sim::on_device(parts).as_double();
   if (row.memory_kind == "reserved") return sim::reserved(parts).as_double();
   return sim::allocated(parts).as_double();

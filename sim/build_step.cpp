@@ -295,8 +295,7 @@ class StageBuilder {
       const strategies::ShardedBlock& block = sharded_.blocks[static_cast<std::size_t>(index)];
       const MemoryPart part =
           index == sharded_.head_block ? MemoryPart::logits : MemoryPart::activations;
-      known->second.push_back(
-          {part, block.name, (block.saved - block.saved_by_experts) * count});
+      known->second.push_back({part, block.name, (block.saved - block.saved_by_experts) * count});
       known->second.push_back({MemoryPart::experts, block.name, block.saved_by_experts * count});
     }
     return known->second;
@@ -359,8 +358,7 @@ class StageBuilder {
       case UpdateLink::Kind::host: return run(update_segment(link), whole_step, waits);
       case UpdateLink::Kind::collective:
         task.stream = link.collective.stream;
-        task.index =
-            pricer_.collective(link.name, link.purpose, link.collective.communication);
+        task.index = pricer_.collective(link.name, link.purpose, link.collective.communication);
         break;
       case UpdateLink::Kind::copy:
         task.kind = TaskKind::copy;
@@ -382,8 +380,8 @@ class StageBuilder {
                              host_adam_time(link.parameters, cluster_, gpu_),
                              "Adam on the CPUs (arXiv 2101.06840)");
     if (const base::Seconds host = launch_time(link); host > made.compute)
-      pricer_.append_on_host(made, "host launches " + link.name, Phase::host, host - made.compute,
-                             "host launches of the optimizer");
+      pricer_.append_on_host(made, fmt::format("host launches {}", link.name), Phase::host,
+                             host - made.compute, "host launches of the optimizer");
     graph_.segments.push_back(std::move(made));
     return static_cast<std::uint32_t>(graph_.segments.size() - 1);
   }

@@ -148,10 +148,10 @@ void DataParallel::hold_buffers() {
   else if (plan_.ddp.buckets == BucketPolicy::sequential)
     // PyTorch's reducer has gradients in buckets of its own (gradient_as_bucket_view is off), in
     // the format of the parameters.
-    memory_.hold(MemoryPart::buffers,
-                 bytes_of([&](const Bucket& one) { return stage_.parameter_bytes(one.elements); },
-                          sum),
-                 "buckets of all gradients");
+    memory_.hold(
+        MemoryPart::buffers,
+        bytes_of([&](const Bucket& one) { return stage_.parameter_bytes(one.elements); }, sum),
+        "buckets of all gradients");
   else if (plan_.ddp.buckets == BucketPolicy::deepspeed)
     // One is filled while the other is reduced.
     memory_.hold(MemoryPart::buffers, largest * (plan_.overlap.gradient_reduce ? 2 : 1),
@@ -252,12 +252,14 @@ void DataParallel::gather_unit(std::size_t index) {
       first = copy(Stream::host_to_device, "copy parameters in", CommKind::parameter, shard, cell,
                    waits);
       ready = {first};
-      memory_.change(first, /*at_end=*/false, MemoryPart::buffers, shard.count(), "shards copied in");
+      memory_.change(first, /*at_end=*/false, MemoryPart::buffers, shard.count(),
+                     "shards copied in");
     }
     const std::uint32_t task =
         communicate(CommKind::parameter, stage_.gathering(one, group), cell, ready);
     if (stage_.offloads() && !group)
-      memory_.change(task, /*at_end=*/true, MemoryPart::buffers, -shard.count(), "shards copied in");
+      memory_.change(task, /*at_end=*/true, MemoryPart::buffers, -shard.count(),
+                     "shards copied in");
     gathers.push_back(task);
   }
   if (!gathers.empty())

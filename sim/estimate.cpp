@@ -186,7 +186,8 @@ struct Estimator::Impl {
       case UpdateLink::Kind::collective:
         return collective(plan, of, link.collective.communication).least;
       case UpdateLink::Kind::copy: return host_copy_time(link.bytes, cluster, gpus.front()).s();
-      case UpdateLink::Kind::host: return host_adam_time(link.parameters, cluster, gpus.front()).s();
+      case UpdateLink::Kind::host:
+        return host_adam_time(link.parameters, cluster, gpus.front()).s();
       case UpdateLink::Kind::kernels: break;
     }
     double time = 0;
@@ -269,21 +270,20 @@ base::Seconds Estimator::step(const Plan& plan) {
   for (int s = 0; s < plan.pipeline; ++s)
     stages.emplace_back(
         plan, cut, table.shape, chunks[at(s)], s, table.stages[at(s)],
-        StageClock::Prices{[&](const strategies::Communication& what) {
-                             return impl_->collective(plan, places, what).least;
-                           },
-                           [&](const std::vector<strategies::Work>& works) {
-                             return with_host(plan, impl_->cost_of(plan, places, works));
-                           },
-                           [&, s](base::Bytes bytes, int to) {
-                             return impl_->message(plan, places, bytes, s, to);
-                           },
-                           [&](const UpdateLink& link) {
-                             return impl_->update(plan, places, link);
-                           },
-                           [&](base::Bytes bytes) {
-                             return host_copy_time(bytes, impl_->cluster, impl_->gpus.front()).s();
-                           }});
+        StageClock::Prices{
+            [&](const strategies::Communication& what) {
+              return impl_->collective(plan, places, what).least;
+            },
+            [&](const std::vector<strategies::Work>& works) {
+              return with_host(plan, impl_->cost_of(plan, places, works));
+            },
+            [&, s](base::Bytes bytes, int to) {
+              return impl_->message(plan, places, bytes, s, to);
+            },
+            [&](const UpdateLink& link) { return impl_->update(plan, places, link); },
+            [&](base::Bytes bytes) {
+              return host_copy_time(bytes, impl_->cluster, impl_->gpus.front()).s();
+            }});
   for (bool moved = true; moved;) {
     moved = false;
     for (StageClock& stage : stages) moved = stage.advance(arrivals) || moved;

@@ -91,10 +91,12 @@ class Course {
           Bytes::from_count(changes_[i].event->delta_bytes);
     std::vector<AliveTensors> sorted;
     for (const auto& [key, bytes] : tensors)
-      if (bytes.count() > 0) sorted.push_back({key.first, program_.memory_names[key.second], bytes});
-    std::stable_sort(sorted.begin(), sorted.end(), [](const AliveTensors& a, const AliveTensors& b) {
-      return a.part != b.part ? a.part < b.part : a.bytes > b.bytes;
-    });
+      if (bytes.count() > 0)
+        sorted.push_back({key.first, program_.memory_names[key.second], bytes});
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const AliveTensors& a, const AliveTensors& b) {
+                       return a.part != b.part ? a.part < b.part : a.bytes > b.bytes;
+                     });
     return sorted;
   }
 
@@ -121,8 +123,10 @@ std::string name_of(const StepGraph& graph, const Task& task) {
     case TaskKind::run: name = graph.segments[task.index].name; break;
     case TaskKind::collective: name = graph.collectives[task.index].name; break;
     case TaskKind::copy: name = graph.copies[task.index].name; break;
-    case TaskKind::send: name = "send " + graph.messages[task.index].name; break;
-    case TaskKind::receive: name = "receive " + graph.messages[task.index].name; break;
+    case TaskKind::send: name = fmt::format("send {}", graph.messages[task.index].name); break;
+    case TaskKind::receive:
+      name = fmt::format("receive {}", graph.messages[task.index].name);
+      break;
   }
   if (task.micro_batch >= 0) name += fmt::format(", micro-batch {}", task.micro_batch);
   return name;

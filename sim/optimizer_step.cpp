@@ -1,5 +1,7 @@
 #include "sim/optimizer_step.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace sim {
@@ -27,7 +29,8 @@ UpdateLink scalar_all_reduce(const char* name, AxisSet axes) {
   UpdateLink link;
   link.kind = UpdateLink::Kind::collective;
   link.name = name;
-  link.collective = {Stream::model_comm, name, {Collective::all_reduce, axes, Bytes::from_count(4)}};
+  link.collective = {
+      Stream::model_comm, name, {Collective::all_reduce, axes, Bytes::from_count(4)}};
   return link;
 }
 
@@ -67,8 +70,8 @@ void add_host_update(const Plan& plan, const Stage& stage, std::vector<UpdateLin
     link.name = name;
     link.stream = stream;
     link.purpose = purpose;
-    link.bytes = Bytes::from_double(static_cast<double>(stage.updated_parameters()) *
-                                    base::bytes_of(type));
+    link.bytes =
+        Bytes::from_double(static_cast<double>(stage.updated_parameters()) * base::bytes_of(type));
     links.push_back(std::move(link));
   };
   if (!stage.copies())
@@ -101,10 +104,11 @@ void add_update(const Plan& plan, const Stage& stage, std::vector<UpdateLink>& l
     UpdateLink* update = &all;
     UpdateLink own;
     if (work.before.count() > 0)
-      links.push_back(kernels(name + " momentum", {base::MemoryBound{work.before, 1}}, 1));
+      links.push_back(
+          kernels(fmt::format("{} momentum", name), {base::MemoryBound{work.before, 1}}, 1));
     if (work.exchanged.count() > 0) {
       add_exchange("all-to-all matrices to their roots", its, work.exchanged, links);
-      own = kernels(name + " matrices", {}, 0);
+      own = kernels(fmt::format("{} matrices", name), {}, 0);
       update = &own;
     }
     update->kernels.insert(update->kernels.end(), work.kernels.begin(), work.kernels.end());

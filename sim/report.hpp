@@ -78,10 +78,10 @@ struct MemoryReport {
   base::Bytes capacity;
   bool fits = true;
   int worst_rank = 0;
-  MemoryParts parts{};  ///< of the worst rank at its peak
-  MemoryMoment moment;  ///< of that peak
-  std::vector<AliveTensors> alive;   ///< at it, by part and then the largest first
-  std::vector<StageMemory> stages;   ///< of every program
+  MemoryParts parts{};              ///< of the worst rank at its peak
+  MemoryMoment moment;              ///< of that peak
+  std::vector<AliveTensors> alive;  ///< at it, by part and then the largest first
+  std::vector<StageMemory> stages;  ///< of every program
   /// Memory of the worst rank over time, for the trace: (seconds, bytes), ascending.
   std::vector<std::pair<double, base::Bytes>> curve;
   std::string advice;  ///< what to change when it does not fit; empty otherwise

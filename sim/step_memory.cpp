@@ -55,7 +55,8 @@ void StepMemory::hold_model(std::int64_t parameters, int shards, base::Bytes sta
   hold(MemoryPart::gradients, tensor_bytes(plan_.zero >= 2 ? shard : parameters, p.gradients),
        what);
   if (plan_.offload.optimizer) return;
-  if (!master_is_parameter) hold(MemoryPart::master_weights, tensor_bytes(optimizer, p.master), what);
+  if (!master_is_parameter)
+    hold(MemoryPart::master_weights, tensor_bytes(optimizer, p.master), what);
   hold(MemoryPart::optimizer, states, what);
 }
 

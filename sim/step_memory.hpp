@@ -35,8 +35,7 @@ class StepMemory {
   /// Adds weights, gradients, master weights and optimizer states of `parameters` held by a
   /// tensor-parallel rank, cut in `shards` as the ZeRO stage says (arXiv 1910.02054), but for what
   /// is on the host. Once for each class of parameters, whose rank keeps `states`.
-  void hold_model(std::int64_t parameters, int shards, base::Bytes states,
-                  const std::string& what);
+  void hold_model(std::int64_t parameters, int shards, base::Bytes states, const std::string& what);
   void hold(MemoryPart part, base::Bytes bytes, const std::string& what);
   /// Orders the events; checks that everything that came has gone.
   void finish();

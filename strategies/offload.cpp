@@ -1,19 +1,17 @@
 #include "strategies/offload.hpp"
 
+#include "strategies/plan.hpp"
+
 namespace strategies {
 
-void read_offload(base::MapReader& reader, int zero, Offload& offload) {
-  if (reader.read("optimizer", offload.optimizer) && offload.optimizer && zero == 3)
-    reader.error("optimizer", "offload.optimizer is for zero up to 2",
-                 "set fsdp: {offload: true}, which takes parameters along");
-  const std::string_view key = "activations";
-  if (const base::Node* node = reader.find(key)) {
-    bool all = false;
-    if (node->text == "true" || node->text == "false") {
-      if (reader.read(key, all)) offload.activations = all ? 1 : 0;
-    } else {
-      reader.read(key, offload.activations, base::Range<double>{0, 1});
-    }
+void read_offload(base::MapReader& reader, const Plan& plan, Offload& offload) {
+  if (reader.read("optimizer", offload.optimizer) && offload.optimizer) {
+    const OptimizerKind kind = plan.optimizer.kind;
+    if (plan.zero == 3)
+      reader.error("optimizer", "offload.optimizer is for zero up to 2",
+                   "set fsdp: {offload: true}, which takes parameters along");
+    else if (kind != OptimizerKind::adam && kind != OptimizerKind::adamw)
+      reader.error("optimizer", "only adam and adamw run on the host");
   }
   reader.finish();
 }

@@ -4,17 +4,16 @@
 
 namespace strategies {
 
+struct Plan;
+
 /// What lies in the memory of the host while the GPU does not need it.
 struct Offload {
   /// Master weights and moments; Adam runs on the CPUs (ZeRO-Offload, arXiv 2101.06840). `zero`
   /// up to 2; FSDP has fsdp.offload.
   bool optimizer = false;
-  /// Share of what a forward keeps for its backward that goes out after the former and comes in
-  /// before the latter.
-  double activations = 0;
 };
 
-/// Reads `plan.offload`; `activations` is true, false or a share.
-void read_offload(base::MapReader& reader, int zero, Offload& offload);
+/// Reads `plan.offload`.
+void read_offload(base::MapReader& reader, const Plan& plan, Offload& offload);
 
 }  // namespace strategies

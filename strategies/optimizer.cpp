@@ -75,7 +75,9 @@ class Accountant {
   OptimizerWork work() {
     switch (optimizer_.kind) {
       case OptimizerKind::adam:
-      case OptimizerKind::adamw: elementwise(shard(parameters_.elements), 2, adam_operations); break;
+      case OptimizerKind::adamw:
+        elementwise(shard(parameters_.elements), 2, adam_operations);
+        break;
       case OptimizerKind::sgd:
         elementwise(shard(parameters_.elements), optimizer_.momentum ? 1 : 0, sgd_operations);
         break;
@@ -143,8 +145,8 @@ class Accountant {
     streaming_launches_ += 3;
   }
 
-  /// Whole matrices are spread over the ranks as evenly as equal ones can be; with X = r x c, r <= c,
-  /// each step is A = X X', B = bA + cAA, X = aX + BX.
+  /// Whole matrices are spread over the ranks as evenly as equal ones can be; with X = r x c, r <=
+  /// c, each step is A = X X', B = bA + cAA, X = aX + BX.
   void muon() {
     std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> shapes;
     std::int64_t hidden = 0;
@@ -161,9 +163,9 @@ class Accountant {
       whole += as_double(mine) * as_double(r) * as_double(c);
       largest = std::max(largest, 2 * as_double(r) * as_double(c + r));
       for (int step = 0; step < optimizer_.newton_schulz_steps; ++step)
-        for (const Gemm& product : {Gemm{r, r, c, mine, type_, type_},
-                                    Gemm{r, r, r, mine, type_, type_},
-                                    Gemm{r, c, r, mine, type_, type_}})
+        for (const Gemm& product :
+             {Gemm{r, r, c, mine, type_, type_}, Gemm{r, r, r, mine, type_, type_},
+              Gemm{r, c, r, mine, type_, type_}})
           work_.kernels.emplace_back(product);
       work_.launches += 3 * optimizer_.newton_schulz_steps * static_cast<int>(mine);
     }
@@ -187,8 +189,8 @@ class Accountant {
       const std::int64_t blocks =
           matrix.count * ceil_div(matrix.rows, r) * ceil_div(matrix.columns, c);
       const std::int64_t mine = ceil_div(blocks, shards_);
-      states_ += 2 * float_bytes * as_double(mine) * (as_double(r) * as_double(r) +
-                                                      as_double(c) * as_double(c));
+      states_ += 2 * float_bytes * as_double(mine) *
+                 (as_double(r) * as_double(r) + as_double(c) * as_double(c));
       const std::int64_t roots = ceil_div(mine * root_products, optimizer_.root_every);
       for (const Gemm& product :
            {Gemm{r, r, c, mine, fp32, fp32}, Gemm{c, c, r, mine, fp32, fp32},
@@ -240,8 +242,7 @@ void read_optimizer(base::MapReader& reader, Optimizer& optimizer) {
   reader.read("newton_schulz_steps", optimizer.newton_schulz_steps, base::Range<int>{1, count_max});
   reader.read("root_every", optimizer.root_every, base::Range<int>{1, count_max});
   const auto belongs = [&](std::string_view key, std::initializer_list<OptimizerKind> kinds) {
-    if (!reader.has(key) ||
-        std::find(kinds.begin(), kinds.end(), optimizer.kind) != kinds.end())
+    if (!reader.has(key) || std::find(kinds.begin(), kinds.end(), optimizer.kind) != kinds.end())
       return;
     std::string names;
     for (const OptimizerKind kind : kinds)

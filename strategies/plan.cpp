@@ -329,7 +329,7 @@ Plan read_plan(MapReader& reader) {
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
   if (auto optimizer = reader.map("optimizer")) read_optimizer(*optimizer, plan.optimizer);
   reader.read("clip_gradients", plan.clip_gradients);
-  if (auto offload = reader.map("offload")) read_offload(*offload, plan.zero, plan.offload);
+  if (auto offload = reader.map("offload")) read_offload(*offload, plan, plan.offload);
   if (auto overlap = reader.map("overlap")) {
     overlap->read("gradient_reduce", plan.overlap.gradient_reduce);
     overlap->read("parameter_gather", plan.overlap.parameter_gather);

@@ -261,8 +261,7 @@ class Cutter {
         given_up += Bytes::from_count(source.ops[i + 1].saved_input_bytes);
     }
     block.saved = recompute.all ? boundary() : all - given_up;
-    block.working =
-        (recompute.all ? all : given_up) + backward_temporaries(source.ops, plan_);
+    block.working = (recompute.all ? all : given_up) + backward_temporaries(source.ops, plan_);
   }
 
   void add_parameters(const Op& op, ShardedBlock& block) const {

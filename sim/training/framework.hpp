@@ -24,8 +24,8 @@ struct Framework {
   bool sequence_parallel = false;
   int zero = 0;
   strategies::BucketPolicy buckets = strategies::BucketPolicy::megatron;
-  bool eager_loss = false;       ///< cross-entropy of torch.nn.functional
-  bool stages_by_cost = false;   ///< the head counts as so many layers as its matrix is larger
+  bool eager_loss = false;        ///< cross-entropy of torch.nn.functional
+  bool stages_by_cost = false;    ///< the head counts as so many layers as its matrix is larger
   bool memory_of_rank_0 = false;  ///< peaks are printed by rank 0, not by the fullest
   /// Peaks are printed since a reset after the last backward, so that no activation is in them.
   bool memory_after_backward = false;

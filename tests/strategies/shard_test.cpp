@@ -125,7 +125,9 @@ TEST_CASE("recompute keeps less and computes more") {
   CHECK(layer(full).saved.count() == hidden_bytes);
   CHECK(layer(full).saved < layer(selective).saved);
   CHECK(layer(selective).saved < layer(none).saved);
-  CHECK(layer(none).saved == layer(selective).saved + layer(selective).working);
+  // Beside what runs again both hold the gradients of one operator.
+  CHECK(layer(none).saved ==
+        layer(selective).saved + layer(selective).working - layer(none).working);
   CHECK(none.recompute_flop.count() == 0);
   CHECK(selective.recompute_flop < full.recompute_flop);
   // Full recompute is one more forward of the layers: a third of forward and backward, head aside.

@@ -64,9 +64,7 @@ inline SampleStep sample_step() {
   using sim::TaskKind;
   SampleStep step;
   sim::StepGraph& graph = step.graph;
-  graph.grid = strategies::RankGrid(
-      {2, 1, 1, 1, 2},
-      strategies::default_order);
+  graph.grid = strategies::RankGrid({2, 1, 1, 1, 2}, strategies::default_order);
   add_segments(graph);
   const base::Bytes bytes = base::Bytes::from_mib(8);
   graph.messages = {{"activation", 1, 0, bytes, {}},
