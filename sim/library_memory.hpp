@@ -12,7 +12,8 @@ base::Bytes context_bytes();
 
 /// cuBLAS workspaces, which PyTorch allocates for each thread that multiplies matrices (forward
 /// and autograd): 32 MiB each from Hopper on, 8.125 MiB before (aten/src/ATen/cuda/CublasHandlePool
-/// .cpp, checked against published counters of nanotron runs, which are 64 MiB above their tensors).
+/// .cpp, checked against published counters of nanotron runs, which are 64 MiB above their
+/// tensors).
 base::Bytes workspace_bytes(const topology::GpuSpec& gpu);
 
 /// Adds the buffers of all communicators that a program takes part in. NCCL has, for each channel,

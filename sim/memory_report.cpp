@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "base/quantity.hpp"
 #include "sim/report.hpp"
 
 namespace sim {
@@ -142,32 +141,6 @@ MemoryMoment moment_of(const StepGraph& graph, const Timeline& timeline, const C
           std::string(sim::name_of(task.stream))};
 }
 
-std::string advise(const MemoryParts& parts, Bytes over) {
-  struct Advice {
-    MemoryPart part;
-    std::string_view what;
-  };
-  constexpr Advice advices[] = {
-      {MemoryPart::weights, "raise tensor_parallel or pipeline_parallel, or set zero: 3"},
-      {MemoryPart::gradients, "set zero: 2 or 3, or raise tensor_parallel or pipeline_parallel"},
-      {MemoryPart::optimizer, "set zero: 1 or higher, or more data-parallel ranks"},
-      {MemoryPart::activations,
-       "set recompute: selective or full, sequence_parallel: true, or a "
-       "smaller micro_batch"},
-      {MemoryPart::logits, "lower micro_batch or raise tensor_parallel"},
-      {MemoryPart::buffers, "lower bucket"},
-  };
-  const Advice* largest = &advices[0];
-  for (const Advice& advice : advices)
-    if (parts[static_cast<std::size_t>(advice.part)] >
-        parts[static_cast<std::size_t>(largest->part)])
-      largest = &advice;
-  return fmt::format("{} too much; the largest part is {} ({}): {}", base::format_bytes(over),
-                     sim::name_of(largest->part),
-                     base::format_bytes(parts[static_cast<std::size_t>(largest->part)]),
-                     largest->what);
-}
-
 }  // namespace
 
 Bytes allocated(const MemoryParts& parts) { return total(parts, in_tensors); }
@@ -213,7 +186,6 @@ MemoryReport follow_memory(const StepGraph& graph, const Timeline& timeline,
     report.curve = course.curve(parts[static_cast<std::size_t>(MemoryPart::fragmentation)]);
   }
   report.fits = report.peak <= report.capacity;
-  if (!report.fits) report.advice = advise(report.parts, report.peak - report.capacity);
   return report;
 }
 

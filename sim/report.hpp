@@ -84,7 +84,7 @@ struct MemoryReport {
   std::vector<StageMemory> stages;  ///< of every program
   /// Memory of the worst rank over time, for the trace: (seconds, bytes), ascending.
   std::vector<std::pair<double, base::Bytes>> curve;
-  std::string advice;  ///< what to change when it does not fit; empty otherwise
+  std::string advice;  ///< what to change when it does not fit, see advise; empty otherwise
 };
 
 struct LinkLoad {

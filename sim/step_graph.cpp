@@ -238,7 +238,7 @@ std::string_view name_of(MemoryPart part) {
   switch (part) {
     case MemoryPart::weights: return "weights";
     case MemoryPart::gradients: return "gradients";
-    case MemoryPart::master_weights: return "master_weights";
+    case MemoryPart::master_weights: return "master";
     case MemoryPart::optimizer: return "optimizer";
     case MemoryPart::activations: return "activations";
     case MemoryPart::experts: return "experts";

@@ -12,8 +12,8 @@ base::Bytes backward_temporaries(const std::vector<Op>& ops, const Plan& plan) {
     const auto in = static_cast<double>(op.input_elements);
     const auto out = static_cast<double>(op.output_elements);
     const bool loss = op.kind == OpKind::loss;
-    const double bytes = loss ? in * (element + (plan.eager_loss ? 2 * float_bytes : 0))
-                              : (in + out) * element;
+    const double bytes =
+        loss ? in * (element + (plan.eager_loss ? 2 * float_bytes : 0)) : (in + out) * element;
     most = std::max(most, bytes);
   }
   return base::Bytes::from_double(most);
