@@ -35,14 +35,15 @@ const std::array<Framework, 9>& frameworks() {
         deepspeed,
         megatron,
         nemo,
-        // PyTorch's DDP; the shards of ZeRO-1 are gathered after the optimizer. Its log
-        // of peak memory resets the counter after the backward: micro-batches of one and of
-        // sixteen sequences print the same.
+        // Its head casts logits to fp32 in a block of its own. PyTorch's DDP; the shards of ZeRO-1
+        // are gathered after the optimizer. Its log of peak memory resets the counter after the
+        // backward: micro-batches of one and of sixteen sequences print the same.
         Framework{.name = "nanotron",
                   .padding = tensor,
                   .flash_kernels = "flash-attention-2",
                   .overlaps_parameters = false,
                   .buckets = strategies::BucketPolicy::sequential,
+                  .eager_loss = true,
                   .stages_by_cost = true,
                   .memory_of_rank_0 = true,
                   .memory_after_backward = true},
