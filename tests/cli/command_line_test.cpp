@@ -204,6 +204,7 @@ TEST_CASE("a plan that does not fit ends with 3, with its report and its largest
   CHECK(outcome.out.starts_with("DOES NOT FIT"));
   CHECK(contains(outcome.err, "does not fit"));
   CHECK(contains(outcome.err, "largest: activations"));
+  CHECK(contains(outcome.err, "saves"));  // a neighbouring plan was tried
   const Outcome as_json = foreshard("run " + quick + oversized + " --json -");
   CHECK(as_json.code == 3);
   CHECK(json::parse(as_json.out).at("memory").at("fits") == false);
