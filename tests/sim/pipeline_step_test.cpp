@@ -96,7 +96,7 @@ TEST_CASE("two copies of the model take twice the memory of one") {
   const auto weights = [](ScheduleKind schedule) {
     std::int64_t sum = 0;
     for (const Program& program : build(gpt(8), pipeline_of(schedule, 4, 8)).graph.programs)
-      sum += program.resident[static_cast<std::size_t>(MemoryPart::weights)].count();
+      sum += held_bytes(program, MemoryPart::weights).count();
     return sum;
   };
   CHECK(weights(ScheduleKind::dualpipe) == 2 * weights(ScheduleKind::one_f_one_b));
