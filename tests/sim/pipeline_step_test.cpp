@@ -43,7 +43,9 @@ std::int64_t most_activations(const Program& program) {
   std::int64_t now = 0;
   std::int64_t most = 0;
   for (const MemoryEvent& event : program.memory)
-    if (event.part == MemoryPart::activations) most = std::max(most, now += event.delta_bytes);
+    if (event.part == MemoryPart::activations &&
+        program.memory_names[event.what] != "while a backward runs")
+      most = std::max(most, now += event.delta_bytes);
   return most;
 }
 
