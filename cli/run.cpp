@@ -17,6 +17,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/scenario_argument.hpp"
+#include "sim/memory_advice.hpp"
 #include "viz/viz.hpp"
 
 namespace cli {
@@ -79,13 +80,17 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
 
 void run(const RunOptions& options) {
   const sim::Scenario scenario = options.scenario.load();
-  const Forecast answer = forecast_or_leave(scenario, options);
+  Forecast answer = forecast_or_leave(scenario, options);
+  sim::MemoryReport& memory = answer.report.memory;
+  if (!memory.fits)
+    if (const auto profile = profile_for(scenario))
+      memory.advice = sim::advise(scenario, **profile, memory);
   if (!options.json.empty()) write_output(options.json, viz::report_json(answer.report));
   write_pictures(options, scenario, answer);
   if (options.json != "-")
     write_output("-", viz::report_text(answer.report, {.colour = wants_colour(stdout)}));
-  if (!answer.report.memory.fits) {
-    print({does_not_fit(options.scenario.path, answer.report.memory)});
+  if (!memory.fits) {
+    print({does_not_fit(options.scenario.path, memory)});
     leave_with(infeasible);
   }
 }

@@ -17,26 +17,16 @@ namespace {
 
 using sim::training::Row;
 
-/// Whether the peak that a row prints has this part in it.
-bool counts(const Row& row, sim::MemoryPart part) {
-  switch (part) {
-    case sim::MemoryPart::framework: return row.memory_kind == "nvidia-smi";
-    case sim::MemoryPart::activations:
-    case sim::MemoryPart::logits: return !sim::training::framework_of(row).memory_after_backward;
-    default: return true;
-  }
-}
-
 /// The peak as the row counts it: of rank 0 or of the fullest.
 double counted_memory(const Row& row, const Forecast& forecast) {
-  const bool first = sim::training::framework_of(row).memory_of_rank_0;
-  const auto parts = sim::peak_of_rank(forecast.graph, forecast.timeline,
-                                       first ? 0 : forecast.report.memory.worst_rank);
-  double bytes = 0;
-  for (int part = 0; part < sim::memory_part_count; ++part)
-    if (counts(row, static_cast<sim::MemoryPart>(part)))
-      bytes += parts[static_cast<std::size_t>(part)].as_double();
-  return bytes;
+  const sim::training::Framework& framework = sim::training::framework_of(row);
+  const auto parts =
+      sim::peak_of_rank(forecast.graph, forecast.timeline,
+                        framework.memory_of_rank_0 ? 0 : forecast.report.memory.worst_rank,
+                        framework.memory_after_backward ? sim::PeakOf::update : sim::PeakOf::step);
+  if (row.memory_kind == "nvidia-smi") return sim::on_device(parts).as_double();
+  if (row.memory_kind == "reserved") return sim::reserved(parts).as_double();
+  return sim::allocated(parts).as_double();
 }
 
 sim::training::Forecast forecast_row(const Row& row, const sim::Scenario& scenario,

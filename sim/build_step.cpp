@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/check.hpp"
+#include "sim/cell_work.hpp"
 #include "sim/data_parallel.hpp"
+#include "sim/gradient_exchange.hpp"
+#include "sim/library_memory.hpp"
 #include "sim/offload.hpp"
+#include "sim/optimizer_step.hpp"
 #include "sim/pricer.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage.hpp"
@@ -19,19 +24,24 @@ namespace {
 
 using base::Bytes;
 using schedule::Cell;
+using schedule::CellKind;
 using strategies::Axis;
 using strategies::Chunk;
-using strategies::ShardedBlock;
+using strategies::Place;
+using strategies::Work;
 
 /// Builds the program of one pipeline stage.
 class StageBuilder {
  public:
-  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer, int stage,
-               const std::vector<Chunk>& chunks)
-      : plan_(input.plan),
+  StageBuilder(const StepInput& input, StepGraph& graph, Pricer& pricer,
+               const schedule::ScheduleTable& table, int stage, const std::vector<Chunk>& chunks)
+      : model_(input.model),
+        plan_(input.plan),
         sharded_(input.sharded),
         graph_(graph),
         pricer_(pricer),
+        shape_(table.shape),
+        cells_(table.stages[static_cast<std::size_t>(stage)]),
         stage_(stage),
         holds_(input.plan, input.sharded, chunks),
         cluster_(input.cluster),
@@ -43,15 +53,20 @@ class StageBuilder {
 
   Program build() {
     program_.name = fmt::format("stage {}", stage_);
-    cells_ = schedule::schedule_for(plan_.schedule)
-                 .cells({plan_.pipeline, plan_.virtual_stages, plan_.micro_batches()}, stage_);
     find_last_backwards();
     data_.begin(cells_);
-    for (std::size_t i = 0; i < cells_.size(); ++i)
-      cells_[i].forward ? forward_cell(i) : backward_cell(i);
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      if (cells_[i].overlapped && in_one_piece(i) && in_one_piece(i + 1)) {
+        overlapped_cells(i);
+        ++i;
+      } else {
+        cells_[i].forward() ? forward_cell(i) : backward_cell(i);
+      }
+    }
     const auto last_run = static_cast<std::uint32_t>(last_task(Stream::compute));
-    data_.after_optimizer(optimizer(data_.finish(last_run)));
-    resident_memory();
+    const std::vector<std::uint32_t> reduced = data_.finish(last_run);
+    data_.after_optimizer(update(exchange_gradients(reduced, last_run)));
+    hold_memory();
     memory_.finish();
     return std::move(program_);
   }
@@ -65,7 +80,7 @@ class StageBuilder {
 
   void find_last_backwards() {
     for (std::size_t i = 0; i < cells_.size(); ++i)
-      if (!cells_[i].forward)
+      if (cells_[i].makes_gradients())
         last_backward_[static_cast<std::size_t>(cells_[i].chunk)] = static_cast<int>(i);
   }
 
@@ -85,58 +100,92 @@ class StageBuilder {
                     all);
   }
 
-  std::uint32_t segment(bool forward, int chunk, Range range) {
-    const auto key = std::tuple(forward, chunk, range);
-    if (const auto known = segments_.find(key); known != segments_.end()) return known->second;
-    Segment made;
-    made.phase = forward ? Phase::forward : Phase::backward;
-    made.name = fmt::format("{} chunk {}", forward ? "forward" : "backward", chunk);
-    if (range != holds_.whole(chunk))
-      made.name += fmt::format(" units {}-{}", range.first, range.end - 1);
-    for (int i = range.first; i < range.end; ++i) {
-      const int unit = forward ? i : range.end - 1 - (i - range.first);
-      const ShardedBlock& source = holds_.block(chunk, unit);
-      for (const strategies::Work& work : forward ? source.forward : source.backward)
-        pricer_.append(made, work);
+  static std::string_view name_of(CellKind kind) {
+    switch (kind) {
+      case CellKind::forward: return "forward";
+      case CellKind::backward: return "backward";
+      case CellKind::backward_input: return "input gradient";
+      case CellKind::backward_weight: return "weight gradient";
     }
+    return "?";
+  }
+
+  std::uint32_t add_segment(std::string name, Phase phase, const std::vector<Work>& works) {
+    Segment made;
+    made.name = std::move(name);
+    made.phase = phase;
+    for (const Work& one : works) pricer_.append(made, one);
     pricer_.close(made);
     graph_.segments.push_back(std::move(made));
-    const auto index = static_cast<std::uint32_t>(graph_.segments.size() - 1);
-    segments_.emplace(key, index);
-    return index;
+    return static_cast<std::uint32_t>(graph_.segments.size() - 1);
+  }
+
+  std::uint32_t segment(const Cell& cell, Range range) {
+    const auto [known, fresh] = segments_.try_emplace(std::tuple(cell.kind, cell.chunk, range), 0);
+    if (!fresh) return known->second;
+    std::string name = fmt::format("{} chunk {}", name_of(cell.kind), cell.chunk);
+    if (range != holds_.whole(cell.chunk))
+      name += fmt::format(" units {}-{}", range.first, range.end - 1);
+    known->second = add_segment(std::move(name), cell.forward() ? Phase::forward : Phase::backward,
+                                cell_work(holds_, cell, range));
+    return known->second;
+  }
+
+  std::uint32_t overlapped_segment(const Cell& forward, const Cell& backward) {
+    const auto [known, fresh] = overlapped_segments_.try_emplace(
+        std::tuple(backward.kind, forward.chunk, backward.chunk), 0);
+    if (fresh)
+      known->second =
+          add_segment(fmt::format("forward chunk {} + {} chunk {}", forward.chunk,
+                                  name_of(backward.kind), backward.chunk),
+                      Phase::backward,
+                      overlapped(cell_work(holds_, forward, holds_.whole(forward.chunk)),
+                                 cell_work(holds_, backward, holds_.whole(backward.chunk))));
+    return known->second;
   }
 
   // --- pipeline --------------------------------------------------------------------------------
 
-  int virtual_stage(int chunk) const { return chunk * plan_.pipeline + stage_; }
-  int virtual_stage_count() const { return plan_.pipeline * plan_.virtual_stages; }
+  /// Where a cell's result goes, or with `back` where its input comes from; nothing at an end of
+  /// the model and where this very rank is next.
+  std::optional<Place> neighbour(const Cell& cell, bool back) const {
+    if (!cell.passes_on()) return std::nullopt;
+    const auto other = shape_.next({stage_, cell.chunk}, cell.forward() != back);
+    return other && other->stage != stage_ ? other : std::nullopt;
+  }
 
   /// The receive that `cell` waits for: activations come from the virtual stage before, gradients
   /// from the one behind.
   std::vector<std::uint32_t> receive(const Cell& cell) {
-    const int other = virtual_stage(cell.chunk) + (cell.forward ? -1 : 1);
-    if (other < 0 || other >= virtual_stage_count()) return {};
-    return {transfer(TaskKind::receive, cell, other, other / plan_.pipeline, {})};
+    const auto from = neighbour(cell, /*back=*/true);
+    if (!from) return {};
+    return {transfer(TaskKind::receive, cell, from->stage, from->chunk, {})};
   }
 
   void send(const Cell& cell, std::uint32_t after) {
-    const int other = virtual_stage(cell.chunk) + (cell.forward ? 1 : -1);
-    if (other < 0 || other >= virtual_stage_count()) return;
-    const std::uint32_t task = transfer(TaskKind::send, cell, other, cell.chunk, {after});
+    const auto to = neighbour(cell, /*back=*/false);
+    if (!to) return;
+    const std::uint32_t task = transfer(TaskKind::send, cell, to->stage, cell.chunk, {after});
     if (!plan_.overlap.point_to_point) blocking_sends_.push_back(task);
   }
 
-  std::uint32_t transfer(TaskKind kind, const Cell& cell, int other, int sender_chunk,
+  std::uint32_t transfer(TaskKind kind, const Cell& cell, int peer_stage, int sender_chunk,
                          const std::vector<std::uint32_t>& dependencies) {
-    return add_task(
-        program_,
-        {.kind = kind,
-         .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
-         .chunk = static_cast<std::int16_t>(cell.chunk),
-         .micro_batch = cell.micro_batch,
-         .index = pricer_.message(cell.forward ? "activation" : "gradient", other % plan_.pipeline,
-                                  sender_chunk, sharded_.boundary)},
-        dependencies);
+    return message(kind, cell,
+                   pricer_.message(cell.forward() ? "activation" : "gradient", peer_stage,
+                                   sender_chunk, sharded_.boundary),
+                   dependencies);
+  }
+
+  std::uint32_t message(TaskKind kind, const Cell& cell, std::uint32_t index,
+                        const std::vector<std::uint32_t>& dependencies) {
+    return add_task(program_,
+                    {.kind = kind,
+                     .stream = kind == TaskKind::send ? Stream::send : Stream::receive,
+                     .chunk = static_cast<std::int16_t>(cell.chunk),
+                     .micro_batch = cell.micro_batch,
+                     .index = index},
+                    dependencies);
   }
 
   // --- cells -----------------------------------------------------------------------------------
@@ -148,14 +197,15 @@ class StageBuilder {
     for (const Part& part : parts) {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
-      const std::uint32_t task = run(segment(true, cell.chunk, part.units), cell, waits);
-      if (&part == &parts.front()) memory_.begin_forward(task, saved(cell.chunk));
+      const std::uint32_t task = run(segment(cell, part.units), cell, waits);
+      memory_.keep(task, kept(cell.chunk, part.units));
       data_.after_forward(cell, task);
       waits.clear();
       if (&part == &parts.back()) send(cell, task);
     }
   }
 
+  /// A backward, or one of its two parts.
   void backward_cell(std::size_t index) {
     const Cell& cell = cells_[index];
     const bool last = is_last_backward(index);
@@ -164,28 +214,103 @@ class StageBuilder {
     for (const Part& part : parts) {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
-      const std::uint32_t task = run(segment(false, cell.chunk, part.units), cell, waits);
-      if (&part == &parts.front()) memory_.begin_backward(task, working(cell.chunk));
-      if (&part == &parts.back())
-        memory_.end_backward(task, saved(cell.chunk), working(cell.chunk));
-      data_.after_backward(cell, part, task, last);
+      const std::uint32_t task = run(segment(cell, part.units), cell, waits);
+      memory_of_backward(cell, part.units, task);
+      after_backward(cell, part, task, last);
       waits.clear();
       if (&part == &parts.back()) send(cell, task);
     }
   }
 
-  SavedBytes saved(int chunk) const {
-    SavedBytes sum;
-    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit) {
-      const bool head = holds_.block_index(chunk, unit) == sharded_.head_block;
-      (head ? sum.logits : sum.activations) += holds_.block(chunk, unit).saved;
+  /// Whether nothing is gathered or reduced in the middle of a cell.
+  bool in_one_piece(std::size_t index) const {
+    return !holds_.fully_sharded() &&
+           data_.parts(cells_[index], is_last_backward(index)).size() == 1;
+  }
+
+  /// A forward and a backward that run at once.
+  void overlapped_cells(std::size_t index) {
+    const bool forward_first = cells_[index].forward();
+    const std::size_t forward_index = forward_first ? index : index + 1;
+    const std::size_t backward_index = forward_first ? index + 1 : index;
+    const Cell& forward = cells_[forward_index];
+    const Cell& backward = cells_[backward_index];
+    const bool last = is_last_backward(backward_index);
+    const Part forward_part = data_.parts(forward, /*last_backward=*/false).front();
+    const Part backward_part = data_.parts(backward, last).front();
+    std::vector<std::uint32_t> waits;
+    const auto wait_for = [&waits](const std::vector<std::uint32_t>& more) {
+      waits.insert(waits.end(), more.begin(), more.end());
+    };
+    for (const std::size_t one : {index, index + 1}) wait_for(receive(cells_[one]));
+    wait_for(data_.before(forward, forward_part));
+    wait_for(data_.before(backward, backward_part));
+    const std::uint32_t task = run(overlapped_segment(forward, backward), forward, waits);
+    program_.tasks[task].beside = backward.micro_batch;
+    memory_.keep(task, kept(forward.chunk, forward_part.units));
+    memory_of_backward(backward, backward_part.units, task);
+    data_.after_forward(forward, forward_part, task);
+    after_backward(backward, backward_part, task, last);
+    for (const std::size_t one : {index, index + 1}) send(cells_[one], task);
+  }
+
+  void after_backward(const Cell& cell, const Part& part, std::uint32_t task, bool last) {
+    if (cell.makes_gradients())
+      data_.after_backward(cell, part, task, last);
+    else
+      data_.after_input_gradient(task);
+  }
+
+  // --- memory ----------------------------------------------------------------------------------
+
+  /// What was kept of the forward goes with the input gradient, but for what the weight gradient
+  /// needs, which goes with that.
+  void memory_of_backward(const Cell& cell, Range units, std::uint32_t task) {
+    if (cell.passes_on()) {
+      memory_.during(task, MemoryPart::activations, working(cell.chunk, units),
+                     "while a backward runs");
+      memory_.drop(task, kept(cell.chunk, units));
     }
+    if (cell.kind == CellKind::backward) return;
+    const std::int64_t kept = kept_for_weight(cell.chunk, units).count();
+    memory_.change(task, /*at_end=*/true, MemoryPart::activations,
+                   cell.makes_gradients() ? -kept : kept, "for weight gradients");
+  }
+
+  Bytes kept_for_weight(int chunk, Range units) const {
+    Bytes sum;
+    for (int unit = units.first; unit < units.end; ++unit)
+      sum += holds_.block(chunk, unit).kept_for_weight;
     return sum;
   }
-  Bytes working(int chunk) const {
+
+  /// Of a forward on these units, alike blocks together.
+  const std::vector<KeptTensors>& kept(int chunk, Range units) {
+    const auto [known, fresh] = kept_.try_emplace({chunk, units});
+    if (!fresh) return known->second;
+    std::map<int, int> counts;  // by block
+    for (int unit = units.first; unit < units.end; ++unit)
+      ++counts[holds_.block_index(chunk, unit)];
+    for (const auto& [index, count] : counts) {
+      const strategies::ShardedBlock& block = sharded_.blocks[static_cast<std::size_t>(index)];
+      const MemoryPart part =
+          index == sharded_.head_block ? MemoryPart::logits : MemoryPart::activations;
+      known->second.push_back({part, block.name, (block.saved - block.saved_by_experts) * count});
+      known->second.push_back({MemoryPart::experts, block.name, block.saved_by_experts * count});
+    }
+    return known->second;
+  }
+
+  /// The most that backwards of single blocks need in addition, less what those behind them have
+  /// given back by then.
+  Bytes working(int chunk, Range units) const {
     Bytes most;
-    for (int unit = 0; unit < holds_.whole(chunk).end; ++unit)
-      most = std::max(most, holds_.block(chunk, unit).working);
+    Bytes given_back;
+    for (int unit = units.end; unit-- > units.first;) {
+      const strategies::ShardedBlock& block = holds_.block(chunk, unit);
+      if (block.working > given_back) most = std::max(most, block.working - given_back);
+      given_back += block.saved;
+    }
     return most;
   }
 
@@ -197,32 +322,95 @@ class StageBuilder {
     return 0;
   }
 
-  std::uint32_t optimizer(const std::vector<std::uint32_t>& dependencies) {
+  /// Adds up gradients with the rank that holds the same parameters. Answers what the optimizer
+  /// waits for.
+  std::vector<std::uint32_t> exchange_gradients(std::vector<std::uint32_t> reduced,
+                                                std::uint32_t last_run) {
+    const Cell whole_step{.kind = CellKind::backward_weight, .micro_batch = -1};
+    std::vector<std::uint32_t> complete = reduced;
+    complete.push_back(last_run);
+    for (const GradientExchange& one : gradient_exchanges(plan_, model_, holds_, stage_)) {
+      const std::uint32_t index = pricer_.message(one.name, one.peer_stage, 0, one.bytes);
+      reduced.push_back(message(TaskKind::send, whole_step, index, complete));
+      reduced.push_back(message(TaskKind::receive, whole_step, index, complete));
+    }
+    return reduced;
+  }
+
+  /// Lays the links that end the step one behind the other; answers the last one.
+  std::uint32_t update(std::vector<std::uint32_t> waits) {
+    bool first = true;
+    for (const UpdateLink& link : update_links(plan_, holds_)) {
+      const std::uint32_t task = update_link(link, waits);
+      memory_.during(task, MemoryPart::optimizer, link.temporary, "while it updates");
+      if (first) program_.update = task;
+      first = false;
+      waits = {task};
+    }
+    return waits.front();
+  }
+
+  std::uint32_t update_link(const UpdateLink& link, const std::vector<std::uint32_t>& waits) {
+    const Cell whole_step{.kind = CellKind::backward_weight, .micro_batch = -1};
+    Task task{.kind = TaskKind::collective};
+    switch (link.kind) {
+      case UpdateLink::Kind::kernels:
+      case UpdateLink::Kind::host: return run(update_segment(link), whole_step, waits);
+      case UpdateLink::Kind::collective:
+        task.stream = link.collective.stream;
+        task.index = pricer_.collective(link.name, link.purpose, link.collective.communication);
+        break;
+      case UpdateLink::Kind::copy:
+        task.kind = TaskKind::copy;
+        task.stream = link.stream;
+        task.index = pricer_.host_copy(link.name, link.purpose, link.bytes);
+        break;
+    }
+    return add_task(program_, task, waits);
+  }
+
+  std::uint32_t update_segment(const UpdateLink& link) {
     Segment made;
-    made.name = "optimizer";
+    made.name = link.name;
     made.phase = Phase::optimizer;
-    if (holds_.offloads())
-      pricer_.append_on_host(made, "adam on the host", Phase::optimizer,
-                             host_adam_time(holds_.updated_parameters(), cluster_, gpu_),
+    for (const base::Kernel& kernel : link.kernels)
+      pricer_.append(made, link.name, Phase::optimizer, kernel);
+    if (link.kind == UpdateLink::Kind::host)
+      pricer_.append_on_host(made, link.name, Phase::optimizer,
+                             host_adam_time(link.parameters, cluster_, gpu_),
                              "Adam on the CPUs (arXiv 2101.06840)");
-    else
-      pricer_.append(made, "adam", Phase::optimizer,
-                     base::MemoryBound{holds_.optimizer_traffic(), 1});
+    if (const base::Seconds host = launch_time(link); host > made.compute)
+      pricer_.append_on_host(made, fmt::format("host launches {}", link.name), Phase::host,
+                             host - made.compute, "host launches of the optimizer");
     graph_.segments.push_back(std::move(made));
-    return run(static_cast<std::uint32_t>(graph_.segments.size() - 1),
-               {.forward = false, .micro_batch = -1, .chunk = 0}, dependencies);
+    return static_cast<std::uint32_t>(graph_.segments.size() - 1);
   }
 
-  void resident_memory() {
-    for (int c = 0; c < static_cast<int>(holds_.classes().size()); ++c)
-      memory_.resident(holds_.parameters(c), holds_.classes()[static_cast<std::size_t>(c)].shards);
-    data_.resident();
+  void hold_memory() {
+    int c = 0;
+    for (const ParameterClass& its : holds_.classes()) {
+      memory_.hold_model(holds_.parameters(c), its.shards, holds_.optimizer_work(its).states,
+                         c == 0 ? "parameters" : "parameters of experts");
+      ++c;
+    }
+    // What Megatron calls its global memory buffer: tokens gathered over the tensor ranks, for the
+    // input and for the gradient, kept from one use to the next.
+    if (plan_.sequence_parallel && plan_.tensor > 1)
+      memory_.hold(MemoryPart::buffers, sharded_.boundary * (2 * plan_.tensor),
+                   "gathered tokens and gradients");
+    memory_.hold(MemoryPart::buffers, workspace_bytes(cluster_.gpu_spec(gpu_)),
+                 "cuBLAS workspaces");
+    memory_.hold(MemoryPart::framework, context_bytes(), "context");
+    data_.hold_buffers();
   }
 
+  const strategies::ModelSpec& model_;
   const strategies::Plan& plan_;
   const strategies::ShardedGraph& sharded_;
   StepGraph& graph_;
   Pricer& pricer_;
+  const strategies::PipelineShape shape_;
+  const std::vector<Cell>& cells_;
   int stage_;
   Stage holds_;
   Program program_;
@@ -230,9 +418,10 @@ class StageBuilder {
   topology::GpuId gpu_;
   StepMemory memory_;
   DataParallel data_;
-  std::vector<Cell> cells_;
-  std::vector<int> last_backward_;  // per chunk: its last backward cell
-  std::map<std::tuple<bool, int, Range>, std::uint32_t> segments_;
+  std::vector<int> last_backward_;  // per chunk: the last cell that makes gradients
+  std::map<std::tuple<CellKind, int, Range>, std::uint32_t> segments_;
+  std::map<std::pair<int, Range>, std::vector<KeptTensors>> kept_;  // by chunk and units
+  std::map<std::tuple<CellKind, int, int>, std::uint32_t> overlapped_segments_;  // and both chunks
   std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for
 };
 
@@ -245,12 +434,15 @@ StepGraph build_step(const StepInput& input) {
   CHECK_INVARIANT(static_cast<std::size_t>(graph.grid.size()) == input.gpu_of_rank.size());
   Pricer pricer(input, graph);
   const std::vector<std::vector<Chunk>> cut = strategies::cut_layers(input.plan, input.model);
+  const schedule::ScheduleTable table = schedule::table_of(input.plan);
   for (int stage = 0; stage < input.plan.pipeline; ++stage)
     graph.programs.push_back(
-        StageBuilder(input, graph, pricer, stage, cut[static_cast<std::size_t>(stage)]).build());
+        StageBuilder(input, graph, pricer, table, stage, cut[static_cast<std::size_t>(stage)])
+            .build());
   for (int rank = 0; rank < graph.grid.size(); ++rank)
     graph.program_of_rank.push_back(
         static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));
+  hold_communicators(graph);
   check_step_graph(graph);
   return graph;
 }

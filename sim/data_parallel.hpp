@@ -44,13 +44,15 @@ class DataParallel {
   /// What the computation of a part has to wait for.
   std::vector<std::uint32_t> before(const schedule::Cell& cell, const Part& part);
   void after_forward(const schedule::Cell& cell, std::uint32_t task);
+  void after_input_gradient(std::uint32_t task);
+  /// After what makes gradients: a whole backward or its weight part.
   void after_backward(const schedule::Cell& cell, const Part& part, std::uint32_t task,
                       bool last_backward);
   /// Reduces what had to wait for `last_run`; answers what the optimizer waits for.
   std::vector<std::uint32_t> finish(std::uint32_t last_run);
   void after_optimizer(std::uint32_t task);
   /// Accounts for buffers that are held during the whole step.
-  void resident();
+  void hold_buffers();
 
  private:
   struct Pending {
@@ -74,6 +76,7 @@ class DataParallel {
   void gather_ahead();
   std::uint32_t gather_shards(int chunk, const Bucket& bucket,
                               const std::vector<std::uint32_t>& dependencies);
+  void hold_copies(const std::vector<std::uint32_t>& gathers);
   void gather_units();
   void gather_unit(std::size_t index);
   void release_unit(std::uint32_t task);

@@ -22,12 +22,13 @@ DataParallelClock::DataParallelClock(const strategies::Plan& plan, const Stage& 
   if (stage_.gathers_ahead()) gather_ahead();
 }
 
-double DataParallelClock::before(int chunk, const Part& part) {
+double DataParallelClock::before(const Cell& cell, const Part& part) {
   double ready = std::exchange(blocked_, 0);
   for (int need = part.needs.first; need < part.needs.end; ++need)
     ready = std::max(
-        ready, shard_gathers_[static_cast<std::size_t>(chunk)][static_cast<std::size_t>(need)]);
-  if (!stage_.fully_sharded()) return ready;
+        ready,
+        shard_gathers_[static_cast<std::size_t>(cell.chunk)][static_cast<std::size_t>(need)]);
+  if (!stage_.fully_sharded() || !cell.needs_parameters()) return ready;
   const std::size_t wanted =
       std::min(uses_.size(), use_runs_.size() + static_cast<std::size_t>(plan_.prefetch()) + 1);
   while (use_gathers_.size() < wanted) gather_unit(use_gathers_.size());
@@ -38,16 +39,16 @@ void DataParallelClock::after_forward(double now) {
   if (stage_.fully_sharded()) use_runs_.push_back(now);
 }
 
-void DataParallelClock::after_backward(int chunk, const Part& part, double now,
+void DataParallelClock::after_backward(const Cell& cell, const Part& part, double now,
                                        bool last_backward) {
-  if (stage_.fully_sharded()) use_runs_.push_back(now);
+  if (stage_.fully_sharded() && cell.needs_parameters()) use_runs_.push_back(now);
   if (!stage_.reduces(last_backward)) return;
   const bool put_off = stage_.puts_off(last_backward);
   for (int index = part.completes.first; index < part.completes.end; ++index)
     if (put_off)
-      pending_.push_back({chunk, index});
+      pending_.push_back({cell.chunk, index});
     else
-      reduce(chunk, index, now, last_backward);
+      reduce(cell.chunk, index, now, last_backward);
 }
 
 double DataParallelClock::finish(double last_run) {
@@ -95,10 +96,9 @@ DataParallelClock::BucketCost DataParallelClock::cost_of(const Bucket& bucket) c
   const std::vector<DataCollective> reduction = stage_.reduction(bucket);
   made.reduce = prices_.collective(reduction.front().communication);
   if (reduction.size() > 1) made.replica = prices_.collective(reduction.back().communication);
-  if (stage_.offloads()) {
-    made.copy_in = prices_.host_copy(stage_.parameter_shard_bytes(bucket));
+  if (stage_.offloads()) made.copy_in = prices_.host_copy(stage_.parameter_shard_bytes(bucket));
+  if (stage_.updates_on_host())
     made.copy_out = prices_.host_copy(stage_.gradient_shard_bytes(bucket));
-  }
   return made;
 }
 
@@ -150,7 +150,7 @@ void DataParallelClock::reduce(int chunk, int index, double after, bool last) {
     double& replicas = free(its.replica_stream);
     after = replicas = std::max(replicas, after) + cost.replica;
   }
-  if (stage_.offloads()) {
+  if (stage_.updates_on_host()) {
     double& copies = free(Stream::device_to_host);
     after = copies = std::max(copies, after) + cost.copy_out;
   }

@@ -23,9 +23,10 @@ class DataParallelClock {
                     const std::vector<schedule::Cell>& cells);
 
   /// When the part may be computed as far as parameters and reductions are concerned.
-  double before(int chunk, const Part& part);
+  double before(const schedule::Cell& cell, const Part& part);
+  /// After a forward or an input gradient.
   void after_forward(double now);
-  void after_backward(int chunk, const Part& part, double now, bool last_backward);
+  void after_backward(const schedule::Cell& cell, const Part& part, double now, bool last_backward);
   /// When the optimizer may begin. Nothing that was put off begins before `last_run`.
   double finish(double last_run);
   void after_optimizer(double now);

@@ -10,11 +10,12 @@
 #include <tuple>
 
 #include "base/check.hpp"
-#include "sim/data_parallel_clock.hpp"
+#include "sim/cell_work.hpp"
+#include "sim/gradient_exchange.hpp"
 #include "sim/groups.hpp"
 #include "sim/offload.hpp"
 #include "sim/schedule/schedule.hpp"
-#include "sim/stage.hpp"
+#include "sim/stage_clock.hpp"
 #include "strategies/shard.hpp"
 
 namespace sim {
@@ -28,24 +29,6 @@ using strategies::AxisSet;
 using strategies::Plan;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
-/// One block, one micro-batch, forward or backward.
-struct WorkCost {
-  double time = 0;  ///< kernels and what of their collectives they do not hide
-  double busy = 0;  ///< the same by the first group's prices, which the host is compared with
-  int operators = 0;
-};
-
-struct BlockCost {
-  WorkCost forward;
-  WorkCost backward;
-};
-
-/// A model cut in one way, priced.
-struct Cut {
-  strategies::ShardedGraph sharded;
-  std::vector<BlockCost> blocks;
-};
 
 /// Where groups of ranks sit, for one grid of ranks.
 struct Places {
@@ -71,8 +54,7 @@ struct Estimator::Impl {
   std::map<std::vector<int>, Places> places;
   std::map<std::tuple<const StepGraph::Groups*, Collective, std::int64_t>, Price> prices;
   std::map<std::pair<std::int64_t, int>, double> messages;
-  std::map<std::tuple<strategies::ScheduleKind, int, int, int>, std::vector<std::vector<Cell>>>
-      cells;
+  std::map<std::tuple<strategies::ScheduleKind, int, int, int>, schedule::ScheduleTable> tables;
 
   double kernel(const base::Kernel& wanted) {
     const auto known = std::find_if(kernels.begin(), kernels.end(),
@@ -121,13 +103,13 @@ struct Estimator::Impl {
       if (work.communication) beside = collective(plan, of, *work.communication);
       sum.time += std::max(time, beside.least);
       sum.busy += std::max(time, beside.first);
-      sum.operators += (work.kernels.empty() ? 0 : 1) + (work.communication ? 1 : 0);
+      sum.operators += (work.kernels.empty() ? 0 : work.operators) + (work.communication ? 1 : 0);
     }
     return sum;
   }
 
   /// Plans that differ in other ways only share a cut.
-  Cut& cut(const Plan& plan, Places& of) {
+  Cut& cut(const Plan& plan) {
     const strategies::Precision& p = plan.precision;
     std::vector<std::int64_t> key{plan.sequence_parallel,
                                   plan.micro_batch,
@@ -139,6 +121,7 @@ struct Estimator::Impl {
                                   plan.reduce_per_linear,
                                   plan.gather_logits,
                                   plan.overlap.tensor,
+                                  plan.ends_apart(),
                                   static_cast<std::int64_t>(plan.context.attention),
                                   plan.context.expand_kv,
                                   static_cast<std::int64_t>(plan.expert.dispatcher),
@@ -160,18 +143,25 @@ struct Estimator::Impl {
     Cut& made = known->second;
     if (!fresh) return made;
     made.sharded = strategies::shard(model, plan);
-    for (const strategies::ShardedBlock& block : made.sharded.blocks)
-      made.blocks.push_back({cost_of(plan, of, block.forward), cost_of(plan, of, block.backward)});
     return made;
   }
 
-  const std::vector<std::vector<Cell>>& cells_of(const Plan& plan) {
-    const schedule::Shape shape{plan.pipeline, plan.virtual_stages, plan.micro_batches()};
-    const auto [known, fresh] =
-        cells.try_emplace({plan.schedule, shape.stages, shape.virtual_stages, shape.micro_batches});
-    if (fresh)
-      for (int stage = 0; stage < plan.pipeline; ++stage)
-        known->second.push_back(schedule::schedule_for(plan.schedule).cells(shape, stage));
+  void price(const Plan& plan, Places& of, Cut& cut, const schedule::ScheduleTable& table) {
+    for (const std::vector<Cell>& cells : table.stages)
+      for (const Cell& cell : cells) {
+        std::vector<WorkCost>& costs = cut.blocks[static_cast<std::size_t>(cell.kind)];
+        if (!costs.empty()) continue;
+        for (const strategies::ShardedBlock& block : cut.sharded.blocks)
+          costs.push_back(cost_of(plan, of, work_of(block, cell.kind)));
+      }
+  }
+
+  /// The user's own table is the plan's; ours are made once.
+  const schedule::ScheduleTable& table_of(const Plan& plan) {
+    if (plan.schedule == strategies::ScheduleKind::table) return plan.written->table;
+    const auto [known, fresh] = tables.try_emplace(
+        {plan.schedule, plan.pipeline, plan.virtual_stages, plan.micro_batches()});
+    if (fresh) known->second = schedule::table_of(plan);
     return known->second;
   }
 
@@ -191,6 +181,20 @@ struct Estimator::Impl {
     return price(near->second);
   }
 
+  double update(const Plan& plan, Places& of, const UpdateLink& link) {
+    switch (link.kind) {
+      case UpdateLink::Kind::collective:
+        return collective(plan, of, link.collective.communication).least;
+      case UpdateLink::Kind::copy: return host_copy_time(link.bytes, cluster, gpus.front()).s();
+      case UpdateLink::Kind::host:
+        return host_adam_time(link.parameters, cluster, gpus.front()).s();
+      case UpdateLink::Kind::kernels: break;
+    }
+    double time = 0;
+    for (const base::Kernel& one : link.kernels) time += kernel(one);
+    return std::max(time, launch_time(link).s());
+  }
+
   int near_of(const Plan& plan, int from, int to) const {
     const strategies::RankGrid grid = plan.grid();
     bool inside = false;
@@ -206,142 +210,39 @@ struct Estimator::Impl {
 
 namespace {
 
-/// When the input of each cell is there, below 0 while that is not known: by [forward][virtual
-/// stage of the receiver][micro-batch].
-using Arrivals = std::array<std::vector<std::vector<double>>, 2>;
-
-/// Goes through the cells of one stage as far as messages allow.
-class StageClock {
- public:
-  /// What a stage asks of the prices.
-  struct Prices {
-    std::function<double(const strategies::Communication&)> collective;
-    std::function<double(int to)> message;  ///< to a stage
-    std::function<double(const Stage&)> optimizer;
-    std::function<double(base::Bytes)> host_copy;
+/// Every stage sends first, then takes in what its peer has sent.
+void exchange_gradients(const Plan& plan, const strategies::ModelSpec& model,
+                        std::vector<StageClock>& stages) {
+  struct Sent {
+    int to = 0;
+    double at = 0;
   };
+  std::vector<Sent> all;
+  for (std::size_t s = 0; s < stages.size(); ++s)
+    for (const GradientExchange& one :
+         gradient_exchanges(plan, model, stages[s].holds(), static_cast<int>(s)))
+      all.push_back({one.peer_stage, stages[s].send_gradients(one)});
+  for (const Sent& one : all) stages[at(one.to)].receive_gradients(one.at);
+}
 
-  StageClock(const Plan& plan, const Cut& cut, const std::vector<strategies::Chunk>& chunks,
-             int index, const std::vector<Cell>& cells, Prices prices)
-      : plan_(plan),
-        cut_(cut),
-        stage_(plan, cut.sharded, chunks),
-        index_(index),
-        cells_(cells),
-        prices_(std::move(prices)),
-        data_(plan, stage_, {prices_.collective, prices_.host_copy}, cells),
-        last_backward_(chunks.size(), -1),
-        seen_forward_(chunks.size(), false),
-        parts_(chunks.size()) {
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      if (!cells[i].forward) last_backward_[at(cells[i].chunk)] = static_cast<int>(i);
+/// Goes through the links of all stages side by side, so that those which span stages meet.
+void update(std::vector<StageClock>& stages) {
+  std::size_t links = 0;
+  for (StageClock& stage : stages) {
+    stage.begin_update();
+    links = std::max(links, stage.update_links().size());
   }
-
-  bool done() const { return next_ == cells_.size(); }
-  /// Whether it got on.
-  bool advance(Arrivals& arrivals) {
-    const std::size_t before = next_;
-    for (; next_ < cells_.size(); ++next_) {
-      const Cell& cell = cells_[next_];
-      const int here = cell.chunk * plan_.pipeline + index_;
-      const int last = plan_.pipeline * plan_.virtual_stages - 1;
-      double ready = 0;
-      if (cell.forward ? here > 0 : here < last) {
-        const double arrival = arrivals[cell.forward ? 1 : 0][at(here)][at(cell.micro_batch)];
-        if (arrival < 0) return next_ > before;
-        // The receive is posted when the one before is over.
-        received_ = std::max(received_, arrival);
-        ready = received_;
-      }
-      cell.forward ? forward(cell, ready) : backward(cell, ready);
-      const int to = here + (cell.forward ? 1 : -1);
-      if (to < 0 || to > last) continue;
-      send_ = std::max(compute_, send_) + prices_.message(to % plan_.pipeline);
-      arrivals[cell.forward ? 1 : 0][at(to)][at(cell.micro_batch)] = send_;
-      if (!plan_.overlap.point_to_point) blocked_ = send_;
-    }
-    return next_ > before;
-  }
-
-  double finish() {
-    compute_ = std::max({compute_, blocked_, data_.finish(compute_)}) + prices_.optimizer(stage_);
-    data_.after_optimizer(compute_);
-    return std::max({compute_, data_.end(), send_, received_});
-  }
-
- private:
-  struct TimedPart {
-    Part part;
-    double time = 0;
-  };
-  using TimedParts = std::vector<TimedPart>;
-
-  /// The parts of a cell with their times; `cut` as Stage::forward_parts and backward_parts take
-  /// it.
-  const TimedParts& parts(int chunk, bool forward, bool cut) {
-    TimedParts& known = parts_[at(chunk)][(forward ? 2U : 0U) + (cut ? 1U : 0U)];
-    if (!known.empty()) return known;
-    for (Part& part :
-         forward ? stage_.forward_parts(chunk, cut) : stage_.backward_parts(chunk, cut)) {
-      const double time = time_of(chunk, part.units, forward);
-      known.push_back({std::move(part), time});
-    }
-    return known;
-  }
-
-  double time_of(int chunk, Range range, bool forward) const {
-    WorkCost sum;
-    for (int unit = range.first; unit < range.end; ++unit) {
-      const BlockCost& block = cut_.blocks[at(stage_.block_index(chunk, unit))];
-      const WorkCost& one = forward ? block.forward : block.backward;
-      sum.time += one.time;
-      sum.busy += one.busy;
-      sum.operators += one.operators;
-    }
-    return sum.time + std::max(0.0, plan_.operator_dispatch.s() * sum.operators - sum.busy);
-  }
-
-  void run(double time, double ready) {
-    compute_ = std::max({compute_, ready, blocked_}) + time;
-    blocked_ = 0;
-  }
-
-  void forward(const Cell& cell, double ready) {
-    const bool waits = stage_.gathers_ahead() && !seen_forward_[at(cell.chunk)];
-    seen_forward_[at(cell.chunk)] = true;
-    for (const TimedPart& one : parts(cell.chunk, true, waits)) {
-      run(one.time, std::max(ready, data_.before(cell.chunk, one.part)));
-      data_.after_forward(compute_);
-      ready = 0;
+  for (std::size_t i = 0; i < links; ++i) {
+    double last = 0;
+    for (const StageClock& stage : stages) last = std::max(last, stage.updated());
+    for (StageClock& stage : stages) {
+      if (i >= stage.update_links().size()) continue;
+      const UpdateLink& link = stage.update_links()[i];
+      const bool meets = link.collective.communication.axes.has(strategies::Axis::pipeline);
+      stage.update(link, meets ? last : 0);
     }
   }
-
-  void backward(const Cell& cell, double ready) {
-    const bool last = last_backward_[at(cell.chunk)] == static_cast<int>(next_);
-    for (const TimedPart& one : parts(cell.chunk, false, stage_.reduces(last))) {
-      run(one.time, std::max(ready, data_.before(cell.chunk, one.part)));
-      data_.after_backward(cell.chunk, one.part, compute_, last);
-      ready = 0;
-    }
-  }
-
-  const Plan& plan_;
-  const Cut& cut_;
-  Stage stage_;
-  int index_;
-  const std::vector<Cell>& cells_;
-  Prices prices_;
-  DataParallelClock data_;
-  std::vector<int> last_backward_;
-  std::vector<bool> seen_forward_;
-  std::vector<std::array<TimedParts, 4>> parts_;  // by chunk; see `parts`
-  std::size_t next_ = 0;
-  // When each stream is free.
-  double compute_ = 0;
-  double send_ = 0;
-  double received_ = 0;
-  double blocked_ = 0;  // a send that the next computation waits for
-};
+}
 
 }  // namespace
 
@@ -356,31 +257,30 @@ Estimator::~Estimator() = default;
 
 base::Seconds Estimator::step(const Plan& plan) {
   Places& places = impl_->places[Impl::grid_key(plan)];
-  const Cut& cut = impl_->cut(plan, places);
-  const std::vector<std::vector<Cell>>& cells = impl_->cells_of(plan);
+  Cut& cut = impl_->cut(plan);
+  const schedule::ScheduleTable& table = impl_->table_of(plan);
+  impl_->price(plan, places, cut, table);
   const std::vector<std::vector<strategies::Chunk>> chunks =
       strategies::cut_layers(plan, impl_->model);
   Arrivals arrivals;
   for (auto& direction : arrivals)
-    direction.assign(at(plan.pipeline * plan.virtual_stages),
-                     std::vector<double>(at(plan.micro_batches()), -1));
+    direction.assign(at(table.shape.depth()), std::vector<double>(at(plan.micro_batches()), -1));
   std::vector<StageClock> stages;
   stages.reserve(at(plan.pipeline));
   for (int s = 0; s < plan.pipeline; ++s)
     stages.emplace_back(
-        plan, cut, chunks[at(s)], s, cells[at(s)],
+        plan, cut, table.shape, chunks[at(s)], s, table.stages[at(s)],
         StageClock::Prices{
             [&](const strategies::Communication& what) {
               return impl_->collective(plan, places, what).least;
             },
-            [&, s](int to) { return impl_->message(plan, places, cut.sharded.boundary, s, to); },
-            [&](const Stage& stage) {
-              if (stage.offloads())
-                return host_adam_time(stage.updated_parameters(), impl_->cluster,
-                                      impl_->gpus.front())
-                    .s();
-              return impl_->kernel(base::MemoryBound{stage.optimizer_traffic(), 1});
+            [&](const std::vector<strategies::Work>& works) {
+              return with_host(plan, impl_->cost_of(plan, places, works));
             },
+            [&, s](base::Bytes bytes, int to) {
+              return impl_->message(plan, places, bytes, s, to);
+            },
+            [&](const UpdateLink& link) { return impl_->update(plan, places, link); },
             [&](base::Bytes bytes) {
               return host_copy_time(bytes, impl_->cluster, impl_->gpus.front()).s();
             }});
@@ -388,11 +288,11 @@ base::Seconds Estimator::step(const Plan& plan) {
     moved = false;
     for (StageClock& stage : stages) moved = stage.advance(arrivals) || moved;
   }
+  for (const StageClock& stage : stages) CHECK_INVARIANT(stage.done());
+  exchange_gradients(plan, impl_->model, stages);
+  update(stages);
   double step = 0;
-  for (StageClock& stage : stages) {
-    CHECK_INVARIANT(stage.done());
-    step = std::max(step, stage.finish());
-  }
+  for (StageClock& stage : stages) step = std::max(step, stage.finish());
   return base::Seconds::from_s(step);
 }
 

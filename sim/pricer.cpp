@@ -72,7 +72,7 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   const Phase phase = phase_of(work.phase);
   const std::size_t first = segment.pieces.size();
   for (const base::Kernel& kernel : work.kernels) append(segment, work.label, phase, kernel);
-  operators_ += (work.kernels.empty() ? 0 : 1) + (work.communication ? 1 : 0);
+  operators_ += (work.kernels.empty() ? 0 : work.operators) + (work.communication ? 1 : 0);
   if (!work.communication) return;
   // Side by side with the collective, the kernels of the work count as one piece.
   Piece piece;

@@ -41,15 +41,50 @@ struct Breakdown {
   }
 };
 
+using MemoryParts = std::array<base::Bytes, memory_part_count>;
+
+/// The figures by which memory is published: tensors; what the framework's allocator has for them;
+/// the whole of what a GPU has given away (nvidia-smi).
+base::Bytes allocated(const MemoryParts& parts);
+base::Bytes reserved(const MemoryParts& parts);
+base::Bytes on_device(const MemoryParts& parts);
+
+/// When a rank holds most.
+struct MemoryMoment {
+  base::Seconds time;
+  double share = 0;    ///< of the step
+  std::string task;    ///< "begin of backward chunk 0, micro-batch 3"; empty: it never changes
+  std::string stream;  ///< "compute"
+};
+
+/// Tensors that are alike.
+struct AliveTensors {
+  MemoryPart part = MemoryPart::weights;
+  std::string what;  ///< "layer"
+  base::Bytes bytes;
+};
+
+/// The peak of a program's first rank.
+struct StageMemory {
+  std::string name;  ///< "stage 3"
+  int rank = 0;
+  base::Bytes allocated;
+  base::Bytes reserved;
+  base::Bytes device;
+};
+
 struct MemoryReport {
-  base::Bytes peak;  ///< worst rank
+  base::Bytes peak;  ///< worst rank: on the device
   base::Bytes capacity;
   bool fits = true;
   int worst_rank = 0;
-  std::array<base::Bytes, memory_part_count> parts{};  ///< of the worst rank at its peak
+  MemoryParts parts{};              ///< of the worst rank at its peak
+  MemoryMoment moment;              ///< of that peak
+  std::vector<AliveTensors> alive;  ///< at it, by part and then the largest first
+  std::vector<StageMemory> stages;  ///< of every program
   /// Memory of the worst rank over time, for the trace: (seconds, bytes), ascending.
   std::vector<std::pair<double, base::Bytes>> curve;
-  std::string advice;  ///< what to change when it does not fit; empty otherwise
+  std::string advice;  ///< what to change when it does not fit, see advise; empty otherwise
 };
 
 struct LinkLoad {
@@ -137,9 +172,15 @@ Report summarise(const ReportInput& input);
 /// for. Its parts add up to `timeline.step`.
 Breakdown break_down(const StepGraph& graph, const Timeline& timeline);
 
-/// The most that a rank holds at one time, by part.
-std::array<base::Bytes, memory_part_count> peak_of_rank(const StepGraph& graph,
-                                                        const Timeline& timeline, int rank);
+/// What of a step a peak is taken over.
+enum class PeakOf {
+  step,
+  update,  ///< from the end of the last backward on
+};
+
+/// What a rank holds when that is most, by part.
+MemoryParts peak_of_rank(const StepGraph& graph, const Timeline& timeline, int rank,
+                         PeakOf span = PeakOf::step);
 
 /// Peak memory of the worst rank and its course; ranks of one program differ in time only, so one
 /// representative of each is followed.

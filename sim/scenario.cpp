@@ -10,6 +10,7 @@
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
 #include "sim/collectives/collectives.hpp"
+#include "sim/schedule/written.hpp"
 #include "strategies/dlcalc.hpp"
 #include "topology/cluster_reader.hpp"
 #include "topology/k8s_import.hpp"
@@ -98,7 +99,7 @@ class Loader {
     if (auto model = root.required_map("model")) read_model(*model);
     if (auto network = root.map("network")) network_ = topology::read_network(*network);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
-    if (auto plan = root.required_map("plan")) plan_ = strategies::read_plan(*plan);
+    if (auto plan = root.required_map("plan")) read_plan(*plan);
     if (auto communication = root.map("communication")) read_communication(*communication);
     if (auto simulation = root.map("simulation")) {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
@@ -137,6 +138,20 @@ class Loader {
       const base::Node* node = document_.root.find("model");
       model_ = take(strategies::read_model(document_, *node, "model", &origins_), problems_);
     }
+  }
+
+  void read_plan(MapReader& reader) {
+    plan_ = strategies::read_plan(reader);
+    if (plan_.schedule_file.empty()) return;
+    const std::string file = beside_scenario(plan_.schedule_file);
+    const auto text = read_named(reader, "schedule_file", file);
+    if (!text) return;
+    const auto document = take(base::parse_yaml(*text, file), problems_);
+    if (!document) return;
+    auto written = take(strategies::read_schedule(*document), problems_);
+    if (!written) return;
+    append(problems_, schedule::check_written(*written));
+    plan_.written = std::make_shared<const strategies::WrittenSchedule>(std::move(*written));
   }
 
   /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes

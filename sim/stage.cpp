@@ -35,6 +35,7 @@ void choose_shards(const Plan& plan, AxisSet shard, AxisSet replicate, Parameter
 ParameterClass dense_class(const Plan& plan) {
   ParameterClass dense;
   dense.tensors = &ShardedBlock::parameter_tensors;
+  dense.matrices = &ShardedBlock::matrices;
   choose_shards(plan, plan.shard_axes(), Axis::data_replicate, dense);
   dense.group = Axis::data_shard;
   dense.group_size = plan.data_shard();
@@ -46,6 +47,7 @@ ParameterClass dense_class(const Plan& plan) {
 ParameterClass expert_class(const Plan& plan) {
   ParameterClass experts;
   experts.tensors = &ShardedBlock::expert_tensors;
+  experts.matrices = &ShardedBlock::expert_matrices;
   choose_shards(plan, Axis::expert_shard, Axis::expert_replicate, experts);
   experts.group = experts.shard;
   experts.group_size = experts.shards;
@@ -226,7 +228,7 @@ Bytes Stage::parameter_shard_bytes(const Bucket& bucket) const {
 }
 
 Bytes Stage::gradient_shard_bytes(const Bucket& bucket) const {
-  const int shards = class_of(bucket).shards;
+  const int shards = plan_.zero >= 1 ? class_of(bucket).shards : 1;
   return tensor_bytes((bucket.elements + shards - 1) / shards, plan_.precision.gradients);
 }
 
@@ -320,12 +322,19 @@ DataCollective Stage::gathering(const Bucket& bucket, bool from_group) const {
            parameter_bytes(bucket.elements)}};
 }
 
-Bytes Stage::optimizer_traffic() const {
-  const strategies::Precision& p = plan_.precision;
-  const double bytes = base::bytes_of(p.gradients) + 2 * base::bytes_of(p.master) +
-                       4 * base::bytes_of(p.moments) +
-                       (p.master == p.parameters ? 0 : base::bytes_of(p.parameters));
-  return Bytes::from_double(static_cast<double>(updated_parameters()) * bytes);
+strategies::OptimizerWork Stage::optimizer_work(const ParameterClass& its) const {
+  strategies::ParameterTensors held;
+  for (const ChunkUnits& chunk : chunks_)
+    for (const int index : chunk.blocks) {
+      const ShardedBlock& block = sharded_.blocks[static_cast<std::size_t>(index)];
+      const std::vector<std::int64_t>& tensors = block.*its.tensors;
+      held.elements += std::accumulate(tensors.begin(), tensors.end(), std::int64_t{0});
+      held.tensors += static_cast<std::int64_t>(tensors.size());
+      const std::vector<strategies::WeightMatrix>& matrices = block.*its.matrices;
+      held.matrices.insert(held.matrices.end(), matrices.begin(), matrices.end());
+    }
+  return strategies::optimizer_work(plan_.optimizer, plan_.precision, held,
+                                    plan_.zero >= 1 ? its.shards : 1, keeps_copy());
 }
 
 }  // namespace sim

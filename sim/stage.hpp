@@ -22,6 +22,7 @@ struct Range {
 struct ParameterClass {
   /// Which tensors of a block they are.
   std::vector<std::int64_t> strategies::ShardedBlock::*tensors = nullptr;
+  std::vector<strategies::WeightMatrix> strategies::ShardedBlock::*matrices = nullptr;
   strategies::AxisSet shard;      ///< ranks that hold the shards of one copy
   strategies::AxisSet replicate;  ///< ranks that hold the same shard
   int shards = 1;
@@ -100,8 +101,15 @@ class Stage {
   /// Whether other ranks have the same parameters.
   bool copies() const { return copies_; }
   bool sharded_state() const { return plan_.zero >= 1 && shards_; }
+  /// Whether parameters in the compute format lie beside the master weights. FSDP's master weights
+  /// are its parameters, cast while they are gathered.
+  bool keeps_copy() const {
+    return plan_.zero < 3 && plan_.precision.master != plan_.precision.parameters;
+  }
   bool fully_sharded() const { return plan_.zero == 3 && shards_; }
   bool offloads() const { return fully_sharded() && plan_.fsdp.offload; }
+  /// Whether the host has the optimizer, so that reduced gradients are copied there.
+  bool updates_on_host() const { return offloads() || plan_.offload.optimizer; }
   /// ZeRO-1 and -2: parameters are gathered in shards, during the first forward or at the end.
   bool gathers_shards() const { return sharded_state() && plan_.zero < 3; }
   bool gathers_ahead() const { return gathers_shards() && plan_.overlap.parameter_gather; }
@@ -139,9 +147,8 @@ class Stage {
   /// What gathers the parameters of a bucket; `from_group`: of an FSDP unit that lies in groups
   /// after its forward.
   DataCollective gathering(const Bucket& bucket, bool from_group = false) const;
-  /// Bytes that Adam moves: reads gradients, reads and writes master weights and both moments,
-  /// writes parameters.
-  base::Bytes optimizer_traffic() const;
+  /// What the optimizer does with the parameters of a class, and the states that it keeps.
+  strategies::OptimizerWork optimizer_work(const ParameterClass& its) const;
 
  private:
   struct ChunkUnits {

@@ -61,6 +61,7 @@ void check_program_indices(const StepGraph& graph, const Program& program) {
   for (std::size_t i = 0; i < program.memory.size(); ++i) {
     const MemoryEvent& event = program.memory[i];
     CHECK_INVARIANT(event.task < program.tasks.size());
+    CHECK_INVARIANT(event.what < program.memory_names.size());
     CHECK_INVARIANT(i == 0 || std::tie(program.memory[i - 1].task, program.memory[i - 1].at_end) <=
                                   std::tie(event.task, event.at_end));
   }
@@ -216,19 +217,37 @@ std::string_view name_of(Stream stream) {
     case Stream::receive: return "receive";
     case Stream::host_to_device: return "host to device";
     case Stream::device_to_host: return "device to host";
+    case Stream::model_comm: return "model";
   }
   return "?";
+}
+
+bool in_tensors(MemoryPart part) {
+  return part != MemoryPart::communicators && part != MemoryPart::framework &&
+         part != MemoryPart::fragmentation;
+}
+
+base::Bytes held_bytes(const Program& program, MemoryPart part) {
+  base::Bytes sum;
+  for (const HeldMemory& held : program.held)
+    if (held.part == part) sum += held.bytes;
+  return sum;
 }
 
 std::string_view name_of(MemoryPart part) {
   switch (part) {
     case MemoryPart::weights: return "weights";
     case MemoryPart::gradients: return "gradients";
+    case MemoryPart::master_weights: return "master";
     case MemoryPart::optimizer: return "optimizer";
     case MemoryPart::activations: return "activations";
+    case MemoryPart::experts: return "experts";
     case MemoryPart::logits: return "logits";
+    case MemoryPart::gathered: return "gathered";
     case MemoryPart::buffers: return "buffers";
+    case MemoryPart::communicators: return "communicators";
     case MemoryPart::framework: return "framework";
+    case MemoryPart::fragmentation: return "fragmentation";
   }
   return "?";
 }

@@ -28,8 +28,9 @@ enum class Stream : std::uint8_t {
   expert_replica_comm,
   host_to_device,  ///< copies from the memory of the host, as FSDP with offloading has them
   device_to_host,
+  model_comm,  ///< scalars of ranks that hold different gradients: norm, overflow
 };
-inline constexpr int stream_count = 9;
+inline constexpr int stream_count = 10;
 
 /// What a piece of time is spent on, for the breakdown.
 /// `host` is time in which the GPU waits for the host to launch the next operator.
@@ -83,6 +84,8 @@ struct Task {
   Stream stream = Stream::compute;
   std::int16_t chunk = 0;         ///< model chunk (virtual stage) of this rank
   std::int32_t micro_batch = -1;  ///< -1: belongs to no micro-batch
+  std::int32_t beside =
+      -1;  ///< a forward that runs at once with a backward: the latter's micro-batch
   std::uint32_t index = 0;
   std::uint32_t first_dependency = 0;  ///< into Program::dependencies
   std::uint32_t dependency_count = 0;
@@ -110,14 +113,22 @@ struct HostCopy {
 enum class MemoryPart : std::uint8_t {
   weights,
   gradients,
+  master_weights,
   optimizer,
   activations,
+  experts,  ///< activations of routed experts: dispatched tokens and what follows
   logits,
-  buffers,
-  framework,
+  gathered,       ///< FSDP: whole units
+  buffers,        ///< of collectives and libraries, from the framework's allocator
+  communicators,  ///< of the communication library, past the allocator
+  framework,      ///< the driver's context with the code of all kernels
+  fragmentation,  ///< reserved by the allocator, but in no tensor
 };
-inline constexpr int memory_part_count = 7;
+inline constexpr int memory_part_count = 12;
 std::string_view name_of(MemoryPart part);
+/// Whether it is in tensors ("allocated"); the rest but for fragmentation never comes from the
+/// framework's allocator ("reserved").
+bool in_tensors(MemoryPart part);
 
 /// A change of memory when a task starts or ends.
 struct MemoryEvent {
@@ -125,6 +136,14 @@ struct MemoryEvent {
   bool at_end = false;
   MemoryPart part = MemoryPart::activations;
   std::int64_t delta_bytes = 0;
+  std::uint32_t what = 0;  ///< Program::memory_names
+};
+
+/// Held during the whole step.
+struct HeldMemory {
+  MemoryPart part = MemoryPart::weights;
+  base::Bytes bytes;
+  std::uint32_t what = 0;
 };
 
 struct Program {
@@ -132,8 +151,12 @@ struct Program {
   std::vector<Task> tasks;                  ///< tasks of one stream in the order they run
   std::vector<std::uint32_t> dependencies;  ///< earlier or later task indices of this program
   std::vector<MemoryEvent> memory;          ///< ordered by (task, at_end)
-  std::array<base::Bytes, memory_part_count> resident{};  ///< held during the whole step
+  std::vector<HeldMemory> held;
+  std::vector<std::string> memory_names{""};  ///< of tensors, for the report
+  std::uint32_t update = 0;                   ///< the first task after the last gradient
 };
+
+base::Bytes held_bytes(const Program& program, MemoryPart part);
 
 struct StepGraph {
   strategies::RankGrid grid{{1, 1, 1, 1, 1}, strategies::default_order};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "base/units.hpp"
@@ -11,10 +13,11 @@ namespace sim {
 /// A tensor of `elements` of this format, to the nearest byte.
 base::Bytes tensor_bytes(std::int64_t elements, base::DType type);
 
-/// Bytes kept from the forward of a micro-batch to its backward.
-struct SavedBytes {
-  base::Bytes activations;
-  base::Bytes logits;  ///< of the head: logits and the fp32 softmax
+/// Tensors that are kept from the forward of a micro-batch to its backward.
+struct KeptTensors {
+  MemoryPart part = MemoryPart::activations;
+  std::string what;  ///< "8 x layer"
+  base::Bytes bytes;
 };
 
 /// Keeps the books of one program's memory: what is held during the whole step, and what comes and
@@ -23,21 +26,26 @@ class StepMemory {
  public:
   StepMemory(const strategies::Plan& plan, Program& program) : plan_(plan), program_(program) {}
 
-  void change(std::uint32_t task, bool at_end, MemoryPart part, std::int64_t delta_bytes);
-  void begin_forward(std::uint32_t task, const SavedBytes& saved);
-  void begin_backward(std::uint32_t task, base::Bytes working);
-  void end_backward(std::uint32_t task, const SavedBytes& saved, base::Bytes working);
-  /// Adds weights, gradients and optimizer states of `parameters` held by a tensor-parallel rank,
-  /// cut in `shards` as the ZeRO stage says (arXiv 1910.02054); with offloading they are on the
-  /// host. Once for each class of parameters.
-  void resident(std::int64_t parameters, int shards);
-  void resident_buffer(base::Bytes bytes);
+  void change(std::uint32_t task, bool at_end, MemoryPart part, std::int64_t delta_bytes,
+              const std::string& what = {});
+  void keep(std::uint32_t task, const std::vector<KeptTensors>& tensors);
+  void drop(std::uint32_t task, const std::vector<KeptTensors>& tensors);
+  /// While a task runs.
+  void during(std::uint32_t task, MemoryPart part, base::Bytes bytes, const std::string& what);
+  /// Adds weights, gradients, master weights and optimizer states of `parameters` held by a
+  /// tensor-parallel rank, cut in `shards` as the ZeRO stage says (arXiv 1910.02054), but for what
+  /// is on the host. Once for each class of parameters, whose rank keeps `states`.
+  void hold_model(std::int64_t parameters, int shards, base::Bytes states, const std::string& what);
+  void hold(MemoryPart part, base::Bytes bytes, const std::string& what);
   /// Orders the events; checks that everything that came has gone.
   void finish();
 
  private:
+  std::uint32_t name(const std::string& what);
+
   const strategies::Plan& plan_;
   Program& program_;
+  std::map<std::string, std::uint32_t> names_;
 };
 
 }  // namespace sim

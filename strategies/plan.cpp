@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "strategies/op_graph.hpp"
+#include "strategies/pipeline_plan.hpp"
 #include "strategies/shard.hpp"
 
 namespace strategies {
@@ -18,11 +19,6 @@ using base::Range;
 
 constexpr int degree_max = 1'000'000;
 
-constexpr std::array<std::pair<std::string_view, ScheduleKind>, 3> schedule_names{{
-    {"gpipe", ScheduleKind::gpipe},
-    {"1f1b", ScheduleKind::one_f_one_b},
-    {"interleaved", ScheduleKind::interleaved},
-}};
 constexpr std::array<std::pair<std::string_view, Recompute>, 4> recompute_names{{
     {"none", Recompute::none},
     {"selective", Recompute::selective},
@@ -32,6 +28,10 @@ constexpr std::array<std::pair<std::string_view, Recompute>, 4> recompute_names{
 constexpr std::array<std::pair<std::string_view, bool>, 2> tensor_backward_names{{
     {"merged", false},
     {"per_linear", true},
+}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> loss_kernel_names{{
+    {"fused", false},
+    {"eager", true},
 }};
 constexpr std::array<std::pair<std::string_view, bool>, 2> loss_names{{
     {"vocabulary_parallel", false},
@@ -201,30 +201,7 @@ class Checker {
       error(plan_.expert.degree > 1 ? "expert_parallel" : "expert_tensor_parallel", misfit);
   }
 
-  void pipeline() {
-    const std::int64_t stages = static_cast<std::int64_t>(plan_.pipeline) * plan_.virtual_stages;
-    const int units = model_.layer_count() + (plan_.account_for_embedding ? 1 : 0) +
-                      (plan_.account_for_loss ? 1 : 0);
-    if (units % stages != 0)
-      error("pipeline_parallel",
-            fmt::format("{} layers cannot be divided by {} pipeline stages{}", units, stages,
-                        plan_.virtual_stages > 1 ? fmt::format(" ({} x {} virtual)", plan_.pipeline,
-                                                               plan_.virtual_stages)
-                                                 : ""),
-            (model_.layer_count() + 2) % stages == 0
-                ? "set account_for_embedding and account_for_loss to count both as layers"
-                : "");
-    const bool interleaved = plan_.schedule == ScheduleKind::interleaved;
-    if (plan_.virtual_stages > 1 && !interleaved)
-      error("virtual_stages",
-            fmt::format("virtual_stages is {}, but the schedule is '{}'", plan_.virtual_stages,
-                        name_of_schedule()),
-            "use schedule: interleaved");
-    if (interleaved && plan_.virtual_stages < 2)
-      error("schedule", "schedule 'interleaved' needs virtual_stages of at least 2");
-    if (interleaved && plan_.pipeline < 2)
-      error("schedule", "schedule 'interleaved' needs pipeline_parallel of at least 2");
-  }
+  void pipeline() { check_stages(plan_, model_, reporter()); }
 
   void batch() {
     const std::int64_t unit = static_cast<std::int64_t>(plan_.data) * plan_.micro_batch;
@@ -237,12 +214,8 @@ class Checker {
     if (plan_.global_batch / unit > degree_max)
       error("global_batch", fmt::format("{} micro-batches per rank are more than {}",
                                         plan_.global_batch / unit, degree_max));
-    else if (plan_.schedule == ScheduleKind::interleaved &&
-             plan_.micro_batches() % plan_.pipeline != 0)
-      error("global_batch",
-            fmt::format("{} micro-batches cannot be divided by pipeline_parallel {}, as the "
-                        "interleaved schedule needs",
-                        plan_.micro_batches(), plan_.pipeline));
+    else if (!base::has_errors(problems))
+      check_micro_batches(plan_, reporter());
   }
 
   void size() {
@@ -291,7 +264,11 @@ class Checker {
   }
 
  private:
-  std::string_view name_of_schedule() const { return name_in(schedule_names, plan_.schedule); }
+  ReportMistake reporter() {
+    return [this](std::string_view key, std::string message, std::string hint) {
+      error(key, std::move(message), std::move(hint));
+    };
+  }
 
   const Plan& plan_;
   const ModelSpec& model_;
@@ -320,7 +297,7 @@ Plan read_plan(MapReader& reader) {
   Plan plan;
   const Range<int> degree{1, degree_max};
   reader.read("tensor_parallel", plan.tensor, degree);
-  reader.read("pipeline_parallel", plan.pipeline, degree);
+  read_pipeline(reader, plan);
   reader.read("data_parallel", plan.data, degree);
   reader.read("data_replicate", plan.data_replicate, degree);
   reader.read("zero", plan.zero, {0, 3});
@@ -328,13 +305,12 @@ Plan read_plan(MapReader& reader) {
   reader.read("fused_projections", plan.fused_projections);
   reader.read_choice("tensor_backward", plan.reduce_per_linear, tensor_backward_names);
   reader.read_choice("loss", plan.gather_logits, loss_names);
+  reader.read_choice("loss_kernels", plan.eager_loss, loss_kernel_names);
   reader.read("context_parallel", plan.context.degree, degree);
   if (auto context = reader.map("context")) read_context_parallel(*context, plan.context);
   reader.read("expert_parallel", plan.expert.degree, degree);
   reader.read("expert_tensor_parallel", plan.expert.tensor, degree);
   if (auto expert = reader.map("expert")) read_expert_parallel(*expert, plan.expert);
-  reader.read_choice("schedule", plan.schedule, schedule_names);
-  reader.read("virtual_stages", plan.virtual_stages, degree);
   reader.read("micro_batch", plan.micro_batch, degree);
   reader.require("global_batch", plan.global_batch,
                  Range<std::int64_t>{1, std::numeric_limits<int>::max()});
@@ -351,7 +327,9 @@ Plan read_plan(MapReader& reader) {
   reader.read("flash_attention", plan.flash_attention);
   reader.read("attention_kernels", plan.attention_kernels);
   if (auto precision = reader.map("precision")) read_precision(*precision, plan.precision);
-  plan.overlap.point_to_point = plan.schedule == ScheduleKind::interleaved;
+  if (auto optimizer = reader.map("optimizer")) read_optimizer(*optimizer, plan.optimizer);
+  reader.read("clip_gradients", plan.clip_gradients);
+  if (auto offload = reader.map("offload")) read_offload(*offload, plan, plan.offload);
   if (auto overlap = reader.map("overlap")) {
     overlap->read("gradient_reduce", plan.overlap.gradient_reduce);
     overlap->read("parameter_gather", plan.overlap.parameter_gather);
@@ -368,8 +346,6 @@ Plan read_plan(MapReader& reader) {
     else
       reader.error("rank_order", parsed.error()[0].message, parsed.error()[0].hint);
   }
-  reader.read("account_for_embedding", plan.account_for_embedding);
-  reader.read("account_for_loss", plan.account_for_loss);
   reader.finish();
   return plan;
 }
@@ -422,27 +398,13 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   return std::move(checker.problems);
 }
 
-std::vector<std::vector<Chunk>> cut_layers(const Plan& plan, const ModelSpec& model) {
-  const int before = plan.account_for_embedding ? 1 : 0;
-  const int layers = model.layer_count();
-  const int virtual_stages = plan.pipeline * plan.virtual_stages;
-  const int units = layers + before + (plan.account_for_loss ? 1 : 0);
-  CHECK_INVARIANT(units % virtual_stages == 0);
-  const int length = units / virtual_stages;
-  std::vector<std::vector<Chunk>> cut(static_cast<std::size_t>(plan.pipeline));
-  for (int v = 0; v < virtual_stages; ++v) {
-    const auto clamp = [&](int unit) { return std::min(std::max(unit - before, 0), layers); };
-    cut[static_cast<std::size_t>(v % plan.pipeline)].push_back(
-        {clamp(v * length), clamp((v + 1) * length), v == 0, v == virtual_stages - 1});
-  }
-  return cut;
-}
-
 std::string describe(const Plan& plan) {
   std::string text =
       fmt::format("tp {}{}, pp {}", plan.tensor,
                   plan.sequence_parallel && plan.tensor > 1 ? " + sp" : "", plan.pipeline);
-  if (plan.virtual_stages > 1) text += fmt::format(" x {} virtual", plan.virtual_stages);
+  const PipelineShape shape = plan.shape();
+  if (shape.depth() > shape.stages)
+    text += fmt::format(" x {} virtual", shape.depth() / shape.stages);
   if (plan.context.degree > 1) {
     text += fmt::format(", cp {}", plan.context.degree);
     if (plan.context.ring() > 1 && plan.context.ulysses > 1)
@@ -456,7 +418,7 @@ std::string describe(const Plan& plan) {
   }
   text += fmt::format(", dp {}", plan.data);
   if (plan.data > 1) text += fmt::format(" ({})", describe_data_parallel(plan));
-  if (plan.pipeline > 1) text += fmt::format(", {}", name_in(schedule_names, plan.schedule));
+  if (plan.pipeline > 1) text += fmt::format(", {}", name_of(plan.schedule));
   text += fmt::format(", {} micro-batch{} of {}", plan.micro_batches(),
                       plan.micro_batches() == 1 ? "" : "es", plan.micro_batch);
   if (plan.recompute != Recompute::none)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,8 +14,12 @@
 #include "strategies/data_parallel.hpp"
 #include "strategies/expert_parallel.hpp"
 #include "strategies/model.hpp"
+#include "strategies/offload.hpp"
 #include "strategies/op_graph.hpp"
+#include "strategies/optimizer.hpp"
+#include "strategies/pipeline.hpp"
 #include "strategies/rank_grid.hpp"
+#include "strategies/schedule_file.hpp"
 
 namespace strategies {
 
@@ -24,7 +29,6 @@ enum class Recompute {
   full,       ///< whole layers
   operators,  ///< those that the plan lists
 };
-enum class ScheduleKind { gpipe, one_f_one_b, interleaved };
 
 /// Number formats. Defaults are mixed precision with fp32 master weights and Adam moments.
 struct Precision {
@@ -40,10 +44,16 @@ struct Overlap {
   bool gradient_reduce = true;  ///< buckets reduced during the last backward
   bool parameter_gather =
       true;                     ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
-  bool point_to_point = false;  ///< computing goes on while a stage's message is sent; default true
-                                ///< with the interleaved schedule, as in Megatron
+  bool point_to_point = false;  ///< computing goes on while a stage's message is sent; read_plan's
+                                ///< default is true but for gpipe and 1f1b, as in Megatron
   bool tensor = false;  ///< matrices computed in parts while the other ranks' parts travel (async
                         ///< tensor parallel); with sequence parallel only
+};
+
+/// What becomes of layers that cannot be divided by the stages.
+enum class Uneven {
+  refused,
+  first,  ///< the first stages have one more (ScaleTorch)
 };
 
 /// How the step is cut over ranks.
@@ -56,11 +66,18 @@ struct Plan {
   bool sequence_parallel = false;
   bool fused_projections = true;   ///< queries, keys and values one matrix, gate and up one
   bool reduce_per_linear = false;  ///< backward: an all-reduce for every column-parallel matrix
+  bool eager_loss = false;         ///< cross-entropy operator by operator, not fused in place
   bool gather_logits = false;      ///< the loss is computed from all of the vocabulary everywhere
   ContextParallel context;
   ExpertParallel expert;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
-  int virtual_stages = 1;         ///< model chunks per pipeline rank (interleaved)
+  int virtual_stages = 1;                          ///< model chunks per pipeline rank (interleaved)
+  std::string schedule_file;                       ///< of the table, beside the scenario
+  std::shared_ptr<const WrittenSchedule> written;  ///< the table, read from it
+  std::vector<int> stage_layers;                   ///< of each virtual stage; empty: equal runs
+  std::optional<int> first_stage_layers;           ///< of the first pipeline rank, all its chunks
+  std::optional<int> last_stage_layers;            ///< and of the last
+  Uneven uneven = Uneven::refused;
   int micro_batch = 1;            ///< sequences
   std::int64_t global_batch = 1;  ///< sequences per optimizer step
   std::int64_t sequence = 0;      ///< tokens per sequence
@@ -72,6 +89,9 @@ struct Plan {
   /// example "flash-attention-2"; empty: the architecture's usual ones.
   std::string attention_kernels;
   Precision precision;
+  Optimizer optimizer;
+  bool clip_gradients = true;  ///< by their global norm
+  Offload offload;
   base::Bytes bucket;  ///< gradient bucket; 0: chosen by check_plan as its policy does
   base::Bytes
       gather_bucket;  ///< ZeRO-1 and -2: parameters gathered as one; 0: the gradient buckets
@@ -112,6 +132,9 @@ struct Plan {
   int ranks() const {  ///< of the whole job
     return tensor * context.degree * data * pipeline * (expert.own_axis ? expert.degree : 1);
   }
+  PipelineShape shape() const;
+  /// Whether the embedding and the head lie on different ranks.
+  bool ends_apart() const;
   RankGrid::Extents extents() const;
   RankGrid::Views views() const;
   RankGrid grid() const { return RankGrid(extents(), order, views()); }
@@ -125,8 +148,8 @@ struct Chunk {
   bool head = false;
 };
 
-/// Chunks by [stage][chunk of the stage]; virtual stage v = chunk * pipeline + stage holds the v-th
-/// run of equal length, as Megatron's interleaving has it. \pre check_plan found nothing.
+/// Chunks by [stage][chunk of the stage]: virtual stage v of the plan's shape holds the v-th run of
+/// layers, the first the embedding and the last the head. \pre check_plan found nothing.
 std::vector<std::vector<Chunk>> cut_layers(const Plan& plan, const ModelSpec& model);
 
 /// "tp 8, pp 2, dp 4 (ZeRO-1), 1f1b, 8 micro-batches of 1".

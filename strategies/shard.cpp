@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "strategies/working_set.hpp"
+
 namespace strategies {
 
 namespace {
@@ -250,6 +252,7 @@ class Cutter {
     for (std::size_t i = 0; i < source.ops.size(); ++i) {
       const Op& op = source.ops[i];
       all += saved_by(op);
+      if (op.expert && !recompute.has(op)) block.saved_by_experts += saved_by(op);
       if (!op.backward_weight.empty() && op.split != TensorSplit::sequence)
         block.kept_for_weight += stored(op.saved_elements + op.output_elements, plan_);
       if (!recompute.has(op)) continue;
@@ -258,7 +261,7 @@ class Cutter {
         given_up += Bytes::from_count(source.ops[i + 1].saved_input_bytes);
     }
     block.saved = recompute.all ? boundary() : all - given_up;
-    block.working = recompute.all ? all : given_up;
+    block.working = (recompute.all ? all : given_up) + backward_temporaries(source.ops, plan_);
   }
 
   void add_parameters(const Op& op, ShardedBlock& block) const {
@@ -267,6 +270,8 @@ class Cutter {
     const bool apart = op.expert && experts_apart();
     (apart ? block.expert_parameters : block.parameters) += elements;
     (apart ? block.expert_tensors : block.parameter_tensors).push_back(elements);
+    std::vector<WeightMatrix>& matrices = apart ? block.expert_matrices : block.matrices;
+    for (const WeightMatrix& matrix : weight_matrices(op, elements)) matrices.push_back(matrix);
   }
 
   const Plan& plan_;
@@ -321,7 +326,7 @@ ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
         for (const Kernel& kernel : work.kernels)
           graph.recompute_flop += flop_of(kernel) * (plan.tensor * plan.context.degree);
   // The last stage of a pipeline has its own copy of a tied embedding.
-  if (model.tied_embeddings && plan.pipeline > 1) {
+  if (model.tied_embeddings && plan.ends_apart()) {
     ShardedBlock& head = graph.blocks[static_cast<std::size_t>(graph.head_block)];
     head.parameter_tensors.push_back((model.vocab * model.hidden + plan.tensor - 1) / plan.tensor);
     head.parameters += head.parameter_tensors.back();

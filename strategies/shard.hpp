@@ -11,6 +11,7 @@
 #include "strategies/op_graph.hpp"
 #include "strategies/plan.hpp"
 #include "strategies/rank_grid.hpp"
+#include "strategies/weight_matrices.hpp"
 
 /// A model cut by a plan: what one rank computes and says to others in each block, and what it
 /// keeps in memory. Still no durations.
@@ -32,6 +33,7 @@ struct Work {
   WorkPhase phase = WorkPhase::forward;
   std::vector<base::Kernel> kernels;
   std::optional<Communication> communication;
+  int operators = 1;  ///< that the host launches for the kernels
 };
 
 /// The embedding, one layer, or the head, as one tensor-parallel rank sees it for one micro-batch.
@@ -50,6 +52,10 @@ struct ShardedBlock {
   /// Sizes of both, tensor by tensor in forward order; one an operator, its bias included.
   std::vector<std::int64_t> parameter_tensors;
   std::vector<std::int64_t> expert_tensors;
+  /// The matrices among both.
+  std::vector<WeightMatrix> matrices;
+  std::vector<WeightMatrix> expert_matrices;
+  base::Bytes saved_by_experts;  ///< of `saved`, what operators of routed experts keep
   base::Bytes saved;  ///< kept from forward to backward, after recompute is accounted for
   /// Kept from the input gradient to the weight gradient: inputs of the matrices and the gradients
   /// of their outputs.

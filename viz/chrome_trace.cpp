@@ -169,6 +169,8 @@ class TraceWriter {
 
   static std::string numbered(std::string_view name, const sim::Task& task) {
     if (task.micro_batch < 0) return json_text(name);
+    if (task.beside >= 0)
+      return json_text(fmt::format("{} #{} and #{}", name, task.micro_batch, task.beside));
     return json_text(fmt::format("{} #{}", name, task.micro_batch));
   }
 
@@ -275,7 +277,7 @@ class TraceWriter {
   /// Memory over time: what the step holds throughout, and what its tasks take and give back.
   void memory(const Shown& shown) {
     std::int64_t bytes = 0;
-    for (const base::Bytes part : program(shown).resident) bytes += part.count();
+    for (const sim::HeldMemory& held : program(shown).held) bytes += held.bytes.count();
     std::map<Nanoseconds, std::int64_t> changes{{0, bytes}};
     for (const sim::MemoryEvent& event : program(shown).memory) {
       const sim::Span& span = timeline_.span(shown.rank, event.task);

@@ -20,11 +20,32 @@ Json memory_json(const sim::MemoryReport& memory) {
     times.push_back(time);
     bytes.push_back(amount.count());
   }
+  Json alive = Json::array();
+  for (const sim::AliveTensors& tensors : memory.alive)
+    alive.push_back({{"part", sim::name_of(tensors.part)},
+                     {"what", tensors.what},
+                     {"used_bytes", tensors.bytes.count()}});
+  Json stages = Json::array();
+  for (const sim::StageMemory& stage : memory.stages)
+    stages.push_back({{"name", stage.name},
+                      {"rank", stage.rank},
+                      {"allocated_bytes", stage.allocated.count()},
+                      {"reserved_bytes", stage.reserved.count()},
+                      {"device_bytes", stage.device.count()}});
   return {{"peak_bytes", memory.peak.count()},
+          {"allocated_bytes", sim::allocated(memory.parts).count()},
+          {"reserved_bytes", sim::reserved(memory.parts).count()},
           {"capacity_bytes", memory.capacity.count()},
           {"fits", memory.fits},
           {"worst_rank", memory.worst_rank},
           {"parts", std::move(parts)},
+          {"moment",
+           {{"time_s", memory.moment.time.s()},
+            {"share", memory.moment.share},
+            {"task", memory.moment.task},
+            {"stream", memory.moment.stream}}},
+          {"alive", std::move(alive)},
+          {"stages", std::move(stages)},
           {"curve", {{"time_s", std::move(times)}, {"used_bytes", std::move(bytes)}}},
           {"advice", memory.advice}};
 }

@@ -131,6 +131,17 @@ void memory(Page& page, const sim::MemoryReport& memory) {
     page.row(sim::name_of(static_cast<sim::MemoryPart>(i)), base::format_bytes(part),
              ratio(part.as_double(), memory.capacity.as_double()), label_width);
   }
+  page.entry("as counted", fmt::format("{} in tensors, {} reserved by the allocator, {} on the GPU",
+                                       base::format_bytes(sim::allocated(memory.parts)),
+                                       base::format_bytes(sim::reserved(memory.parts)),
+                                       base::format_bytes(sim::on_device(memory.parts))));
+  if (!memory.moment.task.empty())
+    page.entry("fullest at", fmt::format("{} ({:.0f} % of the step)", printable(memory.moment.task),
+                                         100 * memory.moment.share));
+  std::string stages;
+  for (const sim::StageMemory& stage : memory.stages)
+    stages += fmt::format("{}{}", stages.empty() ? "" : ", ", base::format_bytes(stage.device));
+  if (memory.stages.size() > 1) page.entry("by stage", stages);
 }
 
 void where_time_goes(Page& page, const sim::Report& report) {

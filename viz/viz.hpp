@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/report.hpp"
+#include "sim/schedule/schedule.hpp"
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
 #include "topology/cluster.hpp"
@@ -25,6 +26,10 @@ std::string report_json(const sim::Report& report);
 /// Chrome trace event JSON for Perfetto: a process per rank class (one representative rank of each
 /// program), a thread per stream, a counter for memory.
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline);
+
+/// A pipeline schedule as engineers draw it: a row of cells for each stage, and how many
+/// micro-batches it holds at most. \pre sim::schedule::check finds nothing.
+std::string schedule_text(const sim::schedule::ScheduleTable& table);
 
 /// Graphviz DOT of the cluster, folded so that thousands of nodes stay readable. `link_utilisation`
 /// colours links; may be empty.

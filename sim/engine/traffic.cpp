@@ -78,6 +78,10 @@ Traffic::Traffic(const StepGraph& graph, const Script& script, const Fabric& fab
     bound_demand();
 }
 
+/// A number that ranks agree on holds nobody up and is not on the network for its bytes' sake; as
+/// flows it would be thousands at once that all end together.
+constexpr std::int64_t scalar_bytes = 4;
+
 void Traffic::find_patterns() {
   pattern_of_.resize(graph_.collectives.size());
   for (std::uint32_t use = 0; use < graph_.collectives.size(); ++use) {
@@ -86,7 +90,7 @@ void Traffic::find_patterns() {
         script_.communicators()[at(script_.of_collective(use))].shapes;
     for (std::size_t shape = 0; shape < what.cost.size(); ++shape) {
       const bool flows = script_.talks(static_cast<std::int32_t>(use)) &&
-                         what.cost[shape].wire_time() > 0 &&
+                         what.cost[shape].wire_time() > 0 && what.bytes.count() > scalar_bytes &&
                          (inside_domains_ || groups->shapes[shape].nodes > 1);
       pattern_of_[use].push_back(flows ? pattern_for(use, what.cost[shape].algorithm) : -1);
     }

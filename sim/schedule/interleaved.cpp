@@ -3,9 +3,9 @@
 #include "base/check.hpp"
 #include "sim/schedule/schedule.hpp"
 
-/// Megatron's interleaved 1F1B: a rank holds v chunks of the model, S stages apart, and works on
-/// groups of S micro-batches, all chunks of a group before the next group. It runs
-/// 2 (S - p - 1) + (v - 1) S forwards before it alternates. Bubble (S - 1) / (v m).
+/// Megatron's interleaved 1F1B (arXiv 2104.04473): a rank holds v chunks of the model, S stages
+/// apart, and works on groups of S micro-batches, all chunks of a group before the next group. It
+/// runs 2 (S - p - 1) + (v - 1) S forwards before it alternates. Bubble (S - 1) / (v m).
 namespace sim::schedule {
 
 namespace {
@@ -16,7 +16,7 @@ std::vector<Cell> forwards(const Shape& shape) {
   for (int first = 0; first < shape.micro_batches; first += shape.stages)
     for (int chunk = 0; chunk < shape.virtual_stages; ++chunk)
       for (int i = first; i < std::min(first + shape.stages, shape.micro_batches); ++i)
-        cells.push_back({true, i, chunk});
+        cells.push_back({CellKind::forward, i, chunk});
   return cells;
 }
 
@@ -24,8 +24,6 @@ std::vector<Cell> forwards(const Shape& shape) {
 
 std::vector<Cell> interleaved_cells(const Shape& shape, int stage) {
   CHECK_INVARIANT(stage >= 0 && stage < shape.stages);
-  // Without full groups Megatron refuses too: stages would wait for each other in a circle.
-  CHECK_INVARIANT(shape.virtual_stages == 1 || shape.micro_batches % shape.stages == 0);
   const std::vector<Cell> order = forwards(shape);
   const int total = static_cast<int>(order.size());
   const int warm_up = shape.virtual_stages == 1
@@ -37,7 +35,7 @@ std::vector<Cell> interleaved_cells(const Shape& shape, int stage) {
     const int ahead = warm_up + i;
     if (ahead < total) cells.push_back(order[static_cast<std::size_t>(ahead)]);
     Cell back = order[static_cast<std::size_t>(i)];
-    back.forward = false;
+    back.kind = CellKind::backward;
     back.chunk = shape.virtual_stages - 1 - back.chunk;
     cells.push_back(back);
   }

@@ -1,24 +1,14 @@
-#include <algorithm>
-
 #include "base/check.hpp"
-#include "sim/schedule/schedule.hpp"
+#include "sim/schedule/alternate.hpp"
 
-/// One forward, one backward (PipeDream-flush, Megatron's schedule without interleaving). A stage
-/// first runs as many forwards as there are stages after it, then alternates, then drains: bubble
-/// (S - 1) / m, and stage p holds at most S - p micro-batches.
+/// One forward, one backward (PipeDream-flush, Megatron's schedule without interleaving; arXiv
+/// 2104.04473). Stage p runs S - p forwards before its first backward, then alternates, then
+/// drains: bubble (S - 1) / m, and it holds at most S - p micro-batches.
 namespace sim::schedule {
 
 std::vector<Cell> one_f_one_b_cells(const Shape& shape, int stage) {
-  CHECK_INVARIANT(stage >= 0 && stage < shape.stages);
-  CHECK_INVARIANT(shape.virtual_stages == 1);
-  const int warm_up = std::min(shape.stages - stage - 1, shape.micro_batches);
-  std::vector<Cell> cells;
-  for (int i = 0; i < warm_up; ++i) cells.push_back({true, i, 0});
-  for (int i = 0; i < shape.micro_batches; ++i) {
-    if (warm_up + i < shape.micro_batches) cells.push_back({true, warm_up + i, 0});
-    cells.push_back({false, i, 0});
-  }
-  return cells;
+  CHECK_INVARIANT(stage >= 0 && stage < shape.stages && shape.virtual_stages == 1);
+  return alternate(shape.micro_batches, shape.stages - stage, std::nullopt);
 }
 
 }  // namespace sim::schedule

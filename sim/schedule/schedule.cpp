@@ -6,11 +6,23 @@
 
 namespace sim::schedule {
 
-const Schedule& schedule_for(strategies::ScheduleKind kind) {
+ScheduleTable make_table(strategies::ScheduleKind kind, const Shape& shape) {
   const auto found = std::find_if(schedules.begin(), schedules.end(),
-                                  [&](const Schedule& s) { return s.kind == kind; });
+                                  [&](const Schedule& one) { return one.kind == kind; });
   CHECK_INVARIANT(found != schedules.end());
-  return *found;
+  const strategies::PipelineLayout layout = strategies::layout_of(kind);
+  const int chunks = layout == strategies::PipelineLayout::interleaved ? shape.virtual_stages : 2;
+  CHECK_INVARIANT(
+      strategies::shape_problem(kind, shape.stages, chunks, shape.micro_batches).empty());
+  ScheduleTable table{{layout, shape.stages, chunks}, shape.micro_batches, {}};
+  for (int stage = 0; stage < shape.stages; ++stage)
+    table.stages.push_back(found->cells(shape, stage));
+  return table;
+}
+
+ScheduleTable table_of(const strategies::Plan& plan) {
+  if (plan.schedule == strategies::ScheduleKind::table) return plan.written->table;
+  return make_table(plan.schedule, {plan.pipeline, plan.shape().chunks, plan.micro_batches()});
 }
 
 }  // namespace sim::schedule

@@ -23,27 +23,36 @@ const Framework megatron{.name = "Megatron",
 constexpr Framework nemo{
     .name = "NeMo", .padding = tensor_128, .sequence_parallel = true, .zero = 1};
 
-const std::array<Framework, 8>& frameworks() {
-  static const std::array<Framework, 8> table = [] {
+const std::array<Framework, 9>& frameworks() {
+  static const std::array<Framework, 9> table = [] {
+    Framework deepspeed = megatron;
+    deepspeed.name = "Megatron-DeepSpeed";
+    deepspeed.buckets = strategies::BucketPolicy::deepspeed;
     Framework bridge = nemo;
     bridge.name = "Megatron-Bridge";
-    return std::array<Framework, 8>{
+    return std::array<Framework, 9>{
         bridge,
+        deepspeed,
         megatron,
         nemo,
-        // DDP with buckets of 25 MB; the shards of ZeRO-1 are gathered after the optimizer. Its log
-        // of peak memory resets the counter after the backward: micro-batches of one and of
-        // sixteen sequences print the same.
+        // Its head casts logits to fp32 in a block of its own. PyTorch's DDP; the shards of ZeRO-1
+        // are gathered after the optimizer. Its log of peak memory resets the counter after the
+        // backward: micro-batches of one and of sixteen sequences print the same.
         Framework{.name = "nanotron",
                   .padding = tensor,
                   .flash_kernels = "flash-attention-2",
                   .overlaps_parameters = false,
-                  .bucket = base::Bytes::from_mib(25),
+                  .buckets = strategies::BucketPolicy::sequential,
+                  .eager_loss = true,
+                  .stages_by_cost = true,
                   .memory_of_rank_0 = true,
                   .memory_after_backward = true},
         // ALiBi needed the first generation of FlashAttention then.
         Framework{.name = "llm-foundry", .flash_kernels = "flash-attention-1", .zero = 3},
-        Framework{.name = "torchtitan", .flash_kernels = "flash-attention-2", .zero = 3},
+        Framework{.name = "torchtitan",
+                  .flash_kernels = "flash-attention-2",
+                  .zero = 3,
+                  .eager_loss = true},
         Framework{.name = "InternEvo", .zero = 1},
         Framework{.name = "Paxml", .zero = 3},
     };

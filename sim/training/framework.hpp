@@ -4,6 +4,7 @@
 
 #include "base/units.hpp"
 #include "sim/training/row.hpp"
+#include "strategies/data_parallel.hpp"
 
 namespace sim::training {
 
@@ -22,7 +23,9 @@ struct Framework {
   bool overlaps_parameters = true;
   bool sequence_parallel = false;
   int zero = 0;
-  base::Bytes bucket;             ///< 0: as Megatron-Core
+  strategies::BucketPolicy buckets = strategies::BucketPolicy::megatron;
+  bool eager_loss = false;        ///< cross-entropy of torch.nn.functional
+  bool stages_by_cost = false;    ///< the head counts as so many layers as its matrix is larger
   bool memory_of_rank_0 = false;  ///< peaks are printed by rank 0, not by the fullest
   /// Peaks are printed since a reset after the last backward, so that no activation is in them.
   bool memory_after_backward = false;

@@ -57,12 +57,20 @@ int usual_chunks(const Row& row) {
 
 std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
   if (plan.pipeline == 1) return {};
-  if (row.schedule == "1f1b" || row.schedule == "gpipe") {
-    plan.schedule = row.schedule == "gpipe" ? ScheduleKind::gpipe : ScheduleKind::one_f_one_b;
-    return {};
+  // Searched schedules of arXiv 2401.10241 with the memory of the two that it writes down.
+  const bool searched = row.schedule == "zb-1p" || row.schedule == "zb-2p";
+  const std::string_view name = row.schedule == "zb-1p"   ? "zb-h1"
+                                : row.schedule == "zb-2p" ? "zb-h2"
+                                                          : std::string_view(row.schedule);
+  if (searched) inferred.push_back(fmt::format("{} as {}", row.schedule, name));
+  if (name != "interleaved" && !name.empty()) {
+    for (const auto& [known, kind] : strategies::schedule_names)
+      if (known == name && kind != ScheduleKind::table) {
+        plan.schedule = kind;
+        return {};
+      }
+    return fmt::format("schedule {}", name);
   }
-  if (row.schedule != "interleaved" && !row.schedule.empty())
-    return fmt::format("schedule {}", row.schedule);
   plan.virtual_stages = row.virtual_stages.value_or(0);
   if (plan.virtual_stages < 2) {
     plan.virtual_stages = usual_chunks(row);
@@ -72,15 +80,41 @@ std::string set_schedule(const Row& row, Plan& plan, std::vector<std::string>& i
   return {};
 }
 
-/// Stages whose layers do not divide evenly come out even when the embedding and the head count as
-/// a layer each.
-std::string set_stages(const Row& row, Plan& plan) {
-  const int stages = plan.pipeline * plan.virtual_stages;
+/// nanotron's cut: blocks go to a stage until it and those before have their share of all matrix
+/// elements, the head's among them; a layer counts as four square matrices and a gated MLP.
+std::vector<int> layers_by_cost(const Row& row, int stages) {
+  const double hidden = row.hidden.value_or(1);
+  const double layer = 4 * hidden * hidden + 3 * hidden * row.ffn.value_or(0);
+  const double head = hidden * row.vocab.value_or(0);
   const int layers = row.layers.value_or(0);
-  if (layers % stages == 0) return {};
-  if ((layers + 2) % stages != 0) return "uneven pipeline stages";
-  plan.account_for_embedding = plan.account_for_loss = true;
-  return {};
+  const double share = (layers * layer + head) / stages;
+  std::vector<int> counts(static_cast<std::size_t>(stages), 0);
+  std::size_t stage = 0;
+  for (int done = 1; done <= layers; ++done) {
+    ++counts[stage];
+    if (done * layer >= share * static_cast<double>(stage + 1) && stage + 1 < counts.size())
+      ++stage;
+  }
+  return counts;
+}
+
+/// Stages whose layers do not divide evenly come out even when the embedding and the head count as
+/// a layer each; where not even then, the first ones are taken to have one more.
+void set_stages(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+  if (framework_of(row).stages_by_cost && plan.pipeline > 1) {
+    plan.stage_layers = layers_by_cost(row, plan.pipeline);
+    if (plan.stage_layers.back() > 0) return;
+    plan.stage_layers.clear();  // stages without a layer
+  }
+  const int stages = plan.shape().depth();
+  const int layers = row.layers.value_or(0);
+  if (layers % stages == 0) return;
+  if ((layers + 2) % stages == 0) {
+    plan.account_for_embedding = plan.account_for_loss = true;
+    return;
+  }
+  plan.uneven = strategies::Uneven::first;
+  inferred.emplace_back("uneven stages");
 }
 
 struct Format {
@@ -121,8 +155,9 @@ void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred)
       known ? has_word(row.overlap, "grad") : framework.overlaps_gradients;
   plan.overlap.parameter_gather =
       known ? has_word(row.overlap, "param") : framework.overlaps_parameters;
-  plan.overlap.point_to_point =
-      plan.schedule == ScheduleKind::interleaved && !has_word(row.overlap, "none");
+  plan.overlap.point_to_point = plan.schedule != ScheduleKind::gpipe &&
+                                plan.schedule != ScheduleKind::one_f_one_b &&
+                                !has_word(row.overlap, "none");
   plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp");
   if (!known && row.data.value_or(1) > 1) inferred.emplace_back("overlap");
 }
@@ -190,13 +225,13 @@ Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
   plan.flash_attention = row.flash_attention.value_or(framework.flash_attention);
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
   if (plan.flash_attention) plan.attention_kernels = framework.flash_kernels;
-  plan.bucket = framework.bucket;
+  plan.ddp.buckets = framework.buckets;
+  plan.eager_loss = framework.eager_loss;
   set_zero(row, plan, inferred);
   for (std::string reason : {set_precision(row, plan), set_schedule(row, plan, inferred),
                              set_recompute(row, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));
-  if (std::string reason = set_stages(row, plan); !reason.empty())
-    return tl::unexpected(std::move(reason));
+  set_stages(row, plan, inferred);
   set_overlap(row, plan, inferred);
   return plan;
 }

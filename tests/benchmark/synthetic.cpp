@@ -46,9 +46,8 @@ class Synthetic {
  public:
   Synthetic(const Size& size, const topology::Cluster& cluster)
       : size_(size), cluster_(cluster), gpus_(in_order(size.ranks())) {
-    graph_.grid = strategies::RankGrid(
-        {size.tensor, 1, size.data, 1, size.pipeline},
-        strategies::default_order);
+    graph_.grid = strategies::RankGrid({size.tensor, 1, size.data, 1, size.pipeline},
+                                       strategies::default_order);
     graph_.labels = {"layer"};
     graph_.sources = {"synthetic"};
     for (int rank = 0; rank < size.ranks(); ++rank)
@@ -119,15 +118,15 @@ class Synthetic {
     for (const schedule::Cell& cell : cells) {
       const int mb = cell.micro_batch;
       std::vector<std::uint32_t> after;
-      const bool from_peer = cell.forward ? !first : !last;
-      const char* const name = cell.forward ? "activation" : "gradient";
+      const bool from_peer = cell.forward() ? !first : !last;
+      const char* const name = cell.forward() ? "activation" : "gradient";
       if (from_peer) {
-        const int peer = cell.forward ? stage - 1 : stage + 1;
+        const int peer = cell.forward() ? stage - 1 : stage + 1;
         after.push_back(
             add(program, TaskKind::receive, Stream::receive, message(name, peer, 0), mb, {}));
       }
       std::uint32_t done = 0;
-      if (cell.forward) {
+      if (cell.forward()) {
         if (mb == 0) after.insert(after.end(), gathered.begin(), gathered.end());
         done = add(program, TaskKind::run, Stream::compute, forward_, mb, after);
         forward[static_cast<std::size_t>(mb)] = done;
@@ -135,10 +134,10 @@ class Synthetic {
         after.push_back(forward[static_cast<std::size_t>(mb)]);
         done = backward(program, mb, after);
       }
-      const bool to_peer = cell.forward ? !last : !first;
+      const bool to_peer = cell.forward() ? !last : !first;
       if (to_peer)
         add(program, TaskKind::send, Stream::send,
-            message(name, cell.forward ? stage + 1 : stage - 1, 0), mb, {done});
+            message(name, cell.forward() ? stage + 1 : stage - 1, 0), mb, {done});
     }
     return program;
   }

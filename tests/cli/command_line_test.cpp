@@ -75,6 +75,15 @@ TEST_CASE("check of a good scenario says so on stdout") {
   CHECK(outcome.out == quick + ": no mistakes found\n");
 }
 
+TEST_CASE("check --schedule draws the pipeline, a row for each stage") {
+  const Outcome outcome = foreshard(
+      "check scenarios/strategies/pipeline-table.yaml --schedule --set plan.schedule=zb-h1 "
+      "--set plan.schedule_file=null");
+  CHECK(outcome.code == 0);
+  CHECK(contains(outcome.out, "zb-h1"));
+  CHECK(contains(outcome.out, "\n  3 |      F0B0F1B1F2B2F3B3W0W1W2W3| 1, 4\n"));
+}
+
 TEST_CASE("every communication backend runs, and one without measurements says so") {
   const auto [backend, calibrated] = GENERATE(table<std::string, bool>({{"nccl", true},
                                                                         {"ncclx", false},
@@ -195,6 +204,7 @@ TEST_CASE("a plan that does not fit ends with 3, with its report and its largest
   CHECK(outcome.out.starts_with("DOES NOT FIT"));
   CHECK(contains(outcome.err, "does not fit"));
   CHECK(contains(outcome.err, "largest: activations"));
+  CHECK(contains(outcome.err, "saves"));  // a neighbouring plan was tried
   const Outcome as_json = foreshard("run " + quick + oversized + " --json -");
   CHECK(as_json.code == 3);
   CHECK(json::parse(as_json.out).at("memory").at("fits") == false);

@@ -34,7 +34,7 @@ const std::string table = csv_of({
                        {"outcome", "oom"},
                        {"step_time_s", ""}}),
     with(gpt("doubt"), {{"trust", "low"}}),
-    with(gpt("zero-bubble"), {{"schedule", "zb-v"}, {"pp", "2"}, {"dp", "2"}}),
+    with(gpt("zero-bubble"), {{"schedule", "zb-x"}, {"pp", "2"}, {"dp", "2"}}),
 });
 
 TEST_CASE("a table of steps is scored: JSON on stdout and nothing else") {
@@ -48,7 +48,7 @@ TEST_CASE("a table of steps is scored: JSON on stdout and nothing else") {
   CHECK(score.at("rows") == 5);
   CHECK(score.at("scored") == 2);
   CHECK(score.at("unexpressed") ==
-        json::array({{{"id", "zero-bubble"}, {"reason", "schedule zb-v"}}}));
+        json::array({{{"id", "zero-bubble"}, {"reason", "schedule zb-x"}}}));
   REQUIRE(score.at("results").size() == 3);  // the doubtful one too, marked
   CHECK(score.at("results")[2].at("trust") == "low");
   // The figures are those of the results.
@@ -79,7 +79,7 @@ TEST_CASE("a score is a table for people, and the step may be played at another 
   for (const char* part :
        {"5 rows; 2 steps scored, 1 of low trust apart, 1 left out", "choice of plans",
         "peak memory", "verdict on memory: 100.0 % of 3 rows right", "furthest off",
-        "schedule zb-v"})
+        "schedule zb-x"})
     CHECK(contains(outcome.out, part));
 }
 

@@ -182,7 +182,7 @@ TEST_CASE("FSDP that reshards to groups gathers over them in the backward") {
   // whole; the head is in shards again.
   plan.fsdp.prefetch = 0;
   const Counts counts = counts_of(model, plan);
-  CHECK(peak(build(model, plan), MemoryPart::buffers) ==
+  CHECK(peak(build(model, plan), MemoryPart::gathered) ==
         Approx((counts.embedding + 3 * counts.layer) / 2 * 2 + 2 * counts.layer).margin(8));
 }
 
@@ -192,7 +192,7 @@ TEST_CASE("gathered units: one and those prefetched, or all that stay") {
   strategies::Plan plan = fsdp_plan();
   const Counts counts = counts_of(model, plan);
   REQUIRE(counts.layer > counts.embedding);
-  const auto most = [&] { return peak(build(model, plan), MemoryPart::buffers); };
+  const auto most = [&] { return peak(build(model, plan), MemoryPart::gathered); };
   for (const int prefetch : {0, 1, 2, 5}) {
     plan.fsdp.prefetch = prefetch;
     CHECK(most() == 2 * (prefetch + 1) * counts.layer);
@@ -268,8 +268,7 @@ TEST_CASE("experts are reduced and gathered over their own copies") {
   // fp32 gradients of all, or of a quarter of the dense and half of the experts that a rank has.
   const Program program = build(model, plan).graph.programs[0];
   const std::int64_t held = plan.zero == 3 ? dense / 4 + experts / 2 : dense + experts;
-  CHECK(program.resident[static_cast<std::size_t>(MemoryPart::gradients)].count() ==
-        Approx(4 * held).margin(8));
+  CHECK(held_bytes(program, MemoryPart::gradients).count() == Approx(4 * held).margin(8));
   // Four ranks with two experts each have no copies of them: nothing is said about these.
   plan.expert.degree = 4;
   CHECK(bytes_over(CommKind::data) == std::map<int, std::int64_t>{{4, 4 * dense}});
@@ -295,7 +294,7 @@ TEST_CASE("offloading copies shards in before they are gathered and gradients ou
         Approx(4 * p / 4).margin(6 * 4));
   const Program& program = built.graph.programs[0];
   for (const MemoryPart part : {MemoryPart::weights, MemoryPart::gradients, MemoryPart::optimizer})
-    CHECK(program.resident[static_cast<std::size_t>(part)].count() == 0);
+    CHECK(held_bytes(program, part).count() == 0);
   // The optimizer: 2.57 s for 10 G parameters of a node, here 8 GPUs with a quarter each.
   CHECK(built.graph.segments.back().compute.s() == Approx(8 * p / 4 / 10e9 * 2.57).epsilon(1e-3));
   const Timeline timeline = analyse(built.graph, built.cluster, built.gpus);

@@ -1,10 +1,15 @@
 #include "sim/estimate.hpp"
 
+#include <functional>
+#include <memory>
+#include <set>
+
 #include "base/document.hpp"
 #include "calibrate/hardware_profile.hpp"
 #include "sim/analytic.hpp"
 #include "sim/build_step.hpp"
 #include "sim/scenario.hpp"
+#include "sim/schedule/schedule.hpp"
 #include "strategies/model.hpp"
 #include "strategies/shard.hpp"
 #include "tests/sim/random_step.hpp"
@@ -64,47 +69,118 @@ strategies::Plan random_plan(Dice& pick) {
   return plan;
 }
 
+/// Any schedule, over stages of any length.
+strategies::Plan random_pipeline(Dice& pick, const strategies::ModelSpec& model) {
+  using strategies::ScheduleKind;
+  const auto one_of = [&](std::initializer_list<int> values) {
+    return *(values.begin() + pick(static_cast<int>(values.size())));
+  };
+  strategies::Plan plan = random_plan(pick);
+  plan.pipeline = one_of({2, 4, 8});
+  plan.tensor = one_of({1, 2});
+  plan.global_batch = one_of({32, 64, 96});
+  plan.schedule = static_cast<ScheduleKind>(pick(9));
+  plan.virtual_stages = plan.schedule == ScheduleKind::interleaved ? one_of({2, 4}) : 1;
+  const int depth = plan.shape().depth();
+  switch (pick(4)) {
+    case 0:
+      for (int v = 0; v < depth; ++v) plan.stage_layers.push_back(model.layer_count() / depth);
+      ++plan.stage_layers.front();
+      --plan.stage_layers.back();
+      break;
+    case 1:
+      plan.account_for_embedding = true;
+      plan.uneven = strategies::Uneven::first;
+      break;
+    case 2:
+      plan.first_stage_layers = model.layer_count() / plan.pipeline - plan.virtual_stages;
+      plan.uneven = strategies::Uneven::first;
+      break;
+    default: break;
+  }
+  return plan;
+}
+
+/// The same schedule, as if its user had written it down.
+void write_down(strategies::Plan& plan) {
+  auto written = std::make_shared<strategies::WrittenSchedule>();
+  written->table = schedule::table_of(plan);
+  plan.schedule = strategies::ScheduleKind::table;
+  plan.virtual_stages = 1;
+  plan.written = std::move(written);
+}
+
+strategies::ModelSpec model_named(const std::string& name) {
+  const std::string file = scenarios + "models/" + name + "/config.json";
+  const auto text = base::read_file(file);
+  REQUIRE(text);
+  const auto model = strategies::read_hf_config(*text, file, nullptr);
+  REQUIRE(model);
+  return *model;
+}
+
+/// Compares plans until there are `count` that fit the cluster. Answers which schedules they had.
+std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
+                                           const std::string& nodes, int count,
+                                           const std::function<strategies::Plan()>& next_plan) {
+  const auto cluster = topology::cluster_from(nodes);
+  REQUIRE(cluster);
+  const auto profile = calibrate::make_hardware_profile(cluster->gpu_spec(0),
+                                                        scenarios + "hardware", {.in_step = true});
+  REQUIRE(profile);
+  const std::vector<topology::GpuId> gpus = in_order(cluster->gpu_count());
+  Estimator estimator(model, *cluster, **profile);
+  std::set<strategies::ScheduleKind> kinds;
+  int compared = 0;
+  for (int i = 0; i < 10 * count && compared < count; ++i) {
+    strategies::Plan plan = next_plan();
+    if (base::has_errors(strategies::check_plan(plan, model, cluster->gpu_count(), {}))) continue;
+    if (compared % 5 == 4) write_down(plan);
+    kinds.insert(plan.schedule);
+    const auto ranks = static_cast<std::size_t>(plan.grid().size());
+    const std::vector<topology::GpuId> used(gpus.begin(),
+                                            gpus.begin() + static_cast<std::ptrdiff_t>(ranks));
+    const strategies::ShardedGraph sharded = strategies::shard(model, plan);
+    const StepGraph graph = build_step({model, plan, sharded, *cluster, used, **profile});
+    INFO(strategies::describe(plan));
+    CHECK(estimator.step(plan).s() ==
+          Approx(analyse(graph, *cluster, used).step.s()).epsilon(1e-9));
+    ++compared;
+  }
+  CHECK(compared == count);
+  return kinds;
+}
+
 struct Subject {
   std::string model;
   std::vector<int> expert_degrees;
 };
 
 TEST_CASE("the estimate of a plan is the analytic time of its step") {
-  const auto subject = GENERATE(Subject{"llama-3.1-8b", {1}}, Subject{"mixtral-8x7b", {1, 2, 8}});
-  const std::string file = scenarios + "models/" + subject.model + "/config.json";
-  const auto text = base::read_file(file);
-  REQUIRE(text);
-  const auto model = strategies::read_hf_config(*text, file, nullptr);
-  REQUIRE(model);
   // Four nodes of eight, and nodes of two kinds, of which groups have other shapes.
-  const auto cluster = topology::cluster_from(
+  const std::string nodes =
       GENERATE("nodes: {type: dgx-h100, count: 4}\nfabric: {kind: rail_optimized}\n",
                "nodes: [{type: dgx-h100, count: 3}, {node: {base: dgx-h100, nics: 2}, count: 2, "
-               "usable_gpus: 4}]\nfabric: {kind: fat_tree}\n"));
-  REQUIRE(cluster);
-  const auto profile = calibrate::make_hardware_profile(cluster->gpu_spec(0),
-                                                        scenarios + "hardware", {.in_step = true});
-  REQUIRE(profile);
-  const std::vector<topology::GpuId> gpus = in_order(cluster->gpu_count());
-  Estimator estimator(*model, *cluster, **profile);
+               "usable_gpus: 4}]\nfabric: {kind: fat_tree}\n");
+  const auto subject = GENERATE(Subject{"llama-3.1-8b", {1}}, Subject{"mixtral-8x7b", {1, 2, 8}});
   Dice pick(1);
-  int compared = 0;
-  for (int i = 0; i < 3000 && compared < 400; ++i) {
+  compare(model_named(subject.model), nodes, 400, [&] {
     strategies::Plan plan = random_plan(pick);
     plan.expert.degree = subject.expert_degrees[static_cast<std::size_t>(
         pick(static_cast<int>(subject.expert_degrees.size())))];
-    if (base::has_errors(strategies::check_plan(plan, *model, cluster->gpu_count(), {}))) continue;
-    const auto ranks = static_cast<std::size_t>(plan.grid().size());
-    const std::vector<topology::GpuId> used(gpus.begin(),
-                                            gpus.begin() + static_cast<std::ptrdiff_t>(ranks));
-    const strategies::ShardedGraph sharded = strategies::shard(*model, plan);
-    const StepGraph graph = build_step({*model, plan, sharded, *cluster, used, **profile});
-    INFO(strategies::describe(plan));
-    CHECK(estimator.step(plan).s() ==
-          Approx(analyse(graph, *cluster, used).step.s()).epsilon(1e-9));
-    ++compared;
-  }
-  CHECK(compared == 400);
+    return plan;
+  });
+}
+
+TEST_CASE("so is that of any schedule, with stages of any length and a tied embedding") {
+  strategies::ModelSpec model =
+      model_named(GENERATE(as<std::string>(), "llama-3.1-8b", "mixtral-8x7b"));
+  model.tied_embeddings = GENERATE(false, true);
+  Dice pick(2);
+  const auto kinds =
+      compare(model, "nodes: {type: dgx-h100, count: 4}\nfabric: {kind: rail_optimized}\n", 400,
+              [&] { return random_pipeline(pick, model); });
+  CHECK(kinds.size() == 10);  // all of them
 }
 
 }  // namespace

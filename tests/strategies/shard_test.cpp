@@ -125,7 +125,9 @@ TEST_CASE("recompute keeps less and computes more") {
   CHECK(layer(full).saved.count() == hidden_bytes);
   CHECK(layer(full).saved < layer(selective).saved);
   CHECK(layer(selective).saved < layer(none).saved);
-  CHECK(layer(none).saved == layer(selective).saved + layer(selective).working);
+  // Beside what runs again both hold the gradients of one operator.
+  CHECK(layer(none).saved ==
+        layer(selective).saved + layer(selective).working - layer(none).working);
   CHECK(none.recompute_flop.count() == 0);
   CHECK(selective.recompute_flop < full.recompute_flop);
   // Full recompute is one more forward of the layers: a third of forward and backward, head aside.
@@ -170,6 +172,7 @@ TEST_CASE("however a model is cut, its ranks together do the same work") {
 TEST_CASE("layers are cut into virtual stages as Megatron does") {
   Plan plan = plan_with(1, false);
   plan.pipeline = 2;
+  plan.schedule = ScheduleKind::interleaved;
   plan.virtual_stages = 2;
   const auto cut = cut_layers(plan, small_gpt());
   // Virtual stages 0..3 of one layer each: stage 0 has layers 0 and 2, stage 1 has 1 and 3.
@@ -179,7 +182,7 @@ TEST_CASE("layers are cut into virtual stages as Megatron does") {
 
   ModelSpec six = small_gpt();
   six.layers.resize(6);
-  plan.virtual_stages = 1;
+  plan.schedule = ScheduleKind::one_f_one_b;
   plan.pipeline = 4;
   plan.account_for_embedding = plan.account_for_loss = true;
   const auto even = cut_layers(plan, six);  // 6 + 2 = 8 units on 4 stages

@@ -27,9 +27,25 @@ inline sim::Report sample_report() {
   report.memory.peak = Bytes::from_gib(61.5);
   report.memory.capacity = Bytes::from_gib(80);
   report.memory.worst_rank = 3;
-  report.memory.parts = {Bytes::from_gib(3.75), Bytes::from_gib(7.5),  Bytes::from_gib(11.25),
-                         Bytes::from_gib(33),   Bytes::from_gib(3.25), Bytes::from_gib(1.25),
-                         Bytes::from_gib(1.5)};
+  const auto part = [&report](sim::MemoryPart which) -> Bytes& {
+    return report.memory.parts[static_cast<std::size_t>(which)];
+  };
+  part(sim::MemoryPart::weights) = Bytes::from_gib(3.75);
+  part(sim::MemoryPart::gradients) = Bytes::from_gib(7.5);
+  part(sim::MemoryPart::master_weights) = Bytes::from_gib(3.75);
+  part(sim::MemoryPart::optimizer) = Bytes::from_gib(7.5);
+  part(sim::MemoryPart::activations) = Bytes::from_gib(30);
+  part(sim::MemoryPart::logits) = Bytes::from_gib(3.25);
+  part(sim::MemoryPart::buffers) = Bytes::from_gib(1.25);
+  part(sim::MemoryPart::communicators) = Bytes::from_gib(0.75);
+  part(sim::MemoryPart::framework) = Bytes::from_gib(0.75);
+  part(sim::MemoryPart::fragmentation) = Bytes::from_gib(3);
+  report.memory.moment = {Seconds::from_ms(500), 0.4, "begin of backward chunk 0, micro-batch 1",
+                          "compute"};
+  report.memory.alive = {{sim::MemoryPart::activations, "layer", Bytes::from_gib(30)}};
+  report.memory.stages = {
+      {"stage 0", 0, Bytes::from_gib(50), Bytes::from_gib(52), Bytes::from_gib(53.5)},
+      {"stage 1", 3, Bytes::from_gib(57), Bytes::from_gib(60), Bytes::from_gib(61.5)}};
   report.memory.curve = {{0.0, Bytes::from_gib(25.25)}, {0.5, Bytes::from_gib(61.5)}};
   report.breakdown.forward = Seconds::from_ms(360);
   report.breakdown.backward = Seconds::from_ms(610);
@@ -68,7 +84,8 @@ inline sim::Report sample_report() {
 inline sim::Report oversized_report() {
   sim::Report report = sample_report();
   report.memory.peak = base::Bytes::from_gib(92.5);
-  report.memory.parts[3] = base::Bytes::from_gib(64);
+  report.memory.parts[static_cast<std::size_t>(sim::MemoryPart::activations)] =
+      base::Bytes::from_gib(61);
   report.memory.fits = false;
   report.memory.advice = "full recompute frees 51.2 GiB of activations; tensor 8 frees 36 GiB";
   return report;

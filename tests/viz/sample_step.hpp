@@ -64,9 +64,7 @@ inline SampleStep sample_step() {
   using sim::TaskKind;
   SampleStep step;
   sim::StepGraph& graph = step.graph;
-  graph.grid = strategies::RankGrid(
-      {2, 1, 1, 1, 2},
-      strategies::default_order);
+  graph.grid = strategies::RankGrid({2, 1, 1, 1, 2}, strategies::default_order);
   add_segments(graph);
   const base::Bytes bytes = base::Bytes::from_mib(8);
   graph.messages = {{"activation", 1, 0, bytes, {}},
@@ -82,7 +80,7 @@ inline SampleStep sample_step() {
                  task_of(TaskKind::run, Stream::compute, -1, 2)};
   first.memory = {{0, false, sim::MemoryPart::activations, 1000},
                   {3, true, sim::MemoryPart::activations, -1000}};
-  first.resident[0] = base::Bytes::from_count(5000);
+  first.held = {{sim::MemoryPart::weights, base::Bytes::from_count(5000)}};
   sim::Program second{.name = "stage 1"};
   second.tasks = {task_of(TaskKind::receive, Stream::receive, 0, 1),
                   task_of(TaskKind::run, Stream::compute, 0, 0),
