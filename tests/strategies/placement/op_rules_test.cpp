@@ -1,0 +1,1 @@
+#include "tests/strategies/placement/support.hpp"
