@@ -1,82 +1,112 @@
 #include "strategies/placement/op_rules.hpp"
 
 #include <cmath>
-#include <functional>
 #include <limits>
+#include <sstream>
 
 #include "tests/strategies/placement/support.hpp"
 
 namespace strategies::placement {
 namespace {
 
-std::string operands_of(const OpSharding& sharding) {
+/// "4x8" as {4, 8}; "" as {}.
+template <class T>
+std::vector<T> numbers(const std::string& text) {
+  std::vector<T> values;
+  std::istringstream in(text);
+  for (std::string number; std::getline(in, number, 'x');)
+    values.push_back(static_cast<T>(std::stoll(number)));
+  return values;
+}
+
+/// "4x8: S(0) | 8: R" as operands.
+std::vector<Operand> operands_of(const std::string& text) {
+  std::vector<Operand> operands;
+  std::istringstream in(text);
+  for (std::string operand; std::getline(in, operand, '|');) {
+    const std::size_t colon = operand.find(':');
+    operands.push_back({numbers<std::int64_t>(operand.substr(0, colon)),
+                        layout(std::string_view(operand).substr(colon + 1))});
+  }
+  return operands;
+}
+
+std::string layouts_of(const OpSharding& sharding) {
   std::string text;
   for (const Layout& l : sharding.operands) text += (text.empty() ? "" : " | ") + format(l);
   return text;
 }
 
-TEST_CASE("rules of operators") {
-  struct Row {
-    Op op;
-    std::vector<std::pair<Shape, const char*>> operands;
-    std::vector<int> mesh;
-    const char* needed;
-    const char* result;
-  };
-  constexpr const char* rag = "Ragged(0,1; 1,2,1,0)";
-  const std::vector<Row> rows{
-      // Element-wise: along the operand with most shards.
-      {{OpKind::pointwise, {}}, {{{4, 8}, rag}, {{4, 8}, "R"}}, {4}, "Ragged(0,1; 1,2,1,0) | "
-       "Ragged(0,1; 1,2,1,0)", rag},
-      {{OpKind::pointwise, {}}, {{{4, 8}, "P(sum)"}, {{4, 8}, rag}}, {4}, "Ragged(0,1; 1,2,1,0) | "
-       "Ragged(0,1; 1,2,1,0)", rag},
-      {{OpKind::pointwise, {}}, {{{4, 8}, "P(sum)"}}, {4}, "R", "R"},
-      {{OpKind::linear_pointwise, {}}, {{{4, 8}, "P(sum)"}, {{4, 8}, "P(sum)"}}, {4},
-       "P(sum) | P(sum)", "P(sum)"},
-      {{OpKind::linear_pointwise, {}}, {{{4, 8}, "R"}, {{4, 8}, "P(avg)"}}, {4},
-       "P(avg) | P(avg)", "P(avg)"},
-      {{OpKind::linear_pointwise, {}}, {{{4, 8}, "P(max)"}}, {4}, "R", "R"},
-      {{OpKind::copy, {}}, {{{4, 8}, "P(max)"}}, {4}, "P(max)", "P(max)"},
-      {{OpKind::linear_pointwise, {}}, {{{4, 8}, "Ragged(0; 1,1), P(sum)"}}, {2, 2},
-       "Ragged(0; 1,1), P(sum)", "Ragged(0; 1,1), P(sum)"},
-      // Broadcast operands: whole where they are repeated along a sharded or ragged dim.
-      {{OpKind::pointwise, {}}, {{{4, 8}, "Ragged(0; 1,2,1,0)"}, {{8}, "S(0)"}}, {4},
-       "Ragged(0; 1,2,1,0) | R", "Ragged(0; 1,2,1,0)"},
-      {{OpKind::pointwise, {}}, {{{4, 8}, "Ragged(0; 1,2,1,0)"}, {{4, 1}, "R"}}, {4},
-       "Ragged(0; 1,2,1,0) | Ragged(0; 1,2,1,0)", "Ragged(0; 1,2,1,0)"},
-      {{OpKind::pointwise, {}}, {{{4, 8}, "S(1)"}, {{8}, "R"}}, {4}, "S(1) | S(0)", "S(1)"},
-      // Reductions.
-      {{OpKind::sum, {0, 1}}, {{{4, 8}, "S(0), S(1)"}}, {2, 2}, "S(0), S(1)", "P(sum), P(sum)"},
-      {{OpKind::sum, {0, 1}}, {{{4, 8, 8}, "S(2), S(2)"}}, {2, 2}, "S(2), S(2)", "S(0), S(0)"},
-      {{OpKind::sum, {0, 1}}, {{{4, 8, 8}, "S(0), S(2)"}}, {2, 2}, "S(0), S(2)", "P(sum), S(0)"},
-      {{OpKind::sum, {1}}, {{{4, 8}, rag}}, {4}, rag, "P(sum)"},
-      {{OpKind::sum, {1}}, {{{4, 8}, "Ragged(0; 1,2,1,0)"}}, {4}, "Ragged(0; 1,2,1,0)",
-       "Ragged(0; 1,2,1,0)"},
-      {{OpKind::sum, {1}}, {{{4, 8}, "Ragged(; 0,1,0,0)"}}, {4}, "Ragged(; 0,1,0,0)",
-       "Ragged(; 0,1,0,0)"},
-      {{OpKind::mean, {0}}, {{{4, 8}, rag}}, {4}, rag, "P(sum)"},  // never P(avg): parts differ
-      {{OpKind::mean, {0}}, {{{4, 8}, "P(avg)"}}, {4}, "P(avg)", "P(avg)"},
-      {{OpKind::maximum, {0}}, {{{4, 8}, rag}}, {4}, rag, "P(max)"},
-      {{OpKind::maximum, {0}}, {{{4, 8}, "P(sum)"}}, {4}, "R", "R"},
-      {{OpKind::norm, {0, 1}}, {{{4, 8}, rag}}, {4}, rag, "P(norm)"},
-      {{OpKind::norm, {1}}, {{{4, 8}, "Ragged(0; 1,2,1,0)"}}, {4}, "Ragged(0; 1,2,1,0)",
-       "Ragged(0; 1,2,1,0)"},
-      {{OpKind::norm, {0, 1}}, {{{4, 8}, "P(sum)"}}, {4}, "R", "R"},
-      // What is not linear in pieces gathers the dims concerned, and those only.
-      {{OpKind::nonlinear_reduction, {1}}, {{{4, 8}, "Ragged(0; 1,1), S(1)"}}, {2, 2},
-       "Ragged(0; 1,1), R", "Ragged(0; 1,1), R"},
-      {{OpKind::nonlinear_reduction, {1}}, {{{4, 8}, rag}}, {4}, "R", "R"},
-      {{OpKind::opaque, {}}, {{{4, 8}, rag}, {{8, 4}, "S(1)"}}, {4}, "R | R", "R"},
-  };
-  for (const Row& row : rows) {
-    std::vector<Operand> operands;
-    for (const auto& [shape, text] : row.operands) operands.push_back({shape, layout(text)});
-    const base::Result<OpSharding> got = propagate(row.op, operands, Mesh(row.mesh));
-    INFO(row.operands.front().second << ", wanted " << row.result);
+struct Rule {
+  OpKind kind;
+  const char* reduced;
+  const char* operands;
+  const char* mesh;
+  const char* needed;
+  const char* result;
+};
+
+void check_rules(const std::vector<Rule>& rules) {
+  for (const Rule& rule : rules) {
+    INFO(rule.operands << " on " << rule.mesh);
+    const base::Result<OpSharding> got =
+        propagate({rule.kind, numbers<int>(rule.reduced)}, operands_of(rule.operands),
+                  Mesh(numbers<int>(rule.mesh)));
     REQUIRE(got);
-    CHECK(operands_of(*got) == row.needed);
-    CHECK(format(got->result) == row.result);
+    CHECK(layouts_of(*got) == rule.needed);
+    CHECK(format(got->result) == rule.result);
   }
+}
+
+TEST_CASE("rules of element-wise operators") {
+  const OpKind linear = OpKind::linear_pointwise;
+  const OpKind pointwise = OpKind::pointwise;
+  check_rules({
+      // Along the operand with most shards.
+      {pointwise, "", "4x8: Ragged(0; 1,2,1,0) | 4x8: R", "4",
+       "Ragged(0; 1,2,1,0) | Ragged(0; 1,2,1,0)", "Ragged(0; 1,2,1,0)"},
+      {pointwise, "", "4x8: P | 4x8: Ragged(0,1; 1,2,1,0)", "4",
+       "Ragged(0,1; 1,2,1,0) | Ragged(0,1; 1,2,1,0)", "Ragged(0,1; 1,2,1,0)"},
+      // Sums may wait beyond linear work.
+      {pointwise, "", "4x8: P(sum)", "4", "R", "R"},
+      {linear, "", "4x8: P | 4x8: P", "4", "P(sum) | P(sum)", "P(sum)"},
+      {linear, "", "4x8: R | 4x8: P(avg)", "4", "P(avg) | P(avg)", "P(avg)"},
+      {linear, "", "4x8: P(max)", "4", "R", "R"},
+      {linear, "", "4x8: Ragged(0; 1,1), P", "2x2", "Ragged(0; 1,1), P(sum)",
+       "Ragged(0; 1,1), P(sum)"},
+      {OpKind::copy, "", "4x8: P(max)", "4", "P(max)", "P(max)"},
+      // Operands that are repeated along a sharded or ragged dim are needed whole.
+      {pointwise, "", "4x8: Ragged(0; 1,2,1,0) | 8: S(0)", "4", "Ragged(0; 1,2,1,0) | R",
+       "Ragged(0; 1,2,1,0)"},
+      {pointwise, "", "4x8: Ragged(0; 1,2,1,0) | 4x1: R", "4",
+       "Ragged(0; 1,2,1,0) | Ragged(0; 1,2,1,0)", "Ragged(0; 1,2,1,0)"},
+      {pointwise, "", "4x8: S(1) | 8: R", "4", "S(1) | S(0)", "S(1)"},
+      {OpKind::opaque, "", "4x8: Ragged(0; 1,2,1,0) | 8x4: S(1)", "4", "R | R", "R"},
+  });
+}
+
+TEST_CASE("rules of reductions") {
+  const char* two = "Ragged(0,1; 1,2,1,0)";
+  const char* rows = "Ragged(0; 1,2,1,0)";
+  check_rules({
+      {OpKind::sum, "0x1", "4x8: S(0), S(1)", "2x2", "S(0), S(1)", "P(sum), P(sum)"},
+      {OpKind::sum, "0x1", "4x8x8: S(2), S(2)", "2x2", "S(2), S(2)", "S(0), S(0)"},
+      {OpKind::sum, "0x1", "4x8x8: S(0), S(2)", "2x2", "S(0), S(2)", "P(sum), S(0)"},
+      {OpKind::sum, "1", "4x8: Ragged(0,1; 1,2,1,0)", "4", two, "P(sum)"},
+      {OpKind::sum, "1", "4x8: Ragged(0; 1,2,1,0)", "4", rows, rows},
+      {OpKind::sum, "1", "4x8: Ragged(; 0,1,0,0)", "4", "Ragged(; 0,1,0,0)", "Ragged(; 0,1,0,0)"},
+      {OpKind::mean, "0", "4x8: Ragged(0,1; 1,2,1,0)", "4", two, "P(sum)"},  // never P(avg)
+      {OpKind::mean, "0", "4x8: P(avg)", "4", "P(avg)", "P(avg)"},
+      {OpKind::maximum, "0", "4x8: Ragged(0,1; 1,2,1,0)", "4", two, "P(max)"},
+      {OpKind::maximum, "0", "4x8: P(sum)", "4", "R", "R"},
+      {OpKind::norm, "0x1", "4x8: Ragged(0,1; 1,2,1,0)", "4", two, "P(norm)"},
+      {OpKind::norm, "1", "4x8: Ragged(0; 1,2,1,0)", "4", rows, rows},
+      {OpKind::norm, "0x1", "4x8: P(sum)", "4", "R", "R"},
+      // What is not linear in pieces gathers the dims concerned, and those only.
+      {OpKind::nonlinear_reduction, "1", "4x8: Ragged(0; 1,1), S(1)", "2x2", "Ragged(0; 1,1), R",
+       "Ragged(0; 1,1), R"},
+      {OpKind::nonlinear_reduction, "1", "4x8: Ragged(0,1; 1,2,1,0)", "4", "R", "R"},
+  });
 }
 
 TEST_CASE("operators that cannot be") {
@@ -97,7 +127,7 @@ TEST_CASE("operators that cannot be") {
 
 // --- simulated ranks: each computes on what it holds, and together they must give the result ----
 
-using Values = std::vector<double>;                 ///< of a whole tensor, row-major
+using Values = std::vector<double>;                  ///< of a whole tensor, row-major
 using LocalValues = std::map<std::int64_t, double>;  ///< of one rank, by row-major number
 
 double neutral(Reduction op) {
@@ -270,8 +300,12 @@ TEST_CASE("reductions of simulated ranks are those of the whole tensor") {
   Dice dice(10);
   std::map<OpKind, int> pieces;  // results that ranks got without gathering
   for (int i = 0; i < 6000; ++i) {
-    const std::vector<OpKind> kinds{OpKind::sum,     OpKind::mean,    OpKind::maximum,
-                                    OpKind::minimum, OpKind::product, OpKind::norm,
+    const std::vector<OpKind> kinds{OpKind::sum,
+                                    OpKind::mean,
+                                    OpKind::maximum,
+                                    OpKind::minimum,
+                                    OpKind::product,
+                                    OpKind::norm,
                                     OpKind::nonlinear_reduction};
     Op op{kinds[static_cast<std::size_t>(dice(7))], {}};
     const Mesh mesh = random_mesh(dice);
@@ -294,8 +328,7 @@ TEST_CASE("reductions of simulated ranks are those of the whole tensor") {
     for (const LocalValues& local : lay_out(whole, needed, shape, mesh))
       results.push_back(reduce_values(op, local, shape));
     for (int rank = 0; rank < mesh.size(); ++rank)  // nothing held: the neutral element
-      for (const std::int64_t e :
-           enumerate(sharding->result, sharding->result_shape, mesh, rank))
+      for (const std::int64_t e : enumerate(sharding->result, sharding->result_shape, mesh, rank))
         results[static_cast<std::size_t>(rank)].emplace(e, neutral(pending_of(sharding->result)));
     check_result(results, sharding->result, sharding->result_shape, mesh, whole_of(want));
     for (const Placement& p : needed.placements)
@@ -332,11 +365,10 @@ TEST_CASE("element-wise work of simulated ranks is that of the whole tensor") {
     const Reduction kind = reduction_names[static_cast<std::size_t>(dice(6))].second;
     std::vector<Operand> operands{{shape, random_operand(dice, shape, mesh, kind)},
                                   {second, {{}, {}}}};
-    operands[1].layout = second.empty()  // a scalar
-                             ? Layout{std::vector<Placement>(operands[0].layout.placements.size(),
-                                                             Replicate{}),
-                                      {}}
-                             : random_operand(dice, second, mesh, kind);
+    operands[1].layout =
+        second.empty()  // a scalar
+            ? Layout{std::vector<Placement>(operands[0].layout.placements.size(), Replicate{}), {}}
+            : random_operand(dice, second, mesh, kind);
     INFO(format(operands[0].layout) << " | " << format(operands[1].layout));
     const Op op{linear ? OpKind::linear_pointwise : OpKind::pointwise, {}};
     const base::Result<OpSharding> sharding = propagate(op, operands, mesh);
@@ -353,9 +385,8 @@ TEST_CASE("element-wise work of simulated ranks is that of the whole tensor") {
     REQUIRE(sharding->result_shape == shape);
     Values want;
     for (std::int64_t e = 0; e < element_count(shape); ++e)
-      want.push_back(
-          f(whole[0][static_cast<std::size_t>(e)],
-            whole[1][static_cast<std::size_t>(broadcast_number(e, shape, second))]));
+      want.push_back(f(whole[0][static_cast<std::size_t>(e)],
+                       whole[1][static_cast<std::size_t>(broadcast_number(e, shape, second))]));
     std::vector<LocalValues> results(static_cast<std::size_t>(mesh.size()));
     for (int rank = 0; rank < mesh.size(); ++rank) {
       const auto r = static_cast<std::size_t>(rank);
