@@ -17,10 +17,13 @@ Mesh::Mesh(std::vector<int> shape) : shape_(std::move(shape)), strides_(shape_.s
 
 int Mesh::coordinate(int rank, int dim) const { return rank / stride(dim) % extent(dim); }
 
+int Mesh::first_of_group(int rank, const std::vector<int>& mesh_dims) const {
+  for (const int dim : mesh_dims) rank -= coordinate(rank, dim) * stride(dim);
+  return rank;
+}
+
 std::vector<int> Mesh::group_of(int rank, const std::vector<int>& mesh_dims) const {
-  int first = rank;
-  for (const int dim : mesh_dims) first -= coordinate(rank, dim) * stride(dim);
-  std::vector<int> members{first};
+  std::vector<int> members{first_of_group(rank, mesh_dims)};
   for (const int dim : mesh_dims) {
     const std::size_t known = members.size();
     for (int i = 1; i < extent(dim); ++i)

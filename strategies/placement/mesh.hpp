@@ -16,6 +16,8 @@ class Mesh {
   int coordinate(int rank, int dim) const;
   /// Ranks between neighbours along `dim`.
   int stride(int dim) const { return strides_[static_cast<std::size_t>(dim)]; }
+  /// The lowest rank that differs from `rank` along `mesh_dims` only.
+  int first_of_group(int rank, const std::vector<int>& mesh_dims) const;
   /// `rank` and the ranks that differ from it along `mesh_dims` only, ascending.
   std::vector<int> group_of(int rank, const std::vector<int>& mesh_dims) const;
 

@@ -63,7 +63,7 @@ class Classifier {
   Classifier(RedistributionStep& step, const Exchange& exchange, const Mesh& mesh)
       : step_(step), exchange_(exchange), mesh_(mesh) {
     for (const Message& m : step.messages) {
-      Roles& roles = groups_[mesh.group_of(m.from, step.mesh_dims).front()];
+      Roles& roles = groups_[mesh.first_of_group(m.from, step.mesh_dims)];
       roles.senders.insert(m.from);
       roles.receivers.insert(m.to);
     }

@@ -17,8 +17,8 @@ namespace {
 
 using Order = std::vector<std::size_t>;
 
-constexpr std::int64_t orders_tried_max = 5040;       // 7!
-constexpr std::size_t tensors_moved_max = 2'000'000;  // tensors times moves: about half a second
+constexpr std::int64_t orders_tried_max = 5040;  // 7!
+constexpr std::int64_t placed_max = 20'000'000;  // tensors placed in trials: below half a second
 constexpr std::size_t moves_max = 20'000;
 
 base::Diagnostics check(const std::vector<BufferTensor>& tensors, int ranks, std::int64_t alignment,
@@ -72,7 +72,7 @@ BufferPlan finish(const BufferSearch& search, Order order, std::int64_t shard, i
 /// The best order so far.
 class Best {
  public:
-  explicit Best(const BufferSearch& search) : search_(search), order_(search.tensors().size()) {
+  explicit Best(BufferSearch& search) : search_(search), order_(search.tensors().size()) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     shard_ = *search_.least_shard(order_, search_.upper_bound() + 1);
   }
@@ -80,6 +80,8 @@ class Best {
   const Order& order() const { return order_; }
   std::int64_t shard() const { return shard_; }
   bool proven() const { return shard_ == search_.lower_bound(); }
+  /// More trials are worth their time.
+  bool open() const { return !proven() && search_.placed() < placed_max; }
 
   /// Takes `order` if it is better; with `sideways` also if it is as good.
   void offer(const Order& order, bool sideways) {
@@ -90,7 +92,7 @@ class Best {
   }
 
  private:
-  const BufferSearch& search_;
+  BufferSearch& search_;
   Order order_;
   std::int64_t shard_ = 0;
 };
@@ -114,7 +116,8 @@ std::int64_t order_count(const std::map<Extent, Order>& kinds) {
   return count;
 }
 
-void try_all_orders(Best& best, const std::map<Extent, Order>& kinds) {
+/// False if the budget ended first.
+bool try_all_orders(Best& best, const std::map<Extent, Order>& kinds) {
   std::vector<const Order*> sequence;
   for (const auto& [extent, members] : kinds)
     sequence.insert(sequence.end(), members.size(), &members);
@@ -126,7 +129,9 @@ void try_all_orders(Best& best, const std::map<Extent, Order>& kinds) {
     Order order;
     for (const Order* kind : sequence) order.push_back((*kind)[used[kind]++]);
     best.offer(order, false);
-  } while (!best.proven() && std::next_permutation(sequence.begin(), sequence.end(), before));
+    if (!best.open()) return best.proven();
+  } while (std::next_permutation(sequence.begin(), sequence.end(), before));
+  return true;
 }
 
 void try_sorted_orders(Best& best, const std::vector<Extent>& tensors) {
@@ -136,7 +141,7 @@ void try_sorted_orders(Best& best, const std::vector<Extent>& tensors) {
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       return descending ? key(tensors[b]) < key(tensors[a]) : key(tensors[a]) < key(tensors[b]);
     });
-    best.offer(order, false);
+    if (best.open()) best.offer(order, false);
   };
   for (const bool descending : {true, false}) {
     by([](const Extent& t) { return std::pair(t.block, t.elements); }, descending);
@@ -146,8 +151,7 @@ void try_sorted_orders(Best& best, const std::vector<Extent>& tensors) {
 
 /// Moves single tensors to other places, as long as S does not grow.
 void try_moves(Best& best, std::size_t count) {
-  const std::size_t moves = std::min(moves_max, tensors_moved_max / count);
-  for (std::size_t move = 0; move < moves && !best.proven(); ++move) {
+  for (std::size_t move = 0; move < moves_max && best.open(); ++move) {
     const std::size_t from = base::mix(2 * move) % count;
     const std::size_t to = base::mix(2 * move + 1) % count;
     if (from == to) continue;
@@ -168,7 +172,7 @@ base::Result<BufferPlan> plan_buffer_in_order(const std::vector<BufferTensor>& t
                                               const base::SourceRef& where) {
   base::Diagnostics problems = check(tensors, ranks, alignment, where);
   if (!problems.empty()) return tl::unexpected(std::move(problems));
-  const BufferSearch search = search_of(tensors, ranks, alignment);
+  BufferSearch search = search_of(tensors, ranks, alignment);
   const Best best(search);
   return finish(search, best.order(), best.shard(), ranks);
 }
@@ -177,15 +181,17 @@ base::Result<BufferPlan> plan_buffer(const std::vector<BufferTensor>& tensors, i
                                      std::int64_t alignment, const base::SourceRef& where) {
   base::Diagnostics problems = check(tensors, ranks, alignment, where);
   if (!problems.empty()) return tl::unexpected(std::move(problems));
-  const BufferSearch search = search_of(tensors, ranks, alignment);
+  BufferSearch search = search_of(tensors, ranks, alignment);
   Best best(search);
   const std::map<Extent, Order> kinds = kinds_of(search.tensors());
-  const bool all = order_count(kinds) <= orders_tried_max;
-  if (!best.proven()) try_sorted_orders(best, search.tensors());
-  if (!best.proven() && all) try_all_orders(best, kinds);
-  if (!best.proven() && !all) try_moves(best, tensors.size());
+  try_sorted_orders(best, search.tensors());
+  bool all_tried = false;
+  if (order_count(kinds) <= orders_tried_max)
+    all_tried = try_all_orders(best, kinds);
+  else
+    try_moves(best, tensors.size());
   BufferPlan plan = finish(search, best.order(), best.shard(), ranks);
-  plan.optimal = plan.optimal || all;
+  plan.optimal = plan.optimal || all_tried;
   return plan;
 }
 

@@ -40,9 +40,10 @@ base::Result<BufferPlan> plan_buffer_in_order(const std::vector<BufferTensor>& t
                                               std::int64_t alignment = 1,
                                               const base::SourceRef& where = {});
 
-/// The least S over orders too. All orders are tried where there are at most 5,040 different ones;
-/// else sorted orders and moves of single tensors, until the lower bound is met or a budget is
-/// spent. NP-hard (Partition), so the plan says whether it is proven.
+/// The least S over orders too: sorted orders, then all orders where there are at most 5,040
+/// different ones, else moves of single tensors, until the lower bound is met or a budget of trials
+/// (the same on every machine) is spent. NP-hard (Partition), so the plan says whether it is
+/// proven.
 base::Result<BufferPlan> plan_buffer(const std::vector<BufferTensor>& tensors, int ranks,
                                      std::int64_t alignment = 1, const base::SourceRef& where = {});
 

@@ -92,8 +92,8 @@ BufferSearch::BufferSearch(std::vector<Extent> tensors, int ranks, std::int64_t 
 
 /// A tensor with more than one boundary inside has a block that divides `spannable`, a divisor of
 /// `shard`; or all may (`spannable` 0), a relaxation.
-bool BufferSearch::fits(const std::vector<std::size_t>& order, std::int64_t shard,
-                        std::int64_t spannable, std::vector<std::int64_t>* starts) const {
+bool BufferSearch::place(const std::vector<std::size_t>& order, std::int64_t shard,
+                         std::int64_t spannable, std::vector<std::int64_t>* starts) const {
   std::int64_t begin = 0;   // of the shard of the cursor
   std::int64_t offset = 0;  // of the cursor in it
   const std::int64_t end = ranks_ * shard;
@@ -120,15 +120,21 @@ bool BufferSearch::fits(const std::vector<std::size_t>& order, std::int64_t shar
   return true;
 }
 
+bool BufferSearch::fits(const std::vector<std::size_t>& order, std::int64_t shard,
+                        std::int64_t spannable) {
+  placed_ += static_cast<std::int64_t>(order.size());
+  return place(order, shard, spannable, nullptr);
+}
+
 std::optional<std::int64_t> BufferSearch::least_multiple(const std::vector<std::size_t>& order,
                                                          std::int64_t begin, std::int64_t end,
-                                                         std::int64_t modulus) const {
+                                                         std::int64_t modulus) {
   std::int64_t low = (begin + modulus - 1) / modulus;  // in multiples
   std::int64_t high = (end - 1) / modulus;
-  if (low > high || !fits(order, high * modulus, modulus, nullptr)) return std::nullopt;
+  if (low > high || !fits(order, high * modulus, modulus)) return std::nullopt;
   while (low < high) {
     const std::int64_t middle = low + (high - low) / 2;
-    if (fits(order, middle * modulus, modulus, nullptr))
+    if (fits(order, middle * modulus, modulus))
       high = middle;
     else
       low = middle + 1;
@@ -137,14 +143,13 @@ std::optional<std::int64_t> BufferSearch::least_multiple(const std::vector<std::
 }
 
 std::optional<std::int64_t> BufferSearch::least_in_range(const std::vector<std::size_t>& order,
-                                                         const Range& range,
-                                                         std::int64_t limit) const {
+                                                         const Range& range, std::int64_t limit) {
   std::int64_t begin = range.begin;
   std::int64_t end = std::min(range.end, limit);
-  if (!fits(order, end - 1, 0, nullptr)) return std::nullopt;
+  if (!fits(order, end - 1, 0)) return std::nullopt;
   for (std::int64_t enough = end - 1; begin < enough;) {
     const std::int64_t middle = begin + (enough - begin) / 2;
-    if (fits(order, middle, 0, nullptr))
+    if (fits(order, middle, 0))
       enough = middle;
     else
       begin = middle + 1;
@@ -168,7 +173,7 @@ std::optional<std::int64_t> BufferSearch::least_in_range(const std::vector<std::
 }
 
 std::optional<std::int64_t> BufferSearch::least_shard(const std::vector<std::size_t>& order,
-                                                      std::int64_t limit) const {
+                                                      std::int64_t limit) {
   for (const Range& range : ranges_) {
     if (range.begin >= limit) break;
     if (const std::optional<std::int64_t> found = least_in_range(order, range, limit)) return found;
@@ -179,7 +184,7 @@ std::optional<std::int64_t> BufferSearch::least_shard(const std::vector<std::siz
 std::vector<std::int64_t> BufferSearch::starts(const std::vector<std::size_t>& order,
                                                std::int64_t shard) const {
   std::vector<std::int64_t> starts(tensors_.size(), 0);
-  CHECK_INVARIANT(fits(order, shard, shard, &starts));
+  CHECK_INVARIANT(place(order, shard, shard, &starts));
   return starts;
 }
 

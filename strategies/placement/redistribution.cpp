@@ -44,6 +44,13 @@ bool reduces_along(const Ends& ends, int d) {
          ends.from.placements[at] != ends.to.placements[at];
 }
 
+int changed_dims(const Ends& ends) {
+  int changed = 0;
+  for (std::size_t d = 0; d < ends.from.placements.size(); ++d)
+    if (ends.from.placements[d] != ends.to.placements[d]) ++changed;
+  return changed;
+}
+
 std::vector<int> reduced_dims(const Ends& ends, const Mesh& mesh) {
   std::vector<int> dims;
   for (int d = 0; d < mesh.dims(); ++d)
@@ -152,11 +159,17 @@ Redistribution reduce_first(const Ends& ends, const Mesh& mesh) {
   return way;
 }
 
-/// Reduces what the target wants, each rank a share of it; then gathers the copies.
-Redistribution gather_last(const Ends& ends, const Mesh& mesh) {
+/// Mesh dims along which a reduction ends in copies.
+std::vector<int> copied_dims(const Ends& ends, const Mesh& mesh) {
   std::vector<int> copied;
   for (const int d : reduced_dims(ends, mesh))
     if (is_replicate(ends.to.placements[static_cast<std::size_t>(d)])) copied.push_back(d);
+  return copied;
+}
+
+/// Reduces what the target wants, each rank a share of it; then gathers the copies.
+Redistribution gather_last(const Ends& ends, const Mesh& mesh) {
+  const std::vector<int> copied = copied_dims(ends, mesh);
   const std::vector<ElementSet> shares = shares_of(ends.target, copied, mesh);
   std::vector<const ElementSet*> shares_wanted = sets_of(shares);
   const std::vector<const ElementSet*> wanted = wanted_of(ends, mesh);
@@ -182,7 +195,7 @@ Redistribution best_of_ends(const Ends& ends, const Mesh& mesh) {
   Redistribution best = directly(ends, mesh);
   if (reduced_dims(ends, mesh).empty()) return best;
   keep_better(best, reduce_first(ends, mesh));
-  keep_better(best, gather_last(ends, mesh));
+  if (!copied_dims(ends, mesh).empty()) keep_better(best, gather_last(ends, mesh));
   return best;
 }
 
@@ -254,8 +267,9 @@ base::Result<Redistribution> redistribute(const Layout& from, const Layout& to, 
   if (!problems.empty()) return tl::unexpected(std::move(problems));
   const Ends ends{from, to, std::move(*source), std::move(*target)};
   Redistribution best = best_of_ends(ends, mesh);
-  // Where a reduction meets other changes, cutting first can make it smaller.
-  if (shard_order(from) == shard_order(to) && !reduced_dims(ends, mesh).empty()) {
+  // Where a reduction meets changes along other mesh dims, cutting first can make it smaller.
+  if (shard_order(from) == shard_order(to) && !reduced_dims(ends, mesh).empty() &&
+      changed_dims(ends) > 1) {
     std::vector<int> sequence(static_cast<std::size_t>(mesh.dims()));
     std::iota(sequence.begin(), sequence.end(), 0);
     for (int direction = 0; direction < 2; ++direction) {
