@@ -1,5 +1,7 @@
 #include "strategies/placement/ragged_buffer.hpp"
 
+#include <fmt/format.h>
+
 #include "tests/strategies/placement/support.hpp"
 
 namespace strategies::placement {
@@ -11,7 +13,7 @@ using Starts = std::vector<std::int64_t>;
 std::vector<BufferTensor> tensors_of(const Sizes& sizes) {
   std::vector<BufferTensor> tensors;
   for (const auto& [elements, block] : sizes)
-    tensors.push_back({"t" + std::to_string(tensors.size()), elements, block});
+    tensors.push_back({fmt::format("t{}", tensors.size()), elements, block});
   return tensors;
 }
 
