@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -164,28 +166,25 @@ class Checker {
 
   /// Groups are fused tensors: all as large, on every rank.
   void check_interleaved() {
-    std::set<std::string> said;
+    for (std::size_t d = 0; d < layout_.placements.size(); ++d)
+      if (const auto* interleaved = std::get_if<InterleavedShard>(&layout_.placements[d]))
+        check_groups(*interleaved, static_cast<int>(d));
+  }
+
+  void check_groups(const InterleavedShard& interleaved, int mesh_dim) {
+    Layout before{std::vector<Placement>(layout_.placements.size(), Replicate{}), layout_.order};
+    for (const int earlier : shard_order(layout_)) {
+      if (earlier == mesh_dim) break;
+      const auto d = static_cast<std::size_t>(earlier);
+      if (sharded_dim(layout_.placements[d])) before.placements[d] = layout_.placements[d];
+    }
     for (int rank = 0; rank < mesh_.size(); ++rank) {
-      Layout sofar{std::vector<Placement>(layout_.placements.size(), Replicate{}), layout_.order};
-      for (const int mesh_dim : shard_order(layout_)) {
-        const auto d = static_cast<std::size_t>(mesh_dim);
-        const auto* interleaved = std::get_if<InterleavedShard>(&layout_.placements[d]);
-        if (interleaved != nullptr) {
-          const std::int64_t size = leave(sofar, shape_, mesh_, rank)
-                                        .dims[static_cast<std::size_t>(interleaved->dim)]
-                                        .size();
-          std::string message =
-              fmt::format("{} of {} indices: they are not {} equal groups",
-                          format(layout_.placements[d]), size, interleaved->groups);
-          if (size % interleaved->groups != 0 && said.insert(message).second)
-            report(std::move(message), "Strided(dim; factor) takes uneven parts");
-        }
-        if (sharded_dim(layout_.placements[d])) sofar.placements[d] = layout_.placements[d];
-      }
-      const bool any =
-          std::any_of(layout_.placements.begin(), layout_.placements.end(),
-                      [](auto& p) { return std::holds_alternative<InterleavedShard>(p); });
-      if (!any) return;
+      const IndexProduct left = leave(before, shape_, mesh_, rank);
+      const std::int64_t size = left.dims[static_cast<std::size_t>(interleaved.dim)].size();
+      if (size % interleaved.groups != 0)
+        return report(fmt::format("{} of {} indices: they are not {} equal groups",
+                                  format(Placement(interleaved)), size, interleaved.groups),
+                      "Strided(dim; factor) takes uneven parts");
     }
   }
 

@@ -1,8 +1,10 @@
 #include "strategies/placement/messages.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace strategies::placement {
 

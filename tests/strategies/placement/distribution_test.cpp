@@ -115,6 +115,10 @@ TEST_CASE("two ragged dims, or reductions that do not commute, cannot be") {
   CHECK(message("P(sum), P(max)") ==
         "'P(sum), P(max)' waits for two reductions whose order matters");
   CHECK(check_layout(layout("P(sum), P(avg)"), {8, 8}, mesh).empty());
+  Layout twice = layout("S(0), S(0)");
+  twice.order = {1, 1};
+  CHECK(check_layout(twice, {8, 8}, mesh).at(0).message ==
+        "the shard order does not name each mesh dim once");
 }
 
 // Mesh (4,2): ragged over the first dim, of what the second leaves. Rank = 2 f + e.

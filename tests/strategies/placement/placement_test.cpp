@@ -58,6 +58,28 @@ TEST_CASE("layouts that cannot be read") {
              Catch::StartsWith(std::string("s.yaml:3:7: error: ") + row.want));
 }
 
+TEST_CASE("any text is a layout or one mistake") {
+  const std::vector<std::string> parts{"R",  "S",    "P",   "Ragged",     "Strided", "Interleaved",
+                                       "(",  ")",    ";",   ",",          "[",       "]",
+                                       "0",  "1",    "18",  "9999999999", "-",       " ",
+                                       "\t", "\xff", "(0)", "(sum)",      "(0; 1)",  "[0]"};
+  Dice dice(14);
+  int layouts = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string text;
+    for (int n = dice(9); n >= 0; --n)
+      text += parts[static_cast<std::size_t>(dice(static_cast<int>(parts.size())))];
+    const base::Result<Layout> parsed = parse_layout(text);
+    if (!parsed) {
+      REQUIRE(parsed.error().size() == 1);
+      continue;
+    }
+    ++layouts;
+    REQUIRE(format(*parse_layout(format(*parsed))) == format(*parsed));
+  }
+  CHECK(layouts > 100);
+}
+
 TEST_CASE("random layouts survive writing and reading") {
   Dice dice(1);
   for (int i = 0; i < 500; ++i) {

@@ -211,6 +211,23 @@ TEST_CASE("a buffer for a large model on a thousand ranks") {
   CHECK(static_cast<double>(plan.padding) < 0.01 * 1024.0 * static_cast<double>(plan.shard));
 }
 
+TEST_CASE("a buffer of experts in blocks of 128 rows") {
+  // 36 layers of 16 experts of 2880 x 2880, 5760 x 2880 and 4096 x 2880, and a norm: 22.5, 45 and
+  // 32 blocks of 128 * 2880 = 368,640, so 99 whole ones an expert.
+  std::vector<BufferTensor> tensors;
+  for (int layer = 0; layer < 36; ++layer) {
+    for (int expert = 0; expert < 16; ++expert)
+      for (const std::int64_t rows : {2880, 5760, 4096})
+        tensors.push_back({"", rows * 2880, 128 * 2880});
+    tensors.push_back({"", 2880, 1});
+  }
+  const BufferPlan plan = *plan_buffer(tensors, 1024, 16);
+  check_plan(plan, tensors, 16);
+  // 36 * 16 * 99 = 57,024 whole blocks on 1,024 ranks: some rank has 56.
+  CHECK(plan.lower_bound == 56 * 368640);
+  CHECK(static_cast<double>(plan.padding) < 0.01 * 1024.0 * static_cast<double>(plan.shard));
+}
+
 TEST_CASE("a planned tensor is a ragged shard, and no block of it is cut") {
   const std::vector<BufferTensor> tensors = tensors_of({{64, 16}, {64, 16}, {8, 1}});
   const BufferPlan plan = *plan_buffer_in_order(tensors, 4);  // S = 40, starts 8, 88, 152
