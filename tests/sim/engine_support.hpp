@@ -79,9 +79,8 @@ inline calibrate::CollectiveCost cost_of_time(double latency, double total) {
 class StepBuilder {
  public:
   StepBuilder(int tensor, int context, int data, int pipeline, const Machine& machine) {
-    graph_.grid = strategies::RankGrid(
-        {tensor, context, data, 1, pipeline},
-        strategies::default_order);
+    graph_.grid =
+        strategies::RankGrid({tensor, context, data, 1, pipeline}, strategies::default_order);
     machine_ = machine;
     graph_.labels = {"kernel"};
     graph_.sources = {"test"};
