@@ -249,7 +249,7 @@ class StageBuilder {
     program_.tasks[task].beside = backward.micro_batch;
     memory_.keep(task, kept(forward.chunk, forward_part.units));
     memory_of_backward(backward, backward_part.units, task);
-    data_.after_forward(forward, forward_part, task);
+    data_.after_forward(forward, task);
     after_backward(backward, backward_part, task, last);
     for (const std::size_t one : {index, index + 1}) send(cells_[one], task);
   }
