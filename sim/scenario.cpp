@@ -10,6 +10,7 @@
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
 #include "sim/collectives/collectives.hpp"
+#include "sim/preset.hpp"
 #include "sim/schedule/written.hpp"
 #include "strategies/dlcalc.hpp"
 #include "topology/cluster_reader.hpp"
@@ -367,6 +368,12 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
   if (document)
     for (const auto& [path, value] : options.set)
       append(problems, base::set_path(*document, path, value));
+  // Frameworks stand beside the hardware.
+  if (document)
+    append(problems,
+           apply_preset(*document, (std::filesystem::path(options.hardware_folder).parent_path() /
+                                    "frameworks")
+                                       .string()));
   auto registry = take(topology::HardwareRegistry::read(options.hardware_folder), problems);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return Loader(options, *document,
