@@ -275,8 +275,8 @@ Findings check_built(const fs::path& root) {
 /// Every scenario has its row in the fingerprints, which a test runs. What scenarios are made of
 /// has folders of its own.
 Findings check_scenarios(const fs::path& root) {
-  constexpr std::array<std::string_view, 3> parts{"scenarios/hardware/", "scenarios/clusters/",
-                                                  "scenarios/models/"};
+  constexpr std::array<std::string_view, 4> parts{"scenarios/hardware/", "scenarios/clusters/",
+                                                  "scenarios/models/", "scenarios/frameworks/"};
   Findings findings;
   std::vector<std::string> rows;
   for (const Line& line : read(root, root / "tests/fingerprints.csv").lines)

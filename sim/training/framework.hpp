@@ -23,6 +23,8 @@ struct Framework {
   bool overlaps_parameters = true;
   bool sequence_parallel = false;
   int zero = 0;
+  /// Host time to launch one operator, see Plan::operator_dispatch.
+  base::Seconds dispatch = base::Seconds::from_us(80);
   strategies::BucketPolicy buckets = strategies::BucketPolicy::megatron;
   bool eager_loss = false;        ///< cross-entropy of torch.nn.functional
   bool stages_by_cost = false;    ///< the head counts as so many layers as its matrix is larger

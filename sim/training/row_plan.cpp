@@ -228,6 +228,7 @@ Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
   plan.ddp.buckets = framework.buckets;
   plan.eager_loss = framework.eager_loss;
   set_zero(row, plan, inferred);
+  plan.operator_dispatch = framework.dispatch;
   for (std::string reason : {set_precision(row, plan), set_schedule(row, plan, inferred),
                              set_recompute(row, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));

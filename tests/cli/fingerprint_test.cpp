@@ -25,7 +25,7 @@ const std::string root = FORESHARD_SOURCE_DIR;
 
 bool is_part(const std::string& path) {
   return path.starts_with("scenarios/hardware/") || path.starts_with("scenarios/models/") ||
-         path.starts_with("scenarios/clusters/");
+         path.starts_with("scenarios/clusters/") || path.starts_with("scenarios/frameworks/");
 }
 
 std::vector<std::string> scenarios() {
