@@ -197,6 +197,9 @@ std::vector<FsdpMistake> fsdp_mistakes(const Plan& plan, int layers) {
     error("layers_per_unit", fmt::format("units of {} layers, but the model has {}", sum, layers));
   if (fsdp.offload && shards * plan.context.degree == 1)
     error("offload", "nothing is sharded over one rank, so nothing can be offloaded");
+  const OptimizerKind kind = plan.optimizer.kind;
+  if (fsdp.offload && kind != OptimizerKind::adam && kind != OptimizerKind::adamw)
+    error("offload", "only adam and adamw run on the host");
   return mistakes;
 }
 
