@@ -45,6 +45,8 @@ struct BackendOptions {
   std::string table_text;  ///< what is in it
   Word graph;              ///< name of an XML file that NCCL dumped its graphs to
   std::string graph_text;  ///< what is in it
+  /// Where fits to measurements lie ("scenarios/hardware"); empty: the libraries' own models.
+  std::string hardware_folder;
 };
 
 /// A backend by name: built in, or else from the shared library that the environment variable

@@ -117,7 +117,9 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(
   if (!options.in_step) curves->sustained = 1;
   std::shared_ptr<const CollectiveBackend> backend = options.backend;
   if (backend == nullptr) {
-    auto nccl = make_backend({});
+    BackendOptions fitted;
+    fitted.hardware_folder = hardware_folder;
+    auto nccl = make_backend(fitted);
     if (!nccl) return tl::unexpected(nccl.error());
     backend = std::move(*nccl);
   }

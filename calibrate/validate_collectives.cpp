@@ -14,7 +14,7 @@ const topology::NodeType* node_type_for(const CollectiveRow& row, int ranks_per_
                                         const topology::HardwareRegistry& registry) {
   std::optional<base::BytesPerSecond> network;
   if (row.nic_gbps_per_node > 0) network = base::BytesPerSecond::from_gbit(row.nic_gbps_per_node);
-  return topology::nearest_node_type(registry, row.gpu, ranks_per_node, network);
+  return topology::nearest_node_type(registry, row.gpu, ranks_per_node, network, row.fabric);
 }
 
 std::string size_decade(double bytes) {
@@ -80,6 +80,7 @@ base::Result<std::vector<CollectiveRow>> read_collective_rows(const base::Csv& t
     row.source = cells.text("source");
     row.collective = cells.text("collective");
     row.gpu = cells.text("gpu");
+    row.fabric = cells.text("fabric");
     row.trust = cells.text("trust");
     row.ranks = cells.whole("n_gpus").value_or(0);
     row.nodes = cells.whole("n_nodes").value_or(0);

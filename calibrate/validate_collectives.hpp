@@ -21,7 +21,8 @@ struct CollectiveRow {
   std::string source;
   std::string collective;
   std::string gpu;
-  std::string trust;  ///< "low": the source itself doubts the row
+  std::string fabric;  ///< in words: "EFA 3200 Gbps/node (p5.48xlarge)"
+  std::string trust;   ///< "low": the source itself doubts the row
   int ranks = 0;
   int nodes = 0;
   double nic_gbps_per_node = 0;  ///< 0: not stated
@@ -42,7 +43,8 @@ struct CollectiveSetting {
   int ranks_per_node = 1;
 };
 
-/// On the node type of the registry with the row's GPU whose NICs are nearest to what it states.
+/// On the node type of the registry with the row's GPU that its fabric names, or else whose NICs
+/// are nearest to what it states.
 /// Nothing when there is no such type or the ranks do not spread evenly.
 std::optional<CollectiveSetting> setting_of(const CollectiveRow& row,
                                             const topology::HardwareRegistry& registry);

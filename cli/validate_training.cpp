@@ -49,7 +49,9 @@ base::Result<sim::training::Score> score_training(
     sim::Fidelity fidelity, const std::function<void(double)>& progress) {
   const auto rows = sim::training::read_rows(table);
   if (!rows) return tl::unexpected(rows.error());
-  const auto backend = calibrate::make_backend({});
+  calibrate::BackendOptions options;
+  options.hardware_folder = hardware_folder();
+  const auto backend = calibrate::make_backend(options);
   if (!backend) return tl::unexpected(backend.error());
 
   std::vector<base::UnexpressedRow> unexpressed;

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "topology/hardware_reader.hpp"
@@ -108,6 +108,24 @@ std::vector<FromFile<Spec>> read_folder(
   return specs;
 }
 
+/// Whether a word of `text` is the type's name, an alias or its kind of NIC.
+bool mentions(std::string_view text, const NodeType& type) {
+  std::vector<std::string> words{folded(type.name)};
+  for (const std::string& alias : type.aliases) words.push_back(folded(alias));
+  for (const auto& [name, kind] : nic_kind_names)
+    if (kind == type.nic_kind && kind != NicKind::verbs) words.emplace_back(name);
+  const auto in_word = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
+  };
+  for (auto begin = text.begin(); begin != text.end();) {
+    begin = std::find_if(begin, text.end(), in_word);
+    const auto end = std::find_if_not(begin, text.end(), in_word);
+    if (std::find(words.begin(), words.end(), folded({begin, end})) != words.end()) return true;
+    begin = end;
+  }
+  return false;
+}
+
 }  // namespace
 
 base::BytesPerSecond scale_up_rate_among(const NodeType& type, int members) {
@@ -152,18 +170,20 @@ std::vector<std::string_view> HardwareRegistry::gpu_names() const { return names
 std::vector<std::string_view> HardwareRegistry::node_names() const { return names_of(nodes_); }
 
 const NodeType* nearest_node_type(const HardwareRegistry& registry, std::string_view gpu, int gpus,
-                                  std::optional<base::BytesPerSecond> network) {
+                                  std::optional<base::BytesPerSecond> network,
+                                  std::string_view text) {
   const GpuSpec* const spec = registry.find_gpu(gpu);
   if (spec == nullptr) return nullptr;
   const NodeType* best = nullptr;
-  double best_distance = std::numeric_limits<double>::infinity();
+  std::tuple<bool, double, int> best_rank;
   for (const NodeType& type : registry.nodes()) {
     if (type.gpu != spec->name || type.gpus < gpus) continue;
     const double distance =
         network ? std::abs(type.nic_rate.gbit() * type.nics - network->gbit()) : 0;
-    const bool smaller = best != nullptr && distance == best_distance && type.gpus < best->gpus;
-    if (distance < best_distance || smaller) best = &type;
-    best_distance = std::min(distance, best_distance);
+    const std::tuple rank(!mentions(text, type), distance, type.gpus);
+    if (best != nullptr && rank >= best_rank) continue;
+    best = &type;
+    best_rank = rank;
   }
   return best;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/diagnostic.hpp"
@@ -51,6 +53,18 @@ enum class ScaleUpKind {
 /// Who made the CPUs of a node: NCCL prices small messages across nodes by it.
 enum class CpuVendor { unknown, intel, amd, arm };
 
+/// What the NICs of a node speak, where collectives over it were measured apart: elsewhere
+/// (InfiniBand, RoCE and whatever is not said) `verbs`.
+enum class NicKind { verbs, efa, slingshot, gpudirect_tcpx, gpudirect_tcpxo };
+
+inline constexpr std::array<std::pair<std::string_view, NicKind>, 5> nic_kind_names{{
+    {"verbs", NicKind::verbs},
+    {"efa", NicKind::efa},
+    {"slingshot", NicKind::slingshot},
+    {"gpudirect-tcpx", NicKind::gpudirect_tcpx},
+    {"gpudirect-tcpxo", NicKind::gpudirect_tcpxo},
+}};
+
 /// One node type: GPUs, their links, NICs.
 struct NodeType {
   std::string name;                  ///< for example "dgx-h100"
@@ -69,10 +83,11 @@ struct NodeType {
   int scale_up_domain_nodes = 1;     ///< nodes that share one NVLink domain (NVL72: 18)
   base::BytesPerSecond pcie_rate;    ///< GPU to host or NIC, per direction, usable
   int nics = 0;                      ///< compute NICs; GPU i uses NIC i * nics / gpus
-  base::BytesPerSecond nic_rate;     ///< per NIC, one direction, raw
-  double nic_efficiency = 1;         ///< share of it that large transfers reach
-  base::Seconds nic_latency;         ///< NIC to NIC under one switch, per network hop of a
-                                     ///< collective
+  NicKind nic_kind = NicKind::verbs;
+  base::BytesPerSecond nic_rate;  ///< per NIC, one direction, raw
+  double nic_efficiency = 1;      ///< share of it that large transfers reach
+  base::Seconds nic_latency;      ///< NIC to NIC under one switch, per network hop of a
+                                  ///< collective
   std::vector<FigureSource> sources;
 };
 
@@ -108,8 +123,11 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete);
 
 /// Of the types with this GPU and at least `gpus` of them, the one whose NICs together come nearest
 /// to `network` (per node, one direction), then the smallest, then the first; nullptr without any.
+/// Types go before all others whose name, alias or kind of NIC is a word of `text`: "EFA 3200
+/// Gbps/node (p5.48xlarge)".
 const NodeType* nearest_node_type(const HardwareRegistry& registry, std::string_view gpu, int gpus,
-                                  std::optional<base::BytesPerSecond> network);
+                                  std::optional<base::BytesPerSecond> network,
+                                  std::string_view text = {});
 
 /// Parsers of one file each, for tests and fuzzers. `read_node` cannot know whether the GPU exists.
 base::Result<GpuSpec> read_gpu(std::string_view yaml, const std::string& file);

@@ -31,7 +31,7 @@ constexpr std::array<std::pair<std::string_view, CpuVendor>, 3> cpu_names{{
 /// The keys that are measurements or claims of a vendor, and so need a source.
 constexpr std::array<std::string_view, 5> gpu_figures{"peak", "memory", "memory_bandwidth",
                                                       "multiprocessors", "kernel_launch"};
-constexpr std::array<std::string_view, 12> node_figures{"scale_up_group_rates",
+constexpr std::array<std::string_view, 13> node_figures{"scale_up_group_rates",
                                                         "gpus",
                                                         "cpu",
                                                         "scale_up_rate",
@@ -39,6 +39,7 @@ constexpr std::array<std::string_view, 12> node_figures{"scale_up_group_rates",
                                                         "scale_up_latency",
                                                         "pcie_rate",
                                                         "nics",
+                                                        "nic_kind",
                                                         "nic_rate",
                                                         "nic_efficiency",
                                                         "nic_latency",
@@ -234,6 +235,7 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete) {
   read("nics", type.nics, nic_range);
   read_positive(reader, complete && type.nics > 0, "pcie_rate", type.pcie_rate);
   read_positive(reader, complete && type.nics > 0, "nic_rate", type.nic_rate);
+  reader.read_choice("nic_kind", type.nic_kind, nic_kind_names);
   reader.read("nic_efficiency", type.nic_efficiency, share);
   reader.read("nic_latency", type.nic_latency);
   if (counted) read_group_rates(reader, type);

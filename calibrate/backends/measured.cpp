@@ -224,7 +224,9 @@ Made make_measured(const BackendOptions& options) {
   if (problems.empty() && used == 0)
     problems.push_back({{file}, "the table has no measurements", "rows of low trust do not count"});
   if (!problems.empty()) return tl::unexpected(std::move(problems));
-  Made nccl = make_nccl({});
+  BackendOptions elsewhere;
+  elsewhere.hardware_folder = options.hardware_folder;
+  Made nccl = make_nccl(elsewhere);
   if (!nccl) return nccl;
   Curves curves;
   for (const auto& [key, measured] : seconds)

@@ -15,6 +15,7 @@
 #include "base/check.hpp"
 #include "calibrate/nccl/channels.hpp"
 #include "calibrate/nccl/machine.hpp"
+#include "calibrate/nccl/measured_ramp.hpp"
 #include "calibrate/nccl/overrides.hpp"
 
 namespace calibrate {
@@ -38,6 +39,7 @@ struct Priced {
 struct Prices {
   nccl::Table table;
   bool obeys = true;
+  double least_us = 0;  ///< of nothing
   /// Cheapest of the powers of two from this one on.
   std::array<Priced, last_power - first_power + 1> from;
 };
@@ -58,6 +60,8 @@ Prices prices_of(const nccl::Communicator& communicator, Collective op,
     if (choice.time_us <= best.choice.time_us) best = {choice, bytes};
     prices.from.at(static_cast<std::size_t>(power - first_power)) = best;
   }
+  prices.least_us =
+      std::min(best.choice.time_us, nccl::choose(communicator, op, prices.table, 0).time_us);
   return prices;
 }
 
@@ -102,11 +106,11 @@ struct GroupHash {
   }
 };
 
-// Set so that two thirds of the published sweeps of A100, H100 and H200 from 16 MiB on lie within
-// these of the model, as measured on those sweeps themselves; below 16 MiB half of them are off by
-// more than 40 %. It is a model which knows neither contention, nor how a network falls behind its
-// line rate, nor the start of small messages. Messages between pairs suffer most: Slingshot carries
-// half of an all-to-all's line rate.
+// Of the model alone, where no fit serves: two thirds of the published sweeps of A100, H100 and
+// H200 from 16 MiB on lie within these of it, as measured on those sweeps themselves; below 16 MiB
+// half of them are off by more than 40 %. It knows neither contention, nor how a network falls
+// behind its line rate, nor the start of small messages. Messages between pairs suffer most:
+// Slingshot carries half of an all-to-all's line rate.
 double spread_of(Collective op, const GroupShape& shape) {
   if (shape.nodes == 1) return 0.16;
   return nccl::has_table(op) ? 0.27 : 0.5;
@@ -115,14 +119,26 @@ double spread_of(Collective op, const GroupShape& shape) {
 class Backend final : public CollectiveBackend {
  public:
   Backend(nccl::Version version, nccl::Overrides overrides,
-          std::optional<topology::NcclGraphs> graphs)
-      : version_(version), overrides_(std::move(overrides)), graphs_(std::move(graphs)) {}
+          std::optional<topology::NcclGraphs> graphs, bool own_choice, nccl::Ramps ramps)
+      : version_(version),
+        overrides_(std::move(overrides)),
+        graphs_(std::move(graphs)),
+        own_choice_(own_choice),
+        ramps_(std::move(ramps)) {}
 
   std::string_view name() const override { return "nccl"; }
 
   std::string description() const override {
     return fmt::format("NCCL {} tuning model{}", nccl::name_of(version_),
                        graphs_ ? " on imported graphs" : "");
+  }
+
+  std::vector<std::string> sources() const override {
+    if (ramps_.all.empty()) return {description()};
+    int points = 0;
+    for (const nccl::Ramp& ramp : ramps_.all) points += ramp.points;
+    return {description(),
+            fmt::format("{}, fitted to published sweeps ({} points)", description(), points)};
   }
 
   /// The model is NCCL's; how far it is off was measured, see spread_of.
@@ -153,12 +169,46 @@ class Backend final : public CollectiveBackend {
     }
     cost.total.spread = spread_of(op, shape);
     cost.total.evidence = Evidence::model;
+    if (const nccl::Ramp* ramp = ramps_.find(op, shape))
+      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape), least_of(known, group.paths, op),
+            wire_bound(op, bytes, shape), cost);
     return cost;
   }
 
  private:
   static BytesPerSecond wire_rate(Collective op, int ranks, double bytes, double us) {
     return BytesPerSecond::from_byte(bytes * base::bus_factor(op, ranks) / (us * 1e-6));
+  }
+
+  /// The model's time of nothing.
+  static Seconds least_of(const Cached& known, const nccl::Paths& paths, Collective op) {
+    if (op == Collective::barrier) op = Collective::all_reduce;
+    return Seconds::from_us(nccl::has_table(op)
+                                ? known.prices.at(table_index(op)).least_us
+                                : nccl::p2p_cost(known.communicator, paths, op, 0).time_us);
+  }
+
+  /// What the links of a GPU take for its part of the bytes.
+  static Seconds wire_bound(Collective op, base::Bytes bytes, const GroupShape& shape) {
+    if (shape.nodes > 1 || op == Collective::barrier) return {};
+    return bytes / shape.scale_up_rate * base::bus_factor(op, shape.ranks);
+  }
+
+  /// Latency and bytes on the wire share what is added. A share above 1 stops at the bound, unless
+  /// the model is beyond it itself (NVLS).
+  static void apply(const nccl::Ramp& ramp, bool covered, Seconds least, Seconds bound,
+                    CollectiveCost& cost) {
+    const Seconds model = std::max(cost.total.time, least);
+    const Seconds time = std::max(ramp.time(model, least), std::min(model, bound));
+    const double longer = time / cost.total.time;
+    cost.latency = cost.latency * longer;
+    cost.bus_rate = cost.bus_rate * (1 / longer);
+    cost.total.time = cost.total.time * longer;
+    const double spread = ramp.spread(model, least);
+    cost.total.spread = covered ? spread : std::max(spread, cost.total.spread);
+    if (!covered) return;
+    cost.total.evidence = Evidence::fitted;
+    cost.total.source = 1;
   }
 
   static CollectiveCost table_cost(const Cached& known, Collective op, double bytes) {
@@ -226,6 +276,8 @@ class Backend final : public CollectiveBackend {
   nccl::Version version_;
   nccl::Overrides overrides_;
   std::optional<topology::NcclGraphs> graphs_;
+  bool own_choice_;  ///< of algorithm and protocol, as in the published sweeps
+  nccl::Ramps ramps_;
   mutable std::shared_mutex mutex_;
   mutable std::unordered_map<nccl::Group, Cached, GroupHash> cache_;
 };
@@ -236,12 +288,16 @@ base::Result<std::unique_ptr<CollectiveBackend>> make_nccl_backend(const NcclOpt
   const base::Result<nccl::Version> version = nccl::version_of(options.version);
   const base::Result<nccl::Overrides> overrides =
       nccl::read_overrides(options.algorithms, options.protocols);
+  const base::Result<nccl::Ramps> ramps =
+      options.hardware_folder.empty() ? nccl::Ramps{} : nccl::load_ramps(options.hardware_folder);
   base::Diagnostics problems;
   if (!version) problems.insert(problems.end(), version.error().begin(), version.error().end());
+  if (!ramps) problems.insert(problems.end(), ramps.error().begin(), ramps.error().end());
   if (!overrides)
     problems.insert(problems.end(), overrides.error().begin(), overrides.error().end());
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
-  return std::make_unique<Backend>(*version, *overrides, options.graphs);
+  return std::make_unique<Backend>(*version, *overrides, options.graphs,
+                                   options.algorithms.empty() && options.protocols.empty(), *ramps);
 }
 
 }  // namespace calibrate

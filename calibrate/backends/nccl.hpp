@@ -17,10 +17,14 @@ struct NcclOptions {
   /// Of one communicator, as NCCL dumped them: used for groups with as many GPUs a node that cross
   /// nodes, or do not, as it did. Graphs of other groups are searched.
   std::optional<topology::NcclGraphs> graphs;
+  /// Where collectives.yaml is: fits of how much longer collectives take, see
+  /// nccl/measured_ramp.hpp. Empty: NCCL's own predictions.
+  std::string hardware_folder;
 };
 
 /// NCCL's own cost model over the graphs that its search would find: the time that NCCL predicts,
-/// with the algorithm, protocol and channels that it would choose. Scale-up domains count as NCCL's
+/// with the algorithm, protocol and channels that it would choose, and where such collectives were
+/// measured, the time that they take. Scale-up domains count as NCCL's
 /// nodes. NCCL's corrections for small sizes make some messages cheaper than smaller ones; here a
 /// message costs no more than any larger one, with the choice made for that one.
 ///

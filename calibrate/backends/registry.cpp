@@ -75,6 +75,7 @@ backends::Made backends::make_nccl(const BackendOptions& options) {
   if (!options.version.text.empty()) nccl.version = options.version.text;
   nccl.algorithms = options.algorithms.text;
   nccl.protocols = options.protocols.text;
+  nccl.hardware_folder = options.hardware_folder;
   base::Diagnostics problems;
   if (!options.graph.text.empty()) {
     auto graphs = topology::read_nccl_graph_xml(options.graph_text, options.graph.text);

@@ -52,7 +52,7 @@ Expressed<Machine> machine_of(const Row& row, const topology::HardwareRegistry& 
   constexpr double beyond_any_gbit = 1e9;
   const topology::NodeType* const type = topology::nearest_node_type(
       registry, row.gpu, per_node,
-      BytesPerSecond::from_gbit(row.nic_gbit.value_or(beyond_any_gbit)));
+      BytesPerSecond::from_gbit(row.nic_gbit.value_or(beyond_any_gbit)), row.note);
   if (type == nullptr)
     return tl::unexpected(fmt::format("no node type with {} x '{}'", per_node, row.gpu));
   machine.node = *type;
