@@ -35,9 +35,9 @@ Ramp read_ramp(MapReader& reader) {
   constexpr Range<int> from_one{1, 1'000'000'000};
   constexpr Range<double> deviation{0.0, 10.0};
   Ramp ramp;
-  const bool inside = reader.read("architecture", ramp.architecture);
-  const bool across = reader.read_choice("nic_kind", ramp.nic_kind, topology::nic_kind_names);
-  if (inside == across)
+  reader.read("architecture", ramp.architecture);
+  reader.read_choice("nic_kind", ramp.nic_kind, topology::nic_kind_names);
+  if (reader.has("architecture") == reader.has("nic_kind"))
     reader.error("architecture", "a fit is for one 'architecture' or for one 'nic_kind'");
   read_operations(reader, ramp.operations);
   reader.require("source", ramp.source);

@@ -23,7 +23,7 @@ constexpr const char* table =
     "c,all_reduce,H100-SXM5-80GB,8,1,1073741824,4800\n"
     "d,all_gather,H100-SXM5-80GB,16,2,1048576,90\n";
 
-/// All that are built in, and a plug-in.
+/// All that are built in, NCCL with fits too, and a plug-in.
 std::vector<Backend> all_backends() {
   std::vector<Backend> all;
   for (const backends::Builtin& row : backends::builtins) {
@@ -34,6 +34,9 @@ std::vector<Backend> all_backends() {
     }
     all.push_back(backend_of(options));
   }
+  BackendOptions fitted = named("nccl");
+  fitted.hardware_folder = hardware_folder;
+  all.push_back(backend_of(fitted));
   const Environment library("FORESHARD_BACKEND_GOOD_LIB", FORESHARD_GOOD_PLUGIN);
   all.push_back(backend_of(named("good")));
   return all;
@@ -46,6 +49,10 @@ std::vector<GroupShape> all_groups() {
       if (ranks % nodes == 0 && ranks / nodes <= 8)
         groups.push_back(group_of(nodes, ranks / nodes));
   groups.push_back(group_of(1, 16));  // an NVLink domain of several trays
+  // Where NCCL was measured; NICs that carry less than NCCL counts on are the simulator's business.
+  for (const char* type : {"p5.48xlarge", "dgx-a100", "dgx-1v", "dgx-2"})
+    groups.push_back(shape_on(type, 1, shipped_registry().find_node(type)->gpus));
+  for (const int nodes : {2, 16}) groups.push_back(shape_on("p5.48xlarge", nodes, 8));
   return groups;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "calibrate/backend.hpp"
 #include "tests/calibrate/support.hpp"
@@ -41,6 +43,25 @@ inline Backend backend_of(const BackendOptions& options) {
 inline std::string refusal_of(const BackendOptions& options) {
   const auto made = make_backend(options);
   return made ? "no mistake" : text_of(made.error());
+}
+
+/// `nodes` of a type, with so many ranks on each.
+inline GroupShape shape_on(std::string_view type, int nodes, int ranks_per_node) {
+  const topology::NodeType* node = shipped_registry().find_node(type);
+  REQUIRE(node != nullptr);
+  GroupShape shape;
+  shape.ranks = nodes * ranks_per_node;
+  shape.nodes = nodes;
+  shape.ranks_per_node = ranks_per_node;
+  shape.scale_up_rate = topology::scale_up_rate_among(*node, std::max(ranks_per_node, 2));
+  shape.scale_up_latency = node->scale_up_latency;
+  shape.in_switch_reduction = node->in_switch_reduction;
+  shape.nics = std::max(node->nics * ranks_per_node / node->gpus, 1);
+  shape.network_rate = node->nic_rate * node->nic_efficiency * static_cast<double>(shape.nics);
+  shape.network_latency = node->nic_latency;
+  shape.node = node;
+  shape.gpu = &shipped_gpu(node->gpu);
+  return shape;
 }
 
 /// `nodes` times `per_node` H100s, with the rates of a DGX H100 and a NIC for each of them.

@@ -3,7 +3,7 @@
 
 #include "calibrate/backends/nccl.hpp"
 #include "calibrate/nccl/machine.hpp"
-#include "tests/calibrate/support.hpp"
+#include "tests/calibrate/backend_support.hpp"
 
 namespace calibrate {
 namespace {
@@ -17,25 +17,6 @@ std::unique_ptr<CollectiveBackend> backend(const NcclOptions& options = {}) {
   INFO((made ? "" : text_of(made.error())));
   REQUIRE(made);
   return std::move(*made);
-}
-
-/// `nodes` of a type, with so many ranks on each.
-GroupShape shape_on(std::string_view type, int nodes, int ranks_per_node) {
-  const topology::NodeType* node = shipped_registry().find_node(type);
-  REQUIRE(node != nullptr);
-  GroupShape shape;
-  shape.ranks = nodes * ranks_per_node;
-  shape.nodes = nodes;
-  shape.ranks_per_node = ranks_per_node;
-  shape.scale_up_rate = topology::scale_up_rate_among(*node, std::max(ranks_per_node, 2));
-  shape.scale_up_latency = node->scale_up_latency;
-  shape.in_switch_reduction = node->in_switch_reduction;
-  shape.nics = std::max(node->nics * ranks_per_node / node->gpus, 1);
-  shape.network_rate = node->nic_rate * node->nic_efficiency * static_cast<double>(shape.nics);
-  shape.network_latency = node->nic_latency;
-  shape.node = node;
-  shape.gpu = &shipped_gpu(node->gpu);
-  return shape;
 }
 
 /// The same without a machine.

@@ -1,5 +1,6 @@
 #include "sim/collective_sweep.hpp"
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -52,7 +53,7 @@ TEST_CASE("rings on a mesh use all of its links") {
 }
 
 // As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
-TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20 % in the median") {
+TEST_CASE("published sweeps are met in the median: 25 % below 1 MiB, 15 % from there, 8 % above") {
   const char* chosen = std::getenv("FORESHARD_VALIDATION");
   const std::string folder =
       chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
@@ -66,7 +67,9 @@ TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20
   REQUIRE(table);
   const auto rows = calibrate::read_collective_rows(*table);
   REQUIRE(rows);
-  const auto backend = calibrate::make_backend({});
+  calibrate::BackendOptions options;
+  options.hardware_folder = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware";
+  const auto backend = calibrate::make_backend(options);
   REQUIRE(backend);
   const base::Score score = calibrate::validate_collectives(
       *rows, *topology::shipped_registry(),
@@ -80,15 +83,25 @@ TEST_CASE("published sweeps of A100, H100 and H200 from 16 MiB are met within 20
             setting.node, setting.nodes, setting.ranks_per_node, topology::shipped_registry());
         return play_collectives(**backend, cluster, calls);
       });
+  // The fits were made on these rows; on halves of the sweeps that they did not see they miss
+  // by 26, 14 and 5 %.
+  std::map<std::string, double> size_of;
+  for (const calibrate::CollectiveRow& row : *rows) size_of[row.id] = row.size_bytes;
+  constexpr double mib = 1048576;
+  std::vector<const base::ScoredRow*> small;
+  std::vector<const base::ScoredRow*> middle;
   std::vector<const base::ScoredRow*> large;
   for (const base::ScoredRow& row : score.results) {
-    const std::string& gpu = row.classes.at("gpu");
-    const bool wanted =
-        gpu.starts_with("A100") || gpu.starts_with("H100") || gpu.starts_with("H200");
-    if (wanted && row.classes.contains("from 16 MiB, collective")) large.push_back(&row);
+    const double size = size_of.at(row.id);
+    if (row.classes.at("trust") != "low")
+      (size < mib ? small : size < 16 * mib ? middle : large).push_back(&row);
   }
   CHECK(large.size() > 1000);
-  CHECK(base::figures_of(large).median_ape < 0.20);
+  CHECK(base::figures_of(small).median_ape < 0.25);
+  CHECK(base::figures_of(middle).median_ape < 0.15);
+  CHECK(std::abs(base::figures_of(middle).bias) < 0.05);
+  CHECK(base::figures_of(large).median_ape < 0.08);
+  CHECK(std::abs(base::figures_of(large).bias) < 0.05);
 }
 
 }  // namespace
