@@ -106,6 +106,20 @@ TEST_CASE("a collective's row finds the node type with its GPUs and NICs") {
   CHECK(shape.network_rate.gbyte() == Approx(50 * setting->node.nic_efficiency));
   row.ranks = 15;
   CHECK_FALSE(setting_of(row, shipped_registry()));
+  // Of all machines with 8 H100 and 3,200 Gbit/s the first is taken, unless the fabric names one, by
+  // its type or by what its NICs speak.
+  row.gpu = "H100-SXM5-80GB";
+  row.ranks = 16;
+  row.nic_gbps_per_node = 3200;
+  CHECK(setting_of(row, shipped_registry())->node.name == "dgx-h100");
+  row.fabric = "EFA 3200 Gbps/node (p5.48xlarge)";
+  CHECK(setting_of(row, shipped_registry())->node.name == "p5.48xlarge");
+  row.fabric = "efa";
+  CHECK(setting_of(row, shipped_registry())->node.name == "p5.48xlarge");
+  row.fabric = "GPUDirect-TCPX 4x200 Gbps/node";
+  CHECK(setting_of(row, shipped_registry())->node.name == "a3-highgpu-8g");
+  row.fabric = "efabric (p55)";
+  CHECK(setting_of(row, shipped_registry())->node.name == "dgx-h100");
 }
 
 // The published measurements lie beside a developer's checkout and are not shipped:
