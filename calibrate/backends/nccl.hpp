@@ -23,10 +23,10 @@ struct NcclOptions {
 };
 
 /// NCCL's own cost model over the graphs that its search would find: the time that NCCL predicts,
-/// with the algorithm, protocol and channels that it would choose, and where such collectives were
-/// measured, the time that they take. Scale-up domains count as NCCL's
+/// with the algorithm, protocol and channels that it would choose. Scale-up domains count as NCCL's
 /// nodes. NCCL's corrections for small sizes make some messages cheaper than smaller ones; here a
-/// message costs no more than any larger one, with the choice made for that one.
+/// message costs no more than any larger one, with the choice made for that one. Where fits of
+/// published sweeps serve the group, they stretch that time, latency and wire alike.
 ///
 /// A shape without a machine is taken as one with NVSwitches of the generation that its rates
 /// suggest, and one NIC a rank up to eight. On AMD GPUs the formulas and constants of Ampere are

@@ -106,8 +106,8 @@ TEST_CASE("a collective's row finds the node type with its GPUs and NICs") {
   CHECK(shape.network_rate.gbyte() == Approx(50 * setting->node.nic_efficiency));
   row.ranks = 15;
   CHECK_FALSE(setting_of(row, shipped_registry()));
-  // Of all machines with 8 H100 and 3,200 Gbit/s the first is taken, unless the fabric names one, by
-  // its type or by what its NICs speak.
+  // Of all machines with 8 H100 and 3,200 Gbit/s the first is taken, unless the fabric names one,
+  // by its type or by what its NICs speak.
   row.gpu = "H100-SXM5-80GB";
   row.ranks = 16;
   row.nic_gbps_per_node = 3200;
