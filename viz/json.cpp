@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "viz/breakdown_json.hpp"
 #include "viz/viz.hpp"
 
 namespace viz {
@@ -52,18 +53,9 @@ Json memory_json(const sim::MemoryReport& memory) {
 
 /// Parts of `breakdown` add up to the step; `compute` splits one of them further.
 Json breakdown_json(const sim::Breakdown& b) {
-  return {{"compute_s", (b.forward + b.backward + b.recompute).s()},
-          {"exposed_tensor_s", b.tensor_exposed.s()},
-          {"exposed_context_s", b.context_exposed.s()},
-          {"exposed_expert_s", b.expert_exposed.s()},
-          {"exposed_data_s", b.data_exposed.s()},
-          {"exposed_parameter_s", b.parameter_exposed.s()},
-          {"exposed_pipeline_s", b.pipeline_exposed.s()},
-          {"bubble_s", b.bubble.s()},
-          {"optimizer_s", b.optimizer.s()},
-          {"host_s", b.host.s()},
-          {"slowed_s", b.slowed.s()},
-          {"other_s", b.other.s()}};
+  Json json = {{"compute_s", (b.forward + b.backward + b.recompute).s()}};
+  add_beside_kernels(b, json);
+  return json;
 }
 
 Json measured(const sim::Report& report) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/quantity.hpp"
+#include "viz/breakdown_json.hpp"
 #include "viz/score_parts.hpp"
 #include "viz/terminal.hpp"
 
@@ -21,18 +22,11 @@ using sim::training::ForecastRow;
 using sim::training::Verdicts;
 
 Json breakdown_json(const sim::Breakdown& b) {
-  return {{"forward_s", b.forward.s()},
-          {"backward_s", b.backward.s()},
-          {"recompute_s", b.recompute.s()},
-          {"exposed_tensor_s", b.tensor_exposed.s()},
-          {"exposed_data_s", b.data_exposed.s()},
-          {"exposed_parameter_s", b.parameter_exposed.s()},
-          {"exposed_pipeline_s", b.pipeline_exposed.s()},
-          {"bubble_s", b.bubble.s()},
-          {"optimizer_s", b.optimizer.s()},
-          {"host_s", b.host.s()},
-          {"slowed_s", b.slowed.s()},
-          {"other_s", b.other.s()}};
+  Json json = {{"forward_s", b.forward.s()},
+               {"backward_s", b.backward.s()},
+               {"recompute_s", b.recompute.s()}};
+  add_beside_kernels(b, json);
+  return json;
 }
 
 Json memory_json(const ForecastRow& row) {
