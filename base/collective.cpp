@@ -1,24 +1,13 @@
 #include "base/collective.hpp"
 
-#include <algorithm>
+#include "base/name_table.hpp"
 
 namespace base {
 
-namespace {
-
-template <class E, std::size_t N>
-std::string_view find_name(const std::array<std::pair<std::string_view, E>, N>& names, E value) {
-  const auto found = std::find_if(names.begin(), names.end(),
-                                  [&](const auto& row) { return row.second == value; });
-  return found == names.end() ? "?" : found->first;
-}
-
-}  // namespace
-
-std::string_view name_of(Collective op) { return find_name(collective_names, op); }
+std::string_view name_of(Collective op) { return name_in(collective_names, op); }
 
 std::string_view name_of(CollectiveAlgorithm algorithm) {
-  return find_name(collective_algorithm_names, algorithm);
+  return name_in(collective_algorithm_names, algorithm);
 }
 
 std::string_view name_of(Protocol protocol) {

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/name_table.hpp"
+
 namespace base {
 
 /// Number formats of tensors. `tf32` is a compute mode of 4-byte storage.
@@ -18,11 +20,7 @@ inline constexpr std::array<std::pair<std::string_view, DType>, 6> dtype_names{{
     {"fp4", DType::fp4},
 }};
 
-constexpr std::string_view name_of(DType type) {
-  for (const auto& [name, value] : dtype_names)
-    if (value == type) return name;
-  return "?";
-}
+constexpr std::string_view name_of(DType type) { return name_in(dtype_names, type); }
 
 /// Storage of one element in bits.
 constexpr int bits_of(DType type) {

@@ -88,6 +88,11 @@ class Bytes {
   std::int64_t value_ = 0;
 };
 
+/// Whole things, rounded up: the share of the largest of `parts` equal parts. \pre count >= 0
+constexpr std::int64_t ceil_div(std::int64_t count, std::int64_t parts) {
+  return count / parts + (count % parts > 0 ? 1 : 0);
+}
+
 /// A rate of traffic, one direction. Stored in bytes per second.
 class BytesPerSecond {
  public:

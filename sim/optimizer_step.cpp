@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "sim/step_memory.hpp"
+
 namespace sim {
 
 namespace {
@@ -42,13 +44,8 @@ AxisSet different_gradients(const Plan& plan) {
   return axes;
 }
 
-Bytes local_gradients(const Plan& plan, const Stage& stage) {
-  return Bytes::from_double(static_cast<double>(stage.updated_parameters()) *
-                            base::bytes_of(plan.precision.gradients));
-}
-
 void add_checks(const Plan& plan, const Stage& stage, std::vector<UpdateLink>& links) {
-  const Bytes gradients = local_gradients(plan, stage);
+  const Bytes gradients = tensor_bytes(stage.updated_parameters(), plan.precision.gradients);
   const AxisSet axes = different_gradients(plan);
   const bool alone = plan.grid().extent(axes) == 1;
   if (plan.precision.parameters == base::DType::fp16) {
@@ -70,8 +67,7 @@ void add_host_update(const Plan& plan, const Stage& stage, std::vector<UpdateLin
     link.name = name;
     link.stream = stream;
     link.purpose = purpose;
-    link.bytes =
-        Bytes::from_double(static_cast<double>(stage.updated_parameters()) * base::bytes_of(type));
+    link.bytes = tensor_bytes(stage.updated_parameters(), type);
     links.push_back(std::move(link));
   };
   if (!stage.copies())

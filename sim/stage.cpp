@@ -207,7 +207,7 @@ std::int64_t Stage::updated_parameters() const {
   std::int64_t sum = 0;
   for (int c = 0; c < static_cast<int>(classes_.size()); ++c) {
     const int shards = plan_.zero >= 1 ? classes_[static_cast<std::size_t>(c)].shards : 1;
-    sum += (parameters(c) + shards - 1) / shards;
+    sum += base::ceil_div(parameters(c), shards);
   }
   return sum;
 }
@@ -224,12 +224,12 @@ Bytes Stage::parameter_bytes(std::int64_t elements) const {
 
 Bytes Stage::parameter_shard_bytes(const Bucket& bucket) const {
   const int shards = class_of(bucket).shards;
-  return tensor_bytes((bucket.elements + shards - 1) / shards, plan_.precision.master);
+  return tensor_bytes(base::ceil_div(bucket.elements, shards), plan_.precision.master);
 }
 
 Bytes Stage::gradient_shard_bytes(const Bucket& bucket) const {
   const int shards = plan_.zero >= 1 ? class_of(bucket).shards : 1;
-  return tensor_bytes((bucket.elements + shards - 1) / shards, plan_.precision.gradients);
+  return tensor_bytes(base::ceil_div(bucket.elements, shards), plan_.precision.gradients);
 }
 
 bool Stage::reduces(bool last_backward) const {

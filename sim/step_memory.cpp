@@ -43,7 +43,7 @@ void StepMemory::during(std::uint32_t task, MemoryPart part, base::Bytes bytes,
 void StepMemory::hold_model(std::int64_t parameters, int shards, base::Bytes states,
                             const std::string& what) {
   const strategies::Precision& p = plan_.precision;
-  const std::int64_t shard = (parameters + shards - 1) / shards;
+  const std::int64_t shard = base::ceil_div(parameters, shards);
   const std::int64_t optimizer = plan_.zero >= 1 ? shard : parameters;
   if (plan_.zero == 3 && plan_.fsdp.offload && shards > 1) return;  // all of it is on the host
   // FSDP holds its master weights as the parameters and casts while gathering; everyone else

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/name_table.hpp"
 #include "strategies/plan.hpp"
 
 namespace strategies {
@@ -14,8 +15,6 @@ namespace {
 
 using base::MapReader;
 using base::Range;
-
-constexpr int count_max = 1'000'000;
 
 constexpr std::array<std::pair<std::string_view, BucketPolicy>, 5> bucket_names{{
     {"megatron", BucketPolicy::megatron},
@@ -56,14 +55,14 @@ void read_ddp(MapReader reader, Plan& plan) {
   if (plan.ddp.first_bucket.count() > 0 && policy != BucketPolicy::sequential)
     reader.error("first_bucket_size",
                  fmt::format("buckets '{}' have no first one of another size",
-                             name_in(bucket_names, policy)),
+                             base::name_in(bucket_names, policy)),
                  "use buckets: sequential");
   if (plan.bucket.count() > 0 && policy == BucketPolicy::per_parameter)
     reader.error("buckets", "buckets 'per_parameter' have no size", "leave out the size");
   if (plan.zero > 0 && (policy == BucketPolicy::best_fit || policy == BucketPolicy::per_parameter))
     reader.error("buckets",
                  fmt::format("buckets '{}' are of DDP, but zero is {}",
-                             name_in(bucket_names, policy), plan.zero),
+                             base::name_in(bucket_names, policy), plan.zero),
                  "use megatron, sequential or deepspeed");
   read_sync(reader, plan);
   if (plan.zero == 3)
@@ -87,7 +86,7 @@ void read_reshard(MapReader& reader, Fsdp& fsdp) {
     reader.read(key, reshard);
     fsdp.ranks_after_forward = reshard ? 0 : 1;
   } else {
-    reader.read(key, fsdp.ranks_after_forward, Range<int>{2, count_max});
+    reader.read(key, fsdp.ranks_after_forward, Range<int>{2, degree_max});
   }
 }
 
@@ -96,14 +95,14 @@ void read_layers_per_unit(MapReader& reader, Fsdp& fsdp) {
   const base::Node* node = reader.find(key);
   if (node == nullptr) return;
   if (node->items.empty()) {
-    reader.read(key, fsdp.layers_per_unit.front(), Range<int>{1, count_max});
+    reader.read(key, fsdp.layers_per_unit.front(), Range<int>{1, degree_max});
     return;
   }
   std::vector<double> counts;
   if (!reader.read(key, counts)) return;
   fsdp.layers_per_unit.clear();
   for (const double count : counts) {
-    if (count < 1 || count > count_max || count != std::floor(count)) {
+    if (count < 1 || count > degree_max || count != std::floor(count)) {
       reader.error(key, fmt::format("{} is no number of layers", count));
       fsdp.layers_per_unit = {1};
       return;
@@ -116,7 +115,7 @@ void read_fsdp(MapReader reader, Plan& plan) {
   Fsdp& fsdp = plan.fsdp;
   read_reshard(reader, fsdp);
   read_layers_per_unit(reader, fsdp);
-  if (reader.read("prefetch", fsdp.prefetch, {0, count_max}) && fsdp.prefetch > 0 &&
+  if (reader.read("prefetch", fsdp.prefetch, {0, degree_max}) && fsdp.prefetch > 0 &&
       !plan.overlap.parameter_gather)
     reader.error(
         "prefetch",
@@ -207,8 +206,8 @@ std::string describe_data_parallel(const Plan& plan) {
   if (plan.zero < 3) {
     std::string text = plan.zero == 0 ? "DDP" : fmt::format("ZeRO-{}", plan.zero);
     if (plan.ddp.buckets != BucketPolicy::megatron)
-      text += fmt::format(", {} buckets", name_in(bucket_names, plan.ddp.buckets));
-    if (plan.sync) text += fmt::format(", sync {}", name_in(sync_names, *plan.sync));
+      text += fmt::format(", {} buckets", base::name_in(bucket_names, plan.ddp.buckets));
+    if (plan.sync) text += fmt::format(", sync {}", base::name_in(sync_names, *plan.sync));
     return text;
   }
   std::string text = plan.data_replicate > 1 ? fmt::format("HSDP, {} replicas", plan.data_replicate)
@@ -218,7 +217,7 @@ std::string describe_data_parallel(const Plan& plan) {
   if (ranks > 1) text += fmt::format(", resharded to {} after forward", ranks);
   if (plan.fsdp.prefetch != 1) text += fmt::format(", prefetch {}", plan.fsdp.prefetch);
   if (plan.fsdp.offload) text += ", offloaded";
-  if (plan.sync) text += fmt::format(", sync {}", name_in(sync_names, *plan.sync));
+  if (plan.sync) text += fmt::format(", sync {}", base::name_in(sync_names, *plan.sync));
   return text;
 }
 

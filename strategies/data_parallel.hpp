@@ -77,12 +77,4 @@ std::vector<FsdpMistake> fsdp_mistakes(const Plan& plan, int layers);
 /// "DDP", "HSDP, 2 replicas, offloaded".
 std::string describe_data_parallel(const Plan& plan);
 
-/// The name of a value in a table of them.
-template <class E, std::size_t N>
-std::string_view name_in(const std::array<std::pair<std::string_view, E>, N>& names, E value) {
-  for (const auto& [name, named] : names)
-    if (named == value) return name;
-  return "?";
-}
-
 }  // namespace strategies

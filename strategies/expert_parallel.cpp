@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "strategies/rank_grid.hpp"
 
 namespace strategies {
 
@@ -85,8 +86,8 @@ void share_out(std::vector<double>& weights, double most) {
 void read_expert_parallel(base::MapReader& reader, ExpertParallel& expert) {
   reader.read("own_axis", expert.own_axis);
   reader.read_choice("dispatcher", expert.dispatcher, dispatcher_names);
-  const bool limits = reader.read("nodes_per_token", expert.nodes_per_token, {1, 1'000'000});
-  const bool nodes = reader.read("ranks_per_node", expert.ranks_per_node, {1, 1'000'000});
+  const bool limits = reader.read("nodes_per_token", expert.nodes_per_token, {1, degree_max});
+  const bool nodes = reader.read("ranks_per_node", expert.ranks_per_node, {1, degree_max});
   if ((limits || nodes) && expert.dispatcher != Dispatcher::node_limited)
     reader.error(limits ? "nodes_per_token" : "ranks_per_node",
                  "nodes matter to the dispatcher 'node_limited' only");

@@ -8,8 +8,6 @@ namespace {
 
 constexpr std::int64_t float_bytes = 4;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 /// Rotates queries and keys; kernels pass over whole heads even when only part is rotated.
@@ -33,8 +31,8 @@ Op OpBuilder::core_attention(std::int64_t window) const {
   base::Attention kernel;
   kernel.batch = options_.batch;
   kernel.seq_q = kernel.seq_kv = options_.seq;
-  kernel.q_heads = ceil_div(q_heads_, context.ulysses);
-  kernel.kv_heads = ceil_div(kv_heads_, context.ulysses);
+  kernel.q_heads = base::ceil_div(q_heads_, context.ulysses);
+  kernel.kv_heads = base::ceil_div(kv_heads_, context.ulysses);
   kernel.head_dim = model_.head_dim;
   kernel.value_dim = value_dim_;
   kernel.window = window;
@@ -113,7 +111,7 @@ void OpBuilder::exchange_heads(std::string name, std::int64_t elements,
 void OpBuilder::exchange_keys(std::vector<Op>& ops) const {
   const ContextParallel& context = options_.context;
   if (context.ring() == 1 || context.rings()) return;
-  const std::int64_t heads = ceil_div(kv_heads_, context.ulysses);
+  const std::int64_t heads = base::ceil_div(kv_heads_, context.ulysses);
   const std::int64_t elements =
       options_.batch * options_.seq * heads * (model_.head_dim + value_dim_);
   const std::int64_t bytes = elements * element_;

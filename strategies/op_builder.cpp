@@ -9,26 +9,14 @@ namespace {
 constexpr std::int64_t float_bytes = 4;
 constexpr std::int64_t index_bytes = 8;  ///< token ids are 64 bits
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-/// Only GEMM inputs are narrower than 16 bits; what lies between the kernels is not.
-base::DType stored_type(base::DType compute) {
-  switch (compute) {
-    case base::DType::fp32:
-    case base::DType::tf32: return base::DType::fp32;
-    case base::DType::fp16: return base::DType::fp16;
-    default: return base::DType::bf16;
-  }
-}
-
 }  // namespace
 
 OpBuilder::OpBuilder(const ModelSpec& model, const OpOptions& options)
     : model_(model), options_(options) {
   options_.expert.tensor = options.expert.tensor_or(options.tensor);
-  seq_ = ceil_div(options.seq, options.context.degree);
+  seq_ = base::ceil_div(options.seq, options.context.degree);
   tokens_ = options.batch * seq_;
-  shard_tokens_ = options.sequence_parallel ? ceil_div(tokens_, options.tensor) : tokens_;
+  shard_tokens_ = options.sequence_parallel ? base::ceil_div(tokens_, options.tensor) : tokens_;
   q_heads_ = local(model.heads);
   kv_heads_ = local(model.latent ? model.heads : model.kv_heads);
   value_dim_ = model.latent ? model.latent->value_head_dim : model.head_dim;
@@ -36,15 +24,8 @@ OpBuilder::OpBuilder(const ModelSpec& model, const OpOptions& options)
   element_ = base::bits_of(stored_) / 8;
 }
 
-std::int64_t OpBuilder::local(std::int64_t count) const { return ceil_div(count, options_.tensor); }
-
-base::Kernel OpBuilder::gemm(std::int64_t m, std::int64_t n, std::int64_t k,
-                             std::int64_t batch) const {
-  return base::Gemm{m, n, k, batch, options_.dtype, stored_};
-}
-
-base::Kernel OpBuilder::wide_gemm(std::int64_t m, std::int64_t n, std::int64_t k) const {
-  return base::Gemm{m, n, k, 1, stored_, stored_};
+std::int64_t OpBuilder::local(std::int64_t count) const {
+  return base::ceil_div(count, options_.tensor);
 }
 
 bool OpBuilder::narrow() const {
@@ -100,15 +81,10 @@ Op OpBuilder::linear(Linear shape) const {
   op.kind = shape.kind;
   op.name = std::move(shape.name);
   op.split = shape.split;
-  if (shape.narrow) {
-    op.forward = {gemm(m, n, k)};
-    op.backward_input = {gemm(m, k, n)};
-    op.backward_weight = {gemm(k, n, m)};
-  } else {
-    op.forward = {wide_gemm(m, n, k)};
-    op.backward_input = {wide_gemm(m, k, n)};
-    op.backward_weight = {wide_gemm(k, n, m)};
-  }
+  const base::DType type = shape.narrow ? options_.dtype : stored_;
+  op.forward = {base::Gemm{m, n, k, 1, type, stored_}};
+  op.backward_input = {base::Gemm{m, k, n, 1, type, stored_}};
+  op.backward_weight = {base::Gemm{k, n, m, 1, type, stored_}};
   // The bias is added in the epilogue; its gradient is a column sum over the output's gradient.
   if (shape.bias) op.backward_weight.push_back(memory(m * n));
   op.parameters = shape.in * shape.out + (shape.bias ? shape.out : 0);

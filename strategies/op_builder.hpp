@@ -50,8 +50,10 @@ class OpBuilder {
     std::int64_t experts = 0;    ///< on this rank
     std::int64_t rows_each = 0;
     std::int64_t ffn_local = 0;
-    bool joined = false;  ///< gathers tokens of the tensor ranks, and sums over them afterwards
-    double load = 1;      ///< rows of the busiest rank over the mean
+    bool gathers = false;  ///< what arrives at the ranks that divide an expert goes to all of them
+    bool joined = false;   ///< gathers tokens of the tensor ranks, and sums over them afterwards
+    std::int64_t busy_rows = 0;       ///< sent_rows of the busiest rank
+    std::int64_t busy_crossings = 0;  ///< node_limited: its tokens times the nodes they go to
     std::int64_t rows() const { return experts * rows_each; }
   };
 
@@ -68,7 +70,7 @@ class OpBuilder {
   Op loss() const;
   ExpertShape expert_shape() const;
   void exchange_dispatched(const ExpertShape& shape, Op& dispatch) const;
-  void exchange_combined(const ExpertShape& shape, Op& combine) const;
+  void exchange_results(const ExpertShape& shape, Op& expert_down) const;
   void shared_experts(std::vector<Op>& ops, bool joined) const;
   void exchange_heads(std::string name, std::int64_t elements, std::vector<Op>& ops) const;
   void exchange_keys(std::vector<Op>& ops) const;
@@ -78,8 +80,6 @@ class OpBuilder {
   void dense_mlp(std::vector<Op>& ops, const std::string& prefix, std::int64_t width, bool bias,
                  bool saves_input) const;
 
-  base::Kernel gemm(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch = 1) const;
-  base::Kernel wide_gemm(std::int64_t m, std::int64_t n, std::int64_t k) const;
   bool narrow() const;
   double narrow_bytes() const;
   base::Kernel cast(std::int64_t elements) const;

@@ -57,6 +57,15 @@ std::string_view name_of(OpKind kind) {
   return op_kind_names[static_cast<std::size_t>(kind)].first;
 }
 
+base::DType stored_type(base::DType compute) {
+  switch (compute) {
+    case base::DType::fp32:
+    case base::DType::tf32: return base::DType::fp32;
+    case base::DType::fp16: return base::DType::fp16;
+    default: return base::DType::bf16;
+  }
+}
+
 bool countable(const ModelSpec& model, const OpOptions& options) {
   const auto wide = [](std::int64_t count) { return static_cast<double>(count); };
   const std::int64_t value = model.latent ? model.latent->value_head_dim : model.head_dim;

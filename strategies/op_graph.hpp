@@ -163,6 +163,9 @@ struct OpOptions {
   ExpertParallel expert;  ///< `tensor` filled in
 };
 
+/// What lies between kernels: only inputs of matrix products are narrower than 16 bits.
+base::DType stored_type(base::DType compute);
+
 /// Whether all counts of the operators stay below 2^60.
 bool countable(const ModelSpec& model, const OpOptions& options);
 

@@ -9,8 +9,6 @@ namespace {
 constexpr std::int64_t float_bytes = 4;
 constexpr std::int64_t index_bytes = 8;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 std::int64_t scaled(std::int64_t count, double factor) {
   return static_cast<std::int64_t>(static_cast<double>(count) * factor);
 }
@@ -29,13 +27,17 @@ OpBuilder::ExpertShape OpBuilder::expert_shape() const {
   shape.tokens = shape.joined ? tokens_ : shard_tokens_;
   const double room = mixture.capacity_factor > 0 ? mixture.capacity_factor : 1.0;
   shape.sent_rows = scaled(shape.tokens * mixture.experts_per_token, room);
-  shape.load =
+  const double load =
       busiest_load(expert, mixture.experts, mixture.experts_per_token, model_.layer_count());
   shape.experts = mixture.experts / expert.degree;
-  const bool gathered = own_tokens && !shape.joined && expert.tensor > 1;
-  const std::int64_t rows = scaled(shape.sent_rows, shape.load) * (gathered ? expert.tensor : 1);
-  shape.rows_each = std::max<std::int64_t>(1, ceil_div(rows, shape.experts));
-  shape.ffn_local = ceil_div(mixture.expert_ffn, expert.tensor);
+  shape.gathers = expert.tensor > 1 && !shape.joined;
+  shape.busy_rows = scaled(shape.sent_rows, load);
+  const int nodes = expert.degree / expert.inner();
+  const int reached = std::min({nodes, expert.nodes_per_token, mixture.experts_per_token});
+  shape.busy_crossings = scaled(shape.tokens * reached, load);
+  const std::int64_t rows = shape.busy_rows * (shape.gathers ? expert.tensor : 1);
+  shape.rows_each = std::max<std::int64_t>(1, base::ceil_div(rows, shape.experts));
+  shape.ffn_local = base::ceil_div(mixture.expert_ffn, expert.tensor);
   return shape;
 }
 
@@ -86,11 +88,10 @@ Op OpBuilder::dispatch(const ExpertShape& shape) const {
 }
 
 /// Rows travel in `dispatch`, their gradients and results in 16 bits. All-to-all sizes are what a
-/// rank sends; the busiest rank receives `load` times as much, and everybody waits for it.
+/// rank sends, those of the busiest rank, for which everybody waits.
 void OpBuilder::exchange_dispatched(const ExpertShape& shape, Op& dispatch) const {
   const ExpertParallel& expert = options_.expert;
   const std::int64_t h = model_.hidden;
-  const bool gathers = expert.tensor > 1 && !shape.joined;
   const double narrow = expert.dispatch == base::DType::fp8 ? 1 + 4.0 / 128 : 0;
   const auto sent = [&](std::int64_t rows) {
     return narrow > 0 ? scaled(rows * h, narrow) : rows * h * element_;
@@ -102,26 +103,23 @@ void OpBuilder::exchange_dispatched(const ExpertShape& shape, Op& dispatch) cons
   if (expert.degree > 1) {
     if (expert.dispatcher == Dispatcher::all_gather) {
       add("all-gather tokens", base::Collective::all_gather, Axis::expert | Axis::expert_tensor,
-          shape.tokens * expert.degree * (gathers ? expert.tensor : 1));
+          shape.tokens * expert.degree * (shape.gathers ? expert.tensor : 1));
       return;
     }
     // How many rows each expert gets has to be known first.
     const std::int64_t counts = model_.mixture->experts * index_bytes;
     dispatch.exchanges.push_back(
         {"all-to-all counts", base::Collective::all_to_all, Axis::expert, counts, 0});
-    const std::int64_t rows = scaled(shape.sent_rows, shape.load);
     if (expert.inner() > 1) {
-      const int nodes = expert.degree / expert.inner();
-      const int reached =
-          std::min({nodes, expert.nodes_per_token, model_.mixture->experts_per_token});
       add("all-to-all tokens across nodes", base::Collective::all_to_all, Axis::expert_outer,
-          scaled(shape.tokens * reached, shape.load));
-      add("all-to-all tokens inside nodes", base::Collective::all_to_all, Axis::expert_inner, rows);
+          shape.busy_crossings);
+      add("all-to-all tokens inside nodes", base::Collective::all_to_all, Axis::expert_inner,
+          shape.busy_rows);
     } else {
-      add("all-to-all tokens", base::Collective::all_to_all, Axis::expert, rows);
+      add("all-to-all tokens", base::Collective::all_to_all, Axis::expert, shape.busy_rows);
     }
   }
-  if (gathers)
+  if (shape.gathers)
     add("all-gather rows", base::Collective::all_gather, Axis::expert_tensor, shape.rows());
 }
 
@@ -144,34 +142,31 @@ Op OpBuilder::combine(const ExpertShape& shape) const {
   return op;
 }
 
-/// The way back, as operators of its own in front of the combination.
-void OpBuilder::exchange_combined(const ExpertShape& shape, Op& combine) const {
+/// The way back, after the last matrices of the experts.
+void OpBuilder::exchange_results(const ExpertShape& shape, Op& expert_down) const {
   const ExpertParallel& expert = options_.expert;
   const std::int64_t h = model_.hidden;
-  const bool gathers = expert.tensor > 1 && !shape.joined;
   const auto add = [&](const char* name, base::Collective op, AxisSet axes, std::int64_t rows) {
     const std::int64_t bytes = rows * h * element_;
-    combine.exchanges.push_back({name, op, axes, bytes, expert.backward_exchange ? bytes : 0});
+    expert_down.exchanges.push_back({name, op, axes, bytes, expert.backward_exchange ? bytes : 0});
   };
   if (expert.degree > 1 && expert.dispatcher == Dispatcher::all_gather) {
     add("reduce-scatter tokens", base::Collective::reduce_scatter,
         Axis::expert | Axis::expert_tensor,
-        shape.tokens * expert.degree * (gathers ? expert.tensor : 1));
+        shape.tokens * expert.degree * (shape.gathers ? expert.tensor : 1));
     return;
   }
-  if (gathers)
+  if (shape.gathers)
     add("reduce-scatter rows", base::Collective::reduce_scatter, Axis::expert_tensor, shape.rows());
   if (expert.degree == 1) return;
-  const std::int64_t rows = scaled(shape.sent_rows, shape.load);
   if (expert.inner() == 1) {
-    add("all-to-all results", base::Collective::all_to_all, Axis::expert, rows);
+    add("all-to-all results", base::Collective::all_to_all, Axis::expert, shape.busy_rows);
     return;
   }
-  const int nodes = expert.degree / expert.inner();
-  const int reached = std::min({nodes, expert.nodes_per_token, model_.mixture->experts_per_token});
-  add("all-to-all results inside nodes", base::Collective::all_to_all, Axis::expert_inner, rows);
+  add("all-to-all results inside nodes", base::Collective::all_to_all, Axis::expert_inner,
+      shape.busy_rows);
   add("all-to-all results across nodes", base::Collective::all_to_all, Axis::expert_outer,
-      scaled(shape.tokens * reached, shape.load));
+      shape.busy_crossings);
 }
 
 /// One grouped GEMM over the experts of this rank, each with its equal share of the rows.
@@ -188,9 +183,10 @@ Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
   op.kind = kind;
   op.name = std::string(name_of(kind));
   op.split = up ? TensorSplit::column : TensorSplit::row;
-  op.forward = {gemm(m, n, k, shape.experts)};
-  op.backward_input = {gemm(m, k, n, shape.experts)};
-  op.backward_weight = {gemm(k, n, m, shape.experts)};
+  const base::DType type = options_.dtype;
+  op.forward = {base::Gemm{m, n, k, shape.experts, type, stored_}};
+  op.backward_input = {base::Gemm{m, k, n, shape.experts, type, stored_}};
+  op.backward_weight = {base::Gemm{k, n, m, shape.experts, type, stored_}};
   if (mixture.expert_bias) op.backward_weight.push_back(memory(shape.experts * m * n));
   op.parameters = mixture.experts * (in * out + (mixture.expert_bias ? out : 0));
   op.expert = true;
@@ -223,7 +219,7 @@ void OpBuilder::mixture(std::vector<Op>& ops) const {
   ops.push_back(
       activation(OpKind::expert_activation, "expert_activation", shape.rows(), shape.ffn_local));
   ops.push_back(expert_linear(OpKind::expert_down, shape));
-  exchange_combined(shape, ops.back());
+  exchange_results(shape, ops.back());
   ops.push_back(combine(shape));
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "base/name_table.hpp"
 #include "strategies/plan.hpp"
 
 namespace strategies {
@@ -48,8 +49,6 @@ constexpr double float_bytes = 4;  // of factored moments, scales and preconditi
 
 /// Coupled Newton iterations for an inverse fourth root, four products each (arXiv 2002.09018).
 constexpr std::int64_t root_products = 40;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 double as_double(std::int64_t count) { return static_cast<double>(count); }
 
@@ -98,7 +97,7 @@ class Accountant {
   }
 
  private:
-  double shard(std::int64_t elements) const { return as_double(ceil_div(elements, shards_)); }
+  double shard(std::int64_t elements) const { return as_double(base::ceil_div(elements, shards_)); }
 
   /// Reads the gradient, reads and writes the master weight, writes the parameter.
   double update() const { return gradient_ + 2 * master_ + copy_; }
@@ -139,7 +138,7 @@ class Accountant {
   void adafactor() {
     for (const WeightMatrix& matrix : parameters_.matrices)
       states_ += float_bytes * as_double(matrix.count) *
-                 as_double(ceil_div(matrix.rows, shards_) + matrix.columns);
+                 as_double(base::ceil_div(matrix.rows, shards_) + matrix.columns);
     states_ += float_bytes * shard(vectors());
     traffic_ += shard(parameters_.elements) * (update() + 2 * gradient_);
     streaming_launches_ += 3;
@@ -159,7 +158,7 @@ class Accountant {
     double largest = 0;
     for (const auto& [shape, count] : shapes) {
       const auto [r, c] = shape;
-      const std::int64_t mine = ceil_div(count, shards_);
+      const std::int64_t mine = base::ceil_div(count, shards_);
       whole += as_double(mine) * as_double(r) * as_double(c);
       largest = std::max(largest, 2 * as_double(r) * as_double(c + r));
       for (int step = 0; step < optimizer_.newton_schulz_steps; ++step)
@@ -184,14 +183,14 @@ class Accountant {
     const std::int64_t side = optimizer_.block_or_usual();
     const DType fp32 = DType::fp32;
     for (const WeightMatrix& matrix : parameters_.matrices) {
-      const std::int64_t r = ceil_div(matrix.rows, ceil_div(matrix.rows, side));
-      const std::int64_t c = ceil_div(matrix.columns, ceil_div(matrix.columns, side));
+      const std::int64_t r = base::ceil_div(matrix.rows, base::ceil_div(matrix.rows, side));
+      const std::int64_t c = base::ceil_div(matrix.columns, base::ceil_div(matrix.columns, side));
       const std::int64_t blocks =
-          matrix.count * ceil_div(matrix.rows, r) * ceil_div(matrix.columns, c);
-      const std::int64_t mine = ceil_div(blocks, shards_);
+          matrix.count * base::ceil_div(matrix.rows, r) * base::ceil_div(matrix.columns, c);
+      const std::int64_t mine = base::ceil_div(blocks, shards_);
       states_ += 2 * float_bytes * as_double(mine) *
                  (as_double(r) * as_double(r) + as_double(c) * as_double(c));
-      const std::int64_t roots = ceil_div(mine * root_products, optimizer_.root_every);
+      const std::int64_t roots = base::ceil_div(mine * root_products, optimizer_.root_every);
       for (const Gemm& product :
            {Gemm{r, r, c, mine, fp32, fp32}, Gemm{c, c, r, mine, fp32, fp32},
             Gemm{r, c, r, mine, fp32, fp32}, Gemm{r, c, c, mine, fp32, fp32},
@@ -222,11 +221,7 @@ class Accountant {
 
 }  // namespace
 
-std::string_view name_of(OptimizerKind kind) {
-  for (const auto& [name, value] : kind_names)
-    if (value == kind) return name;
-  return "?";
-}
+std::string_view name_of(OptimizerKind kind) { return base::name_in(kind_names, kind); }
 
 std::int64_t Optimizer::block_or_usual() const {
   if (block > 0) return block;
@@ -234,13 +229,13 @@ std::int64_t Optimizer::block_or_usual() const {
 }
 
 void read_optimizer(base::MapReader& reader, Optimizer& optimizer) {
-  constexpr int count_max = 1'000'000;
   reader.read_choice("kind", optimizer.kind, kind_names);
   reader.read_choice("launch", optimizer.launch, launch_names);
   reader.read("momentum", optimizer.momentum);
-  reader.read("block", optimizer.block, base::Range<std::int64_t>{1, count_max});
-  reader.read("newton_schulz_steps", optimizer.newton_schulz_steps, base::Range<int>{1, count_max});
-  reader.read("root_every", optimizer.root_every, base::Range<int>{1, count_max});
+  reader.read("block", optimizer.block, base::Range<std::int64_t>{1, degree_max});
+  reader.read("newton_schulz_steps", optimizer.newton_schulz_steps,
+              base::Range<int>{1, degree_max});
+  reader.read("root_every", optimizer.root_every, base::Range<int>{1, degree_max});
   const auto belongs = [&](std::string_view key, std::initializer_list<OptimizerKind> kinds) {
     if (!reader.has(key) || std::find(kinds.begin(), kinds.end(), optimizer.kind) != kinds.end())
       return;

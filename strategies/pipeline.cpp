@@ -2,17 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/check.hpp"
+#include "base/name_table.hpp"
 
 namespace strategies {
 
-std::string_view name_of(ScheduleKind kind) {
-  const auto found = std::find_if(schedule_names.begin(), schedule_names.end(),
-                                  [&](const auto& entry) { return entry.second == kind; });
-  CHECK_INVARIANT(found != schedule_names.end());
-  return found->first;
+std::string_view name_of(ScheduleKind kind) { return base::name_in(schedule_names, kind); }
+
+bool hides_messages(ScheduleKind kind) {
+  return kind != ScheduleKind::gpipe && kind != ScheduleKind::one_f_one_b;
 }
 
 PipelineLayout layout_of(ScheduleKind kind) {

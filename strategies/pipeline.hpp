@@ -52,6 +52,9 @@ inline constexpr std::array<std::pair<std::string_view, PipelineLayout>, 3> layo
     {"v-shape", PipelineLayout::v_shape},
     {"bidirectional", PipelineLayout::bidirectional},
 }};
+/// Whether computing goes on while messages travel, unless the plan says otherwise: the plain
+/// schedules of Megatron send and wait, the others are made to hide messages.
+bool hides_messages(ScheduleKind kind);
 PipelineLayout layout_of(ScheduleKind kind);  ///< \pre not a table, which has its own
 
 /// A chunk of a rank.

@@ -12,8 +12,6 @@ namespace strategies {
 
 namespace {
 
-constexpr int degree_max = 1'000'000;
-
 constexpr std::array<std::pair<std::string_view, Uneven>, 2> uneven_names{{
     {"refused", Uneven::refused},
     {"first", Uneven::first},
@@ -280,9 +278,7 @@ void read_pipeline(base::MapReader& reader, Plan& plan) {
   reader.read_choice("uneven", plan.uneven, uneven_names);
   reader.read("account_for_embedding", plan.account_for_embedding);
   reader.read("account_for_loss", plan.account_for_loss);
-  // The plain schedules of Megatron send and wait; the others are made to hide messages.
-  plan.overlap.point_to_point =
-      plan.schedule != ScheduleKind::gpipe && plan.schedule != ScheduleKind::one_f_one_b;
+  plan.overlap.point_to_point = hides_messages(plan.schedule);
 }
 
 void check_stages(const Plan& plan, const ModelSpec& model, const ReportMistake& report) {

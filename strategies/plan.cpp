@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.hpp"
+#include "base/name_table.hpp"
 #include "strategies/op_graph.hpp"
 #include "strategies/pipeline_plan.hpp"
 #include "strategies/shard.hpp"
@@ -16,8 +17,6 @@ namespace {
 
 using base::MapReader;
 using base::Range;
-
-constexpr int degree_max = 1'000'000;
 
 constexpr std::array<std::pair<std::string_view, Recompute>, 4> recompute_names{{
     {"none", Recompute::none},
@@ -409,8 +408,7 @@ std::string describe(const Plan& plan) {
     text += fmt::format(", cp {}", plan.context.degree);
     if (plan.context.ring() > 1 && plan.context.ulysses > 1)
       text += fmt::format(" ({} x ulysses {})", plan.context.ring(), plan.context.ulysses);
-    for (const auto& [name, kind] : context_attention_names)
-      if (kind == plan.context.attention) text += fmt::format(" {}", name);
+    text += fmt::format(" {}", base::name_in(context_attention_names, plan.context.attention));
   }
   if (plan.expert.degree > 1) {
     text += fmt::format(", ep {}", plan.expert.degree);
@@ -422,8 +420,7 @@ std::string describe(const Plan& plan) {
   text += fmt::format(", {} micro-batch{} of {}", plan.micro_batches(),
                       plan.micro_batches() == 1 ? "" : "es", plan.micro_batch);
   if (plan.recompute != Recompute::none)
-    for (const auto& [name, kind] : recompute_names)
-      if (kind == plan.recompute) text += fmt::format(", {} recompute", name);
+    text += fmt::format(", {} recompute", base::name_in(recompute_names, plan.recompute));
   if (plan.recompute_every > 1) text += fmt::format(" of every {}. layer", plan.recompute_every);
   return text;
 }

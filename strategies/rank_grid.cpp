@@ -75,18 +75,18 @@ std::vector<RankGrid::Factor> RankGrid::dimensions(const Extents& extents, const
 std::string RankGrid::cut(std::vector<Factor>& factors, const Extents& extents,
                           const Views& views) {
   // Inside the factors that `counted` takes, from the fastest on, a view ends after `ranks` ranks.
-  const auto cut_after = [&](int ranks, auto&& counted) {
-    int below = 1;
+  const auto cut_after = [&](std::int64_t ranks, auto&& counted) {
+    std::int64_t below = 1;
     for (std::size_t i = 0; i < factors.size(); ++i) {
       if (!counted(factors[i]) || factors[i].extent == 1) continue;
       if (below == ranks) return true;
       const int whole = factors[i].extent;
-      if (static_cast<std::int64_t>(below) * whole <= ranks) {
+      if (below * whole <= ranks) {
         below *= whole;
         continue;
       }
       if (ranks % below != 0 || whole % (ranks / below) != 0) return false;
-      const int inner = ranks / below;
+      const auto inner = static_cast<int>(ranks / below);
       Factor outer = factors[i];
       outer.stride *= inner;
       outer.extent /= inner;
@@ -108,8 +108,9 @@ std::string RankGrid::cut(std::vector<Factor>& factors, const Extents& extents,
     return {};
   }
   const auto in_stage = [](const Factor& f) { return f.dimension != Axis::pipeline; };
-  const int inner = views.expert_tensor * views.expert_inner;
-  const int experts = views.expert_tensor * views.expert;
+  // Degrees of the user, whose product need not fit an int.
+  const std::int64_t inner = std::int64_t{views.expert_tensor} * views.expert_inner;
+  const std::int64_t experts = std::int64_t{views.expert_tensor} * views.expert;
   if (!cut_after(views.expert_tensor, in_stage) || !cut_after(inner, in_stage) ||
       !cut_after(experts, in_stage))
     return fmt::format(
@@ -117,7 +118,7 @@ std::string RankGrid::cut(std::vector<Factor>& factors, const Extents& extents,
         "ranks of a stage",
         views.expert, views.expert_tensor,
         extents.tensor * extents.context * extents.data_shard * extents.data_replicate);
-  int below = 1;
+  std::int64_t below = 1;
   for (const Factor& factor : factors) {
     if (factor.dimension == Axis::pipeline || factor.extent == 1) continue;
     if (below < experts && factor.dimension == Axis::data_replicate)

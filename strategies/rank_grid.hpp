@@ -36,6 +36,9 @@ enum class Axis : std::uint8_t {
 inline constexpr int axis_count = 13;
 inline constexpr int dimension_count = 6;
 
+/// Largest degree and count of a plan that readers accept.
+inline constexpr int degree_max = 1'000'000;
+
 using AxisOrder = std::array<Axis, dimension_count>;
 inline constexpr AxisOrder default_order{Axis::tensor,     Axis::expert,         Axis::context,
                                          Axis::data_shard, Axis::data_replicate, Axis::pipeline};

@@ -16,13 +16,11 @@ using base::Collective;
 using base::DType;
 using base::Kernel;
 
-/// What lies between kernels has 16 bits at least, whatever the GEMM inputs have.
+/// An activation between kernels.
 Bytes stored(std::int64_t elements, const Plan& plan) {
   return Bytes::from_double(static_cast<double>(elements) *
-                            std::max(base::bytes_of(plan.precision.compute), 2.0));
+                            base::bytes_of(stored_type(plan.precision.compute)));
 }
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// Only layers are recomputed; the embedding and the head are not.
 bool is_layer(const Block& block) { return block.name != "embedding" && block.name != "head"; }
@@ -42,7 +40,6 @@ struct RecomputePolicy {
   bool has(const Op& op) const {
     return all || std::find(operators.begin(), operators.end(), op.kind) != operators.end();
   }
-  bool none() const { return !all && operators.empty(); }
 };
 
 RecomputePolicy policy_of(const Plan& plan) {
@@ -59,7 +56,7 @@ class Cutter {
  public:
   Cutter(const ModelSpec& model, const Plan& plan)
       : plan_(plan),
-        tokens_(plan.micro_batch * ceil_div(plan.sequence, plan.context.degree)),
+        tokens_(plan.micro_batch * base::ceil_div(plan.sequence, plan.context.degree)),
         hidden_(stored(tokens_ * model.hidden, plan)) {}
 
   ShardedBlock block(const Block& source, const RecomputePolicy& recompute) const {
@@ -100,7 +97,7 @@ class Cutter {
         continue;
       }
       base::Gemm part = *gemm;
-      part.m = ceil_div(gemm->m, std::int64_t{plan_.tensor});
+      part.m = base::ceil_div(gemm->m, plan_.tensor);
       parts.insert(parts.end(), static_cast<std::size_t>(plan_.tensor), part);
     }
     return parts;
@@ -236,7 +233,7 @@ class Cutter {
     const int parts = op.expert ? plan_.expert.degree * expert_tensor()
                       : divided ? plan_.tensor
                                 : 1;
-    return ceil_div(op.parameters, std::int64_t{parts});
+    return base::ceil_div(op.parameters, parts);
   }
 
   Bytes saved_by(const Op& op) const {
@@ -328,7 +325,7 @@ ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
   // The last stage of a pipeline has its own copy of a tied embedding.
   if (model.tied_embeddings && plan.ends_apart()) {
     ShardedBlock& head = graph.blocks[static_cast<std::size_t>(graph.head_block)];
-    head.parameter_tensors.push_back((model.vocab * model.hidden + plan.tensor - 1) / plan.tensor);
+    head.parameter_tensors.push_back(base::ceil_div(model.vocab * model.hidden, plan.tensor));
     head.parameters += head.parameter_tensors.back();
   }
   return graph;

@@ -6,7 +6,7 @@ namespace strategies {
 
 base::Bytes backward_temporaries(const std::vector<Op>& ops, const Plan& plan) {
   constexpr double float_bytes = 4;
-  const double element = std::max(base::bytes_of(plan.precision.compute), 2.0);
+  const double element = base::bytes_of(stored_type(plan.precision.compute));
   double most = 0;
   for (const Op& op : ops) {
     const auto in = static_cast<double>(op.input_elements);

@@ -132,7 +132,7 @@ std::int64_t padded_vocabulary(const Row& row) {
     case VocabularyPadding::tensor: unit = tensor; break;
     case VocabularyPadding::tensor_128: unit = 128 * tensor; break;
   }
-  return (*row.vocab + unit - 1) / unit * unit;
+  return base::ceil_div(*row.vocab, unit) * unit;
 }
 
 }  // namespace

@@ -155,9 +155,8 @@ void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred)
       known ? has_word(row.overlap, "grad") : framework.overlaps_gradients;
   plan.overlap.parameter_gather =
       known ? has_word(row.overlap, "param") : framework.overlaps_parameters;
-  plan.overlap.point_to_point = plan.schedule != ScheduleKind::gpipe &&
-                                plan.schedule != ScheduleKind::one_f_one_b &&
-                                !has_word(row.overlap, "none");
+  plan.overlap.point_to_point =
+      strategies::hides_messages(plan.schedule) && !has_word(row.overlap, "none");
   plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp");
   if (!known && row.data.value_or(1) > 1) inferred.emplace_back("overlap");
 }

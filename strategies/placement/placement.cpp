@@ -4,13 +4,11 @@
 
 #include <numeric>
 
+#include "base/name_table.hpp"
+
 namespace strategies::placement {
 
-std::string_view name_of(Reduction reduction) {
-  for (const auto& [name, value] : reduction_names)
-    if (value == reduction) return name;
-  return "?";
-}
+std::string_view name_of(Reduction reduction) { return base::name_in(reduction_names, reduction); }
 
 std::optional<int> sharded_dim(const Placement& placement) {
   if (const auto* shard = std::get_if<Shard>(&placement)) return shard->dim;

@@ -128,6 +128,9 @@ TEST_CASE("views that cannot be laid over the ranks") {
   CHECK(RankGrid::misfit({1, 6, 1}, order, {.ulysses = 4}) ==
         "context_parallel 6 cannot be divided by ulysses 4");
   CHECK(RankGrid::misfit({2, 1, 4, 2}, order, {.expert = 8}).empty());
+  // 65,536 x 65,536 ranks are 2^32, not none.
+  CHECK_FALSE(
+      RankGrid::misfit({2, 1, 4}, order, {.expert = 65'536, .expert_tensor = 65'536}).empty());
 }
 
 TEST_CASE("rank order strings that cannot be") {
