@@ -54,6 +54,7 @@ base::Diagnostics apply_preset(base::Document& scenario, const std::string& fold
   if (preset == nullptr) return {};
   const base::SourceRef where = scenario.where(preset->value);
   const std::string name = preset->value.text;
+  plan->value.entries.erase(plan->value.entries.begin() + (preset - plan->value.entries.data()));
   const std::string file = folder + "/" + name + ".yaml";
   // A name, not a way to any file.
   const bool plain = !name.empty() && name.find('/') == std::string::npos;
@@ -68,7 +69,6 @@ base::Diagnostics apply_preset(base::Document& scenario, const std::string& fold
     return {{where, "too many files"}};
   mark_as(defaults->root, static_cast<std::uint16_t>(scenario.files.size()));
   scenario.files.push_back(file);
-  plan->value.entries.erase(plan->value.entries.begin() + (preset - plan->value.entries.data()));
   fill_in(plan->value, std::move(defaults->root));
   return {};
 }

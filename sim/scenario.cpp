@@ -47,8 +47,13 @@ std::optional<T> take(Result<T> result, Diagnostics& problems) {
 
 class Loader {
  public:
-  Loader(const ScenarioOptions& options, const base::Document& document, Registry registry)
-      : options_(options), document_(document), registry_(std::move(registry)) {}
+  /// `problems`: mistakes that are known already.
+  Loader(const ScenarioOptions& options, const base::Document& document, Registry registry,
+         Diagnostics problems)
+      : options_(options),
+        document_(document),
+        registry_(std::move(registry)),
+        problems_(std::move(problems)) {}
 
   Result<Scenario> load() {
     name_ = std::filesystem::path(options_.path).stem().string();
@@ -374,16 +379,15 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
   if (document)
     for (const auto& [path, value] : options.set)
       append(problems, base::set_path(*document, path, value));
-  // Frameworks stand beside the hardware.
-  if (document)
-    append(problems,
-           apply_preset(*document, (std::filesystem::path(options.hardware_folder).parent_path() /
-                                    "frameworks")
-                                       .string()));
   auto registry = take(topology::HardwareRegistry::read(options.hardware_folder), problems);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  // Frameworks stand beside the hardware. An unknown one hides no other mistake.
+  Diagnostics preset = apply_preset(
+      *document,
+      (std::filesystem::path(options.hardware_folder).parent_path() / "frameworks").string());
   return Loader(options, *document,
-                std::make_shared<const topology::HardwareRegistry>(std::move(*registry)))
+                std::make_shared<const topology::HardwareRegistry>(std::move(*registry)),
+                std::move(preset))
       .load();
 }
 

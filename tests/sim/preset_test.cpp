@@ -39,6 +39,16 @@ TEST_CASE("presets that there are not") {
   CHECK(apply_preset(none, folder).empty());
 }
 
+TEST_CASE("a preset that there is not hides no other mistake") {
+  const auto scenario = load_scenario({.path = scenarios + "strategies/data-zero-1.yaml",
+                                       .set = {{"plan.preset", "megatorn"}, {"plan.zerro", "1"}},
+                                       .hardware_folder = scenarios + "hardware"});
+  REQUIRE_FALSE(scenario);
+  REQUIRE(scenario.error().size() == 2);
+  CHECK(scenario.error()[0].message == "unknown preset 'megatorn'");
+  CHECK(scenario.error()[1].message == "unknown key 'zerro'");
+}
+
 TEST_CASE("every preset runs a dense model and a mixture") {
   for (const char* name : {"megatron", "scaletorch", "torchtitan", "deepspeed"})
     for (const char* model : {"llama-3.1-8b", "mixtral-8x7b"}) {
