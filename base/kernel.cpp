@@ -49,8 +49,9 @@ Bytes bytes_of(const Gemm& g) {
   const auto m = static_cast<double>(g.m);
   const auto n = static_cast<double>(g.n);
   const auto k = static_cast<double>(g.k);
-  return Bytes::from_double(static_cast<double>(g.batch) *
-                            (bytes_of(g.dtype) * (m * k + k * n) + bytes_of(g.output) * m * n));
+  return Bytes::from_double(
+      static_cast<double>(g.batch) *
+      (bytes_of(g.dtype) * (m * k + k * n) + bytes_of(g.output) * m * n * (g.adds ? 2 : 1)));
 }
 
 Bytes bytes_of(const Attention& a) {

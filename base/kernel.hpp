@@ -18,6 +18,7 @@ struct Gemm {
   std::int64_t batch = 1;
   DType dtype = DType::bf16;   ///< of A and B
   DType output = DType::bf16;  ///< of C; fp32 when gradients accumulate in fp32
+  bool adds = false;           ///< to what is in C, which is read too
 
   constexpr bool operator==(const Gemm&) const = default;
 };

@@ -7,6 +7,7 @@
 #include "calibrate/backend.hpp"
 #include "cli/forecast.hpp"
 #include "cli/workers.hpp"
+#include "sim/preset.hpp"
 #include "sim/training/framework.hpp"
 #include "sim/training/row.hpp"
 #include "sim/training/setting.hpp"
@@ -18,26 +19,26 @@ namespace {
 using sim::training::Row;
 
 /// The peak as the row counts it: of rank 0 or of the fullest.
-double counted_memory(const Row& row, const Forecast& forecast) {
-  const sim::training::Framework& framework = sim::training::framework_of(row);
-  const auto parts =
-      sim::peak_of_rank(forecast.graph, forecast.timeline,
-                        framework.memory_of_rank_0 ? 0 : forecast.report.memory.worst_rank,
-                        framework.memory_after_backward ? sim::PeakOf::update : sim::PeakOf::step);
+double counted_memory(const Row& row, sim::training::PrintedPeak printed,
+                      const Forecast& forecast) {
+  const bool reset = printed == sim::training::PrintedPeak::rank_0_after_backward;
+  const auto parts = sim::peak_of_rank(forecast.graph, forecast.timeline,
+                                       reset ? 0 : forecast.report.memory.worst_rank,
+                                       reset ? sim::PeakOf::update : sim::PeakOf::step);
   if (row.memory_kind == "nvidia-smi") return sim::on_device(parts).as_double();
   if (row.memory_kind == "reserved") return sim::reserved(parts).as_double();
   return sim::allocated(parts).as_double();
 }
 
-sim::training::Forecast forecast_row(const Row& row, const sim::Scenario& scenario,
-                                     sim::Fidelity fidelity) {
+sim::training::Forecast forecast_row(const Row& row, sim::training::PrintedPeak printed,
+                                     const sim::Scenario& scenario, sim::Fidelity fidelity) {
   const base::Result<Forecast> forecast = cli::forecast(scenario, fidelity, {});
   if (!forecast) throw std::runtime_error(forecast.error().front().message);
   const sim::Report& report = forecast->report;
   return {.step_s = report.step.s(),
           .p10_s = report.step_p10.s(),
           .p90_s = report.step_p90.s(),
-          .memory_bytes = counted_memory(row, *forecast),
+          .memory_bytes = counted_memory(row, printed, *forecast),
           .fits = report.memory.fits,
           .breakdown = report.breakdown};
 }
@@ -53,12 +54,15 @@ base::Result<sim::training::Score> score_training(
   options.hardware_folder = hardware_folder();
   const auto backend = calibrate::make_backend(options);
   if (!backend) return tl::unexpected(backend.error());
+  const auto frameworks =
+      sim::training::Frameworks::read(sim::frameworks_folder(hardware_folder()));
+  if (!frameworks) return tl::unexpected(frameworks.error());
 
   std::vector<base::UnexpressedRow> unexpressed;
   std::vector<const Row*> expressed;
   std::vector<sim::training::Setting> settings;
   for (const Row& row : *rows) {
-    auto setting = sim::training::setting_of(row, *registry);
+    auto setting = sim::training::setting_of(row, *frameworks, *registry);
     if (!setting) {
       unexpressed.push_back({row.id, setting.error()});
     } else if (row.ran && !row.step_s) {
@@ -73,7 +77,8 @@ base::Result<sim::training::Score> score_training(
       [&](int i) {
         const auto at = static_cast<std::size_t>(i);
         const Row& row = *expressed[at];
-        return forecast_row(row, sim::training::scenario_of(row, settings[at], registry, *backend),
+        return forecast_row(row, frameworks->of(row).peak,
+                            sim::training::scenario_of(row, settings[at], registry, *backend),
                             fidelity);
       },
       progress);

@@ -110,24 +110,28 @@ class StageBuilder {
     return "?";
   }
 
-  std::uint32_t add_segment(std::string name, Phase phase, const std::vector<Work>& works) {
+  /// `received`: it waits for a message.
+  std::uint32_t add_segment(std::string name, Phase phase, bool received,
+                            const std::vector<Work>& works) {
     Segment made;
     made.name = std::move(name);
     made.phase = phase;
+    if (received) pricer_.append_exchange(made);
     for (const Work& one : works) pricer_.append(made, one);
     pricer_.close(made);
     graph_.segments.push_back(std::move(made));
     return static_cast<std::uint32_t>(graph_.segments.size() - 1);
   }
 
-  std::uint32_t segment(const Cell& cell, Range range) {
-    const auto [known, fresh] = segments_.try_emplace(std::tuple(cell.kind, cell.chunk, range), 0);
+  std::uint32_t segment(const Cell& cell, Range range, bool received) {
+    const auto [known, fresh] =
+        segments_.try_emplace(std::tuple(cell.kind, cell.chunk, range, received), 0);
     if (!fresh) return known->second;
     std::string name = fmt::format("{} chunk {}", name_of(cell.kind), cell.chunk);
     if (range != holds_.whole(cell.chunk))
       name += fmt::format(" units {}-{}", range.first, range.end - 1);
     known->second = add_segment(std::move(name), cell.forward() ? Phase::forward : Phase::backward,
-                                cell_work(holds_, cell, range));
+                                received, cell_work(holds_, cell, range));
     return known->second;
   }
 
@@ -138,7 +142,7 @@ class StageBuilder {
       known->second =
           add_segment(fmt::format("forward chunk {} + {} chunk {}", forward.chunk,
                                   name_of(backward.kind), backward.chunk),
-                      Phase::backward,
+                      Phase::backward, neighbour(forward, true) || neighbour(backward, true),
                       overlapped(cell_work(holds_, forward, holds_.whole(forward.chunk)),
                                  cell_work(holds_, backward, holds_.whole(backward.chunk))));
     return known->second;
@@ -162,11 +166,16 @@ class StageBuilder {
     return {transfer(TaskKind::receive, cell, from->stage, from->chunk, {})};
   }
 
+  /// Whether a message comes right before this part of the cell.
+  bool received(const Cell& cell, const Part& part, const std::vector<Part>& parts) const {
+    return &part == &parts.front() && neighbour(cell, /*back=*/true);
+  }
+
   void send(const Cell& cell, std::uint32_t after) {
     const auto to = neighbour(cell, /*back=*/false);
     if (!to) return;
     const std::uint32_t task = transfer(TaskKind::send, cell, to->stage, cell.chunk, {after});
-    if (!plan_.overlap.point_to_point) blocking_sends_.push_back(task);
+    if (!plan_.overlaps_messages()) blocking_sends_.push_back(task);
   }
 
   std::uint32_t transfer(TaskKind kind, const Cell& cell, int peer_stage, int sender_chunk,
@@ -197,7 +206,8 @@ class StageBuilder {
     for (const Part& part : parts) {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
-      const std::uint32_t task = run(segment(cell, part.units), cell, waits);
+      const std::uint32_t task =
+          run(segment(cell, part.units, received(cell, part, parts)), cell, waits);
       memory_.keep(task, kept(cell.chunk, part.units));
       data_.after_forward(cell, task);
       waits.clear();
@@ -214,7 +224,8 @@ class StageBuilder {
     for (const Part& part : parts) {
       const std::vector<std::uint32_t> data = data_.before(cell, part);
       waits.insert(waits.end(), data.begin(), data.end());
-      const std::uint32_t task = run(segment(cell, part.units), cell, waits);
+      const std::uint32_t task =
+          run(segment(cell, part.units, received(cell, part, parts)), cell, waits);
       memory_of_backward(cell, part.units, task);
       after_backward(cell, part, task, last);
       waits.clear();
@@ -419,7 +430,7 @@ class StageBuilder {
   StepMemory memory_;
   DataParallel data_;
   std::vector<int> last_backward_;  // per chunk: the last cell that makes gradients
-  std::map<std::tuple<CellKind, int, Range>, std::uint32_t> segments_;
+  std::map<std::tuple<CellKind, int, Range, bool>, std::uint32_t> segments_;
   std::map<std::pair<int, Range>, std::vector<KeptTensors>> kept_;  // by chunk and units
   std::map<std::tuple<CellKind, int, int>, std::uint32_t> overlapped_segments_;  // and both chunks
   std::vector<std::uint32_t> blocking_sends_;  // what the next computation waits for

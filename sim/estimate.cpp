@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "base/check.hpp"
+#include "sim/beside.hpp"
 #include "sim/cell_work.hpp"
 #include "sim/gradient_exchange.hpp"
 #include "sim/groups.hpp"
@@ -40,6 +41,7 @@ struct Places {
 struct Price {
   double least = 0;
   double first = 0;
+  double sm_share = 0;  ///< of the first
 };
 
 }  // namespace
@@ -86,9 +88,13 @@ struct Estimator::Impl {
     if (!fresh || there.shapes.front().ranks == 1) return known->second;
     double least = std::numeric_limits<double>::infinity();
     for (const calibrate::GroupShape& shape : there.shapes) {
-      const double time = profile.collective(what.op, what.bytes, shape).total.time.s();
-      if (&shape == &there.shapes.front()) known->second.first = time;
+      calibrate::CollectiveCost cost = profile.collective(what.op, what.bytes, shape);
+      const double time = cost.total.time.s();
       least = std::min(least, time);
+      if (&shape != &there.shapes.front()) continue;
+      set_shares(cost, what.op, what.bytes, shape);
+      known->second.first = time;
+      known->second.sm_share = cost.sm_share;
     }
     known->second.least = least;
     return known->second;
@@ -97,10 +103,13 @@ struct Estimator::Impl {
   WorkCost cost_of(const Plan& plan, Places& of, const std::vector<strategies::Work>& works) {
     WorkCost sum;
     for (const strategies::Work& work : works) {
-      double time = 0;
-      for (const base::Kernel& one : work.kernels) time += kernel(one);
+      double arithmetic = 0;
+      double streaming = 0;
+      for (const base::Kernel& one : work.kernels)
+        (std::holds_alternative<base::MemoryBound>(one) ? streaming : arithmetic) += kernel(one);
       Price beside;
       if (work.communication) beside = collective(plan, of, *work.communication);
+      const double time = compute_beside(arithmetic, beside.first, beside.sm_share) + streaming;
       sum.time += std::max(time, beside.least);
       sum.busy += std::max(time, beside.first);
       sum.operators += (work.kernels.empty() ? 0 : work.operators) + (work.communication ? 1 : 0);
@@ -121,6 +130,9 @@ struct Estimator::Impl {
                                   plan.reduce_per_linear,
                                   plan.gather_logits,
                                   plan.overlap.tensor,
+                                  plan.accumulates(),
+                                  plan.execution.fused_accumulation,
+                                  std::bit_cast<std::int64_t>(plan.execution.elementwise_traffic),
                                   plan.ends_apart(),
                                   static_cast<std::int64_t>(plan.context.attention),
                                   plan.context.expand_kv,

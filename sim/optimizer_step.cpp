@@ -45,7 +45,13 @@ AxisSet different_gradients(const Plan& plan) {
 }
 
 void add_checks(const Plan& plan, const Stage& stage, std::vector<UpdateLink>& links) {
-  const Bytes gradients = tensor_bytes(stage.updated_parameters(), plan.precision.gradients);
+  const base::DType produced = plan.precision.gradients;
+  const base::DType type = plan.optimizer.gradient_type(plan.precision);
+  const Bytes gradients = tensor_bytes(stage.updated_parameters(), type);
+  if (type != produced)
+    links.push_back(kernels(
+        "copy gradients",
+        {base::MemoryBound{gradients + tensor_bytes(stage.updated_parameters(), produced), 1}}, 1));
   const AxisSet axes = different_gradients(plan);
   const bool alone = plan.grid().extent(axes) == 1;
   if (plan.precision.parameters == base::DType::fp16) {

@@ -31,11 +31,11 @@ struct UpdateLink {
   base::Bytes temporary;            ///< held while it runs
 };
 
-/// What is done with gradients that are reduced: fp16 ones are unscaled and looked through for
-/// overflows, on whose number all ranks agree; their norm is taken over all ranks that hold
-/// different ones, and they are scaled by it (`clip_grad_norm_`, one pass each); the optimizer
-/// updates the parameters. Each link waits for the one before. Links that span pipeline stages
-/// stand at the same place of each stage's chain.
+/// What is done with gradients that are reduced: 16-bit ones may be copied; fp16 ones are unscaled
+/// and looked through for overflows, on whose number all ranks agree; their norm is taken over all
+/// ranks that hold different ones, and they are scaled by it (`clip_grad_norm_`, one pass each);
+/// the optimizer updates the parameters. Each link waits for the one before. Links that span
+/// pipeline stages stand at the same place of each stage's chain.
 std::vector<UpdateLink> update_links(const strategies::Plan& plan, const Stage& stage);
 
 /// Time that the host takes to launch the kernels of a link: operators outside of autograd.

@@ -48,6 +48,10 @@ std::string known_presets(const std::string& folder, const std::string& wanted) 
 
 }  // namespace
 
+std::string frameworks_folder(const std::string& hardware_folder) {
+  return (std::filesystem::path(hardware_folder).parent_path() / "frameworks").string();
+}
+
 base::Diagnostics apply_preset(base::Document& scenario, const std::string& folder) {
   Node::Entry* plan = entry_of(scenario.root, "plan");
   Node::Entry* preset = plan == nullptr ? nullptr : entry_of(plan->value, "preset");
@@ -69,7 +73,8 @@ base::Diagnostics apply_preset(base::Document& scenario, const std::string& fold
     return {{where, "too many files"}};
   mark_as(defaults->root, static_cast<std::uint16_t>(scenario.files.size()));
   scenario.files.push_back(file);
-  fill_in(plan->value, std::move(defaults->root));
+  if (Node::Entry* keys = entry_of(defaults->root, "plan"))
+    fill_in(plan->value, std::move(keys->value));
   return {};
 }
 

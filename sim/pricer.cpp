@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/quantity.hpp"
+#include "sim/beside.hpp"
 #include "sim/collectives/collectives.hpp"
 #include "sim/collectives/price.hpp"
 #include "sim/groups.hpp"
@@ -19,18 +20,6 @@ constexpr float host_spread = 0.3F;
 
 /// Pinned memory reaches nearly the rate of the link; sockets and NICs that share it take some.
 constexpr double copy_spread = 0.1;
-
-/// What a collective takes from kernels beside it. Its channels are blocks that hold an SM each;
-/// a ring reads and writes every byte that it moves, and reads what it adds to (three passes over
-/// memory for each byte on the wire).
-void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Bytes bytes,
-                const calibrate::GroupShape& shape) {
-  if (shape.gpu == nullptr || cost.wire_time() <= 0) return;
-  constexpr double passes = 3;
-  const double wire = bytes.as_double() * calibrate::bus_factor(op, shape.ranks);
-  cost.sm_share = static_cast<double>(cost.channels) / shape.gpu->multiprocessors;
-  cost.memory_share = passes * wire / cost.wire_time() / shape.gpu->memory_bandwidth.byte();
-}
 
 /// What the ranks of a block say to each other: experts, context ranks, or else tensor ranks.
 CommKind kind_of(strategies::AxisSet axes) {
@@ -95,6 +84,13 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   segment.pieces.resize(first);
   piece.collective = static_cast<std::int32_t>(
       collective(work.label, kind_of(work.communication->axes), *work.communication));
+  const calibrate::CollectiveCost& cost =
+      graph_.collectives[static_cast<std::size_t>(piece.collective)].cost.front();
+  const auto alone = (piece.compute - piece.streaming).s();
+  const auto more =
+      base::Seconds::from_s(compute_beside(alone, cost.total.time.s(), cost.sm_share) - alone);
+  piece.compute += more;
+  segment.compute += more;
   segment.pieces.push_back(piece);
 }
 
@@ -110,20 +106,28 @@ void Pricer::append_on_host(Segment& segment, const std::string& text, Phase pha
   segment.compute += time;
 }
 
+void Pricer::append_exchange(Segment& segment) {
+  const base::Seconds wait = input_.plan.execution.exchange_dispatch;
+  if (wait > base::Seconds{})
+    append_on_host(segment, "exchange", Phase::host, wait,
+                   fmt::format("host dispatch ({:.0f} us a message between stages)", wait.us()));
+}
+
 void Pricer::close(Segment& segment) {
   base::Seconds busy;
   for (const Piece& piece : segment.pieces) {
+    if (piece.phase == Phase::host) continue;
     base::Seconds wire;
     if (piece.collective >= 0)
       wire = graph_.collectives[static_cast<std::size_t>(piece.collective)].cost.front().total.time;
     busy += std::max(piece.compute, wire);
   }
-  const base::Seconds host = input_.plan.operator_dispatch * operators_;
+  const base::Seconds host = input_.plan.execution.operator_dispatch * operators_;
   operators_ = 0;
   if (host <= busy) return;
   if (host_source_ < 0)
-    host_source_ = static_cast<std::int16_t>(source(
-        fmt::format("host dispatch ({:.0f} us an operator)", input_.plan.operator_dispatch.us())));
+    host_source_ = static_cast<std::int16_t>(source(fmt::format(
+        "host dispatch ({:.0f} us an operator)", input_.plan.execution.operator_dispatch.us())));
   Piece wait;
   wait.label = label("host dispatch");
   wait.phase = Phase::host;

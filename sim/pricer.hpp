@@ -23,6 +23,8 @@ class Pricer {
   /// What the GPU waits for while its host computes.
   void append_on_host(Segment& segment, const std::string& label, Phase phase, base::Seconds time,
                       const std::string& source);
+  /// What the GPU waits for behind a message of another stage, see Execution::exchange_dispatch.
+  void append_exchange(Segment& segment);
   /// Ends a segment of work: if the host needs longer to launch it than the GPU to do it, the GPU
   /// waits for the rest. The host runs ahead of the GPU, so only sums count, not single kernels.
   void close(Segment& segment);

@@ -381,10 +381,8 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
       append(problems, base::set_path(*document, path, value));
   auto registry = take(topology::HardwareRegistry::read(options.hardware_folder), problems);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
-  // Frameworks stand beside the hardware. An unknown one hides no other mistake.
-  Diagnostics preset = apply_preset(
-      *document,
-      (std::filesystem::path(options.hardware_folder).parent_path() / "frameworks").string());
+  // An unknown one hides no other mistake.
+  Diagnostics preset = apply_preset(*document, frameworks_folder(options.hardware_folder));
   return Loader(options, *document,
                 std::make_shared<const topology::HardwareRegistry>(std::move(*registry)),
                 std::move(preset))

@@ -17,7 +17,8 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 double with_host(const Plan& plan, const WorkCost& cost) {
-  return cost.time + std::max(0.0, plan.operator_dispatch.s() * cost.operators - cost.busy);
+  return cost.time +
+         std::max(0.0, plan.execution.operator_dispatch.s() * cost.operators - cost.busy);
 }
 
 StageClock::StageClock(const Plan& plan, const Cut& cut, const strategies::PipelineShape& shape,
@@ -109,6 +110,7 @@ double StageClock::arrival(const Arrivals& arrivals, const Cell& cell) const {
 
 double StageClock::receive(const Arrivals& arrivals, const Cell& cell) {
   if (!cell.passes_on() || hops_[at(cell.chunk)].to[cell.forward() ? 0 : 1].stage < 0) return 0;
+  exchange_ = plan_.execution.exchange_dispatch.s();
   // The receive is posted when the one before is over.
   return received_ = std::max(received_, arrival(arrivals, cell));
 }
@@ -118,7 +120,7 @@ void StageClock::send(Arrivals& arrivals, const Cell& cell) {
   if (!cell.passes_on() || to.stage < 0) return;
   send_ = std::max(compute_, send_) + prices_.message(cut_.sharded.boundary, to.stage);
   arrivals[cell.forward() ? 1 : 0][at(to.virtual_stage)][at(cell.micro_batch)] = send_;
-  if (!plan_.overlap.point_to_point) blocked_ = send_;
+  if (!plan_.overlaps_messages()) blocked_ = send_;
 }
 
 void StageClock::finish_gradients() {
@@ -163,8 +165,8 @@ bool StageClock::in_one_piece(std::size_t index) {
 }
 
 void StageClock::run(double time, double ready) {
-  compute_ = std::max({compute_, ready, blocked_}) + time;
-  blocked_ = 0;
+  compute_ = std::max({compute_, ready, blocked_}) + exchange_ + time;
+  blocked_ = exchange_ = 0;
 }
 
 void StageClock::forward(std::size_t index, double ready) {

@@ -151,7 +151,6 @@ class DlcalcReader {
     // dlcalc writes sp: true where there is nothing to divide, too.
     plan.sequence_parallel = plan.sequence_parallel && plan.tensor > 1;
     plan.schedule = plan.virtual_stages > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
-    plan.overlap.point_to_point = plan.virtual_stages > 1;
     input_.origins.add("plan.schedule", map.where("vpp"));
     if (input_.context > 1)
       note(map, "cp", fmt::format("context parallelism {} is not modelled yet", input_.context),
@@ -201,7 +200,6 @@ class DlcalcReader {
          "the stages run 1F1B", base::Severity::warning});
     plan.virtual_stages = 1;
     plan.schedule = ScheduleKind::one_f_one_b;
-    plan.overlap.point_to_point = false;
   }
 
   void read_cross_dc(MapReader& map) {

@@ -67,7 +67,8 @@ void OpBuilder::quantise(std::int64_t inputs, std::int64_t outputs, Op& op) cons
 }
 
 base::Kernel OpBuilder::memory(std::int64_t elements, std::int64_t bytes, int kernels) const {
-  return base::MemoryBound{base::Bytes::from_count(elements * element_ + bytes), kernels};
+  const auto least = static_cast<double>(elements * element_ + bytes);
+  return base::MemoryBound{base::Bytes::from_double(least * options_.elementwise_traffic), kernels};
 }
 
 Op OpBuilder::linear(Linear shape) const {

@@ -157,7 +157,8 @@ struct OpOptions {
   /// Backward, every matrix that reads a tensor sums the gradient of it over the tensor ranks,
   /// instead of all of them together.
   bool reduce_per_linear = false;
-  bool gather_logits = false;  ///< each tensor rank computes the loss of the whole vocabulary
+  bool gather_logits = false;      ///< each tensor rank computes the loss of the whole vocabulary
+  double elementwise_traffic = 1;  ///< see Execution
   Scaling scaling = Scaling::delayed;
   ContextParallel context;
   ExpertParallel expert;  ///< `tensor` filled in

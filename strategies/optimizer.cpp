@@ -34,6 +34,11 @@ constexpr std::array<std::pair<std::string_view, OptimizerLaunch>, 3> launch_nam
     {"for_loop", OptimizerLaunch::for_loop},
 }};
 
+constexpr std::array<std::pair<std::string_view, bool>, 2> gradient_names{{
+    {"in_place", false},
+    {"copied", true},
+}};
+
 /// Operations of torch's `_multi_tensor_adamw`: weight decay (2 tensors read or written), lerp (3),
 /// mul (2), addcmul (3), sqrt (2), div (2), add (2), addcdiv (4); of its SGD: mul (2), add (3),
 /// add (3).
@@ -65,7 +70,8 @@ class Accountant {
       : optimizer_(optimizer),
         parameters_(parameters),
         shards_(shards),
-        gradient_(base::bytes_of(precision.gradients)),
+        gradient_(base::bytes_of(optimizer.gradient_type(precision))),
+        produced_(base::bytes_of(precision.gradients)),
         master_(base::bytes_of(precision.master)),
         moment_(base::bytes_of(precision.moments)),
         copy_(writes_copy ? base::bytes_of(precision.parameters) : 0),
@@ -84,6 +90,11 @@ class Accountant {
       case OptimizerKind::adafactor: adafactor(); break;
       case OptimizerKind::muon: muon(); break;
       case OptimizerKind::shampoo: shampoo(); break;
+    }
+    if (gradient_ != produced_) {
+      states_ += shard(parameters_.elements) * gradient_;
+      traffic_ += shard(parameters_.elements) * (copy_ > 0 ? master_ : 0);
+      streaming_launches_ += copy_ > 0 ? 1 : 0;
     }
     work_.states = Bytes::from_double(states_);
     work_.temporary = Bytes::from_double(temporary_);
@@ -206,6 +217,7 @@ class Accountant {
   const ParameterTensors& parameters_;
   int shards_;
   double gradient_;
+  double produced_;  // bytes of a gradient as the backward leaves it
   double master_;
   double moment_;
   double copy_;
@@ -223,6 +235,10 @@ class Accountant {
 
 std::string_view name_of(OptimizerKind kind) { return base::name_in(kind_names, kind); }
 
+base::DType Optimizer::gradient_type(const Precision& precision) const {
+  return copies_gradients ? precision.master : precision.gradients;
+}
+
 std::int64_t Optimizer::block_or_usual() const {
   if (block > 0) return block;
   return kind == OptimizerKind::shampoo ? 1024 : 256;
@@ -232,6 +248,7 @@ void read_optimizer(base::MapReader& reader, Optimizer& optimizer) {
   reader.read_choice("kind", optimizer.kind, kind_names);
   reader.read_choice("launch", optimizer.launch, launch_names);
   reader.read("momentum", optimizer.momentum);
+  reader.read_choice("gradients", optimizer.copies_gradients, gradient_names);
   reader.read("block", optimizer.block, base::Range<std::int64_t>{1, degree_max});
   reader.read("newton_schulz_steps", optimizer.newton_schulz_steps,
               base::Range<int>{1, degree_max});

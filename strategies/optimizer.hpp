@@ -39,6 +39,11 @@ struct Optimizer {
   OptimizerKind kind = OptimizerKind::adamw;
   OptimizerLaunch launch = OptimizerLaunch::fused;
   bool momentum = true;  ///< sgd
+  /// 16-bit gradients are copied to the format of the master weights before anything is done with
+  /// them, and parameters are copied back when all are updated (Megatron-LM's
+  /// Float16OptimizerWithFloat16Params, DeepSpeed's FP16_Optimizer); otherwise the optimizer's
+  /// kernel does both as it goes.
+  bool copies_gradients = false;
   /// adam8bit: elements that share a scale (bitsandbytes: 256); shampoo: side of a block (1024);
   /// 0: these.
   std::int64_t block = 0;
@@ -46,6 +51,8 @@ struct Optimizer {
   int root_every = 50;          ///< shampoo: steps between inverse roots
 
   std::int64_t block_or_usual() const;
+  /// The format in which gradients are unscaled, clipped and read by the update.
+  base::DType gradient_type(const Precision& precision) const;
 };
 
 /// Reads `plan.optimizer`; keys that go with another kind are mistakes.

@@ -278,7 +278,6 @@ void read_pipeline(base::MapReader& reader, Plan& plan) {
   reader.read_choice("uneven", plan.uneven, uneven_names);
   reader.read("account_for_embedding", plan.account_for_embedding);
   reader.read("account_for_loss", plan.account_for_loss);
-  plan.overlap.point_to_point = hides_messages(plan.schedule);
 }
 
 void check_stages(const Plan& plan, const ModelSpec& model, const ReportMistake& report) {

@@ -293,6 +293,15 @@ RankGrid::Views Plan::views() const {
 }
 
 Plan read_plan(MapReader& reader) {
+  Plan plan = read_plan_defaults(reader);
+  reader.require("global_batch", plan.global_batch,
+                 Range<std::int64_t>{1, std::numeric_limits<int>::max()});
+  reader.require("sequence", plan.sequence, Range<std::int64_t>{1, 100'000'000});
+  reader.finish();
+  return plan;
+}
+
+Plan read_plan_defaults(MapReader& reader) {
   Plan plan;
   const Range<int> degree{1, degree_max};
   reader.read("tensor_parallel", plan.tensor, degree);
@@ -311,9 +320,6 @@ Plan read_plan(MapReader& reader) {
   reader.read("expert_tensor_parallel", plan.expert.tensor, degree);
   if (auto expert = reader.map("expert")) read_expert_parallel(*expert, plan.expert);
   reader.read("micro_batch", plan.micro_batch, degree);
-  reader.require("global_batch", plan.global_batch,
-                 Range<std::int64_t>{1, std::numeric_limits<int>::max()});
-  reader.require("sequence", plan.sequence, Range<std::int64_t>{1, 100'000'000});
   reader.read_choice("recompute", plan.recompute, recompute_names);
   if (reader.read("recompute_every", plan.recompute_every, degree) &&
       plan.recompute != Recompute::full)
@@ -332,12 +338,13 @@ Plan read_plan(MapReader& reader) {
   if (auto overlap = reader.map("overlap")) {
     overlap->read("gradient_reduce", plan.overlap.gradient_reduce);
     overlap->read("parameter_gather", plan.overlap.parameter_gather);
-    overlap->read("point_to_point", plan.overlap.point_to_point);
+    if (bool hidden = false; overlap->read("point_to_point", hidden))
+      plan.overlap.point_to_point = hidden;
     overlap->read("tensor", plan.overlap.tensor);
     overlap->finish();
   }
   read_data_parallel(reader, plan);
-  reader.read("operator_dispatch", plan.operator_dispatch);
+  if (auto execution = reader.map("execution")) read_execution(*execution, plan.execution);
   std::string order;
   if (reader.read("rank_order", order)) {
     if (auto parsed = parse_rank_order(order, reader.where("rank_order")))
@@ -345,7 +352,6 @@ Plan read_plan(MapReader& reader) {
     else
       reader.error("rank_order", parsed.error()[0].message, parsed.error()[0].hint);
   }
-  reader.finish();
   return plan;
 }
 

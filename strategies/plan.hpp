@@ -12,6 +12,7 @@
 #include "base/units.hpp"
 #include "strategies/context_parallel.hpp"
 #include "strategies/data_parallel.hpp"
+#include "strategies/execution.hpp"
 #include "strategies/expert_parallel.hpp"
 #include "strategies/model.hpp"
 #include "strategies/offload.hpp"
@@ -43,9 +44,10 @@ struct Precision {
 struct Overlap {
   bool gradient_reduce = true;  ///< buckets reduced during the last backward
   bool parameter_gather =
-      true;                     ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
-  bool point_to_point = false;  ///< computing goes on while a stage's message is sent; read_plan's
-                                ///< default is true but for gpipe and 1f1b, as in Megatron
+      true;  ///< ZeRO-1/2: gathered during the first forward; ZeRO-3: prefetched
+  /// Computing goes on while a stage's message is sent; not said: as Megatron-Core does, see
+  /// hides_messages.
+  std::optional<bool> point_to_point;
   bool tensor = false;  ///< matrices computed in parts while the other ranks' parts travel (async
                         ///< tensor parallel); with sequence parallel only
 };
@@ -99,10 +101,7 @@ struct Plan {
   Fsdp fsdp;
   std::optional<GradientSync> sync;  ///< default: see gradient_sync
   Overlap overlap;
-  /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
-  /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
-  /// CUDA graphs.
-  base::Seconds operator_dispatch = base::Seconds::from_us(80);
+  Execution execution;
   AxisOrder order = default_order;
 
   bool account_for_embedding = false;  ///< the embedding counts as a layer when stages are cut
@@ -111,10 +110,15 @@ struct Plan {
   int micro_batches() const {  ///< per data-parallel rank
     return static_cast<int>(global_batch / data / micro_batch);
   }
+  bool overlaps_messages() const {
+    return overlap.point_to_point.value_or(hides_messages(schedule));
+  }
   /// ZeRO-2 and -3 keep gradients in shards, so that each micro-batch is reduced at once.
   GradientSync gradient_sync() const {
     return sync.value_or(zero >= 2 ? GradientSync::every : GradientSync::last);
   }
+  /// Whether weight gradients are added to those of earlier micro-batches. FSDP reduces each first.
+  bool accumulates() const { return micro_batches() > 1 && zero < 3; }
   /// FSDP: units gathered ahead.
   int prefetch() const { return overlap.parameter_gather ? fsdp.prefetch : 0; }
   /// Extent of Axis::data_shard; the rest of `data` is Axis::data_replicate. FSDP that reshards to
@@ -157,6 +161,9 @@ std::string describe(const Plan& plan);
 
 /// Reads the `plan:` map. Degrees are checked against each other in `check_plan`.
 Plan read_plan(base::MapReader& reader);
+
+/// The same keys but for the batch and the sequence, which no preset knows; others may be left.
+Plan read_plan_defaults(base::MapReader& reader);
 
 /// Fills `plan.data` and the sizes of buckets where they are 0 and reports every way in which the
 /// plan does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,

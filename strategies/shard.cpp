@@ -25,10 +25,26 @@ Bytes stored(std::int64_t elements, const Plan& plan) {
 /// Only layers are recomputed; the embedding and the head are not.
 bool is_layer(const Block& block) { return block.name != "embedding" && block.name != "head"; }
 
-/// Weight gradients accumulate in the gradient format.
-std::vector<Kernel> accumulating(std::vector<Kernel> kernels, DType gradients) {
-  for (Kernel& kernel : kernels)
-    if (auto* gemm = std::get_if<base::Gemm>(&kernel)) gemm->output = gradients;
+/// Weight gradients, added up over micro-batches in the gradient format: by the matrix products
+/// themselves, or by a kernel that reads both and writes the sum.
+std::vector<Kernel> accumulating(std::vector<Kernel> kernels, const Plan& plan) {
+  const DType gradients = plan.precision.gradients;
+  const DType produced = stored_type(plan.precision.compute);
+  double added = 0;  // bytes
+  int sums = 0;
+  for (Kernel& kernel : kernels) {
+    auto* gemm = std::get_if<base::Gemm>(&kernel);
+    if (gemm == nullptr) continue;
+    const bool apart = plan.accumulates() && !plan.execution.fused_accumulation;
+    gemm->output = apart ? produced : gradients;
+    gemm->adds = plan.accumulates() && !apart;
+    if (!apart) continue;
+    added += static_cast<double>(gemm->m) * static_cast<double>(gemm->n) *
+             static_cast<double>(gemm->batch) *
+             (base::bytes_of(produced) + 2 * base::bytes_of(gradients));
+    ++sums;
+  }
+  if (sums > 0) kernels.emplace_back(base::MemoryBound{Bytes::from_double(added), sums});
   return kernels;
 }
 
@@ -86,21 +102,29 @@ class Cutter {
     return tensor(Collective::all_gather, stored(elements, plan_));
   }
 
-  /// Matrix products cut into one for the tokens of each tensor rank, so that the part of one rank
-  /// is computed while that of another travels.
-  std::vector<Kernel> in_parts(std::vector<Kernel> kernels) const {
+  /// Matrix products for the tokens of one tensor rank; all are computed part by part, so that the
+  /// part of one rank is computed while that of another travels (arXiv 2105.05720).
+  std::vector<Kernel> first_part(std::vector<Kernel> kernels) const {
+    for (Kernel& kernel : kernels)
+      if (auto* gemm = std::get_if<base::Gemm>(&kernel))
+        gemm->m = base::ceil_div(gemm->m, plan_.tensor);
+    return kernels;
+  }
+
+  /// Those for the tokens of all other ranks.
+  std::vector<Kernel> other_parts(const std::vector<Kernel>& kernels) const {
     std::vector<Kernel> parts;
-    for (const Kernel& kernel : kernels) {
-      const auto* gemm = std::get_if<base::Gemm>(&kernel);
-      if (gemm == nullptr) {
-        parts.push_back(kernel);
-        continue;
-      }
-      base::Gemm part = *gemm;
-      part.m = base::ceil_div(gemm->m, plan_.tensor);
-      parts.insert(parts.end(), static_cast<std::size_t>(plan_.tensor), part);
-    }
+    for (const Kernel& kernel : first_part(kernels))
+      if (std::holds_alternative<base::Gemm>(kernel))
+        parts.insert(parts.end(), static_cast<std::size_t>(plan_.tensor - 1), kernel);
     return parts;
+  }
+
+  /// While one part is computed the next one arrives, so that behind the last there is one more.
+  void add_gathered(std::vector<Work>& works, const std::string& label, WorkPhase phase,
+                    const std::vector<Kernel>& kernels, const Communication& gathered) const {
+    add(works, label, phase, other_parts(kernels), gathered);
+    add(works, label, phase, first_part(kernels));
   }
 
   static void add(std::vector<Work>& works, std::string label, WorkPhase phase,
@@ -122,9 +146,12 @@ class Cutter {
       reduction = tensor(scatter ? Collective::reduce_scatter : Collective::all_reduce,
                          stored(op.output_elements, plan_));
     }
-    if (overlaps && (gathers || reduces)) {
-      add(works, op.name, phase, in_parts(op.forward),
-          gathers ? gather(op.input_elements) : *reduction);
+    if (overlaps && gathers) {
+      add_gathered(works, op.name, phase, op.forward, gather(op.input_elements));
+    } else if (overlaps && reduces) {
+      // The first part has nothing to send yet.
+      add(works, op.name, phase, first_part(op.forward));
+      add(works, op.name, phase, other_parts(op.forward), reduction);
     } else {
       if (gathers) add(works, "all-gather " + op.name, phase, {}, gather(op.input_elements));
       add(works, op.name, phase, op.forward);
@@ -193,18 +220,17 @@ class Cutter {
                      Communication{opposite(exchange->op), exchange->axes,
                                    Bytes::from_count(exchange->backward_bytes)});
     ring_backward(op, block);
-    const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_.precision.gradients);
+    const std::vector<Kernel> weight = accumulating(op.backward_weight, plan_);
     const std::string input_label = op.name + " input gradient";
     const std::string weight_label = op.name + " weight gradient";
     std::optional<Communication> regather;  // of the input, for the weight gradient
     std::optional<Communication> reduce;    // of the input's gradient
     std::string reduce_label;
-    std::vector<Kernel> input = op.backward_input;
+    std::optional<Communication> parts;  // of the output's gradient, gathered part by part
     if (sequence_parallel()) {
       const bool overlaps = plan_.overlap.tensor && is_linear(op);
       if (op.reduces_output && overlaps) {
-        regather = gather(op.output_elements);
-        input = in_parts(std::move(input));
+        parts = gather(op.output_elements);
       } else if (op.reduces_output) {
         add_backward(block, "all-gather gradient " + op.name, {}, gather(op.output_elements));
       }
@@ -218,12 +244,16 @@ class Cutter {
       reduce = tensor(Collective::all_reduce, stored(op.input_elements, plan_));
       reduce_label = "all-reduce gradient " + op.name;
     }
-    add(block.backward, input_label, phase, input, regather);
+    for (std::vector<Work>* works : {&block.backward, &block.backward_input}) {
+      if (parts)
+        add_gathered(*works, input_label, phase, op.backward_input, *parts);
+      else
+        add(*works, input_label, phase, op.backward_input,
+            works == &block.backward ? regather : std::nullopt);
+    }
     add(block.backward, weight_label, phase, weight, reduce);
-    const bool for_weight = regather && op.gathers_input;
-    add(block.backward_input, input_label, phase, input, for_weight ? std::nullopt : regather);
     if (reduce) add(block.backward_input, reduce_label, phase, {}, reduce);
-    if (for_weight) add(block.backward_weight, "all-gather input " + op.name, phase, {}, regather);
+    if (regather) add(block.backward_weight, "all-gather input " + op.name, phase, {}, regather);
     add(block.backward_weight, weight_label, phase, weight);
   }
 
@@ -286,6 +316,7 @@ OpOptions options_of(const Plan& plan) {
           .fused_projections = plan.fused_projections,
           .reduce_per_linear = plan.reduce_per_linear,
           .gather_logits = plan.gather_logits,
+          .elementwise_traffic = plan.execution.elementwise_traffic,
           .scaling = plan.precision.scaling,
           .context = plan.context,
           .expert = plan.expert};

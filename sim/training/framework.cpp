@@ -2,78 +2,99 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <tuple>
+#include <utility>
+
+#include "base/document.hpp"
+#include "base/map_reader.hpp"
 
 namespace sim::training {
 
 namespace {
 
-using enum VocabularyPadding;
+constexpr std::array<std::pair<std::string_view, VocabularyPadding>, 3> padding_names{{
+    {"none", VocabularyPadding::none},
+    {"tensor", VocabularyPadding::tensor},
+    {"tensor_128", VocabularyPadding::tensor_128},
+}};
+constexpr std::array<std::pair<std::string_view, PrintedPeak>, 2> peak_names{{
+    {"fullest_rank", PrintedPeak::fullest_rank},
+    {"rank_0_after_backward", PrintedPeak::rank_0_after_backward},
+}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> stage_names{{
+    {"equal", false},
+    {"by_cost", true},
+}};
 
-// Megatron and its children pad to 128 x tp (--make-vocab-size-divisible-by), reduce fp16 gradients
-// in fp16 unless told otherwise (--accumulate-allreduce-grads-in-fp32, which bf16 sets), and their
-// GPT scripts have dropout 0.1. Before Megatron-Core nothing was overlapped.
-const Framework megatron{.name = "Megatron",
-                         .padding = tensor_128,
-                         .fp16_gradients = true,
-                         .fp16_dropout = 0.1,
-                         .flash_attention = false,
-                         .overlaps_gradients = false,
-                         .overlaps_parameters = false};
-// The recipes of NVIDIA's own frameworks.
-constexpr Framework nemo{
-    .name = "NeMo", .padding = tensor_128, .sequence_parallel = true, .zero = 1};
+void read_rows(base::MapReader reader, Framework& framework) {
+  for (base::MapReader& from : reader.maps("from")) {
+    Framework::Rows& rows = framework.rows.emplace_back();
+    from.require("framework", rows.framework);
+    from.read("source", rows.source);
+    from.finish();
+  }
+  reader.read_choice("vocabulary", framework.padding, padding_names);
+  reader.read("fp16_gradients", framework.fp16_gradients);
+  reader.read("fp16_dropout", framework.fp16_dropout, base::Range<double>{0, 1});
+  reader.read_choice("stages", framework.stages_by_cost, stage_names);
+  reader.read_choice("peak_memory", framework.peak, peak_names);
+  reader.finish();
+}
 
-const std::array<Framework, 9>& frameworks() {
-  static const std::array<Framework, 9> table = [] {
-    Framework deepspeed = megatron;
-    deepspeed.name = "Megatron-DeepSpeed";
-    // Of 80, 88, 94 and 110 us what the 240 runs on one node are nearest to (mean error 12, 10, 10,
-    // 16 %).
-    deepspeed.dispatch = base::Seconds::from_us(90);
-    deepspeed.buckets = strategies::BucketPolicy::deepspeed;
-    Framework bridge = nemo;
-    bridge.name = "Megatron-Bridge";
-    return std::array<Framework, 9>{
-        bridge,
-        deepspeed,
-        megatron,
-        nemo,
-        // Its head casts logits to fp32 in a block of its own. PyTorch's DDP; the shards of ZeRO-1
-        // are gathered after the optimizer. Its log of peak memory resets the counter after the
-        // backward: micro-batches of one and of sixteen sequences print the same.
-        Framework{.name = "nanotron",
-                  .padding = tensor,
-                  .flash_kernels = "flash-attention-2",
-                  .overlaps_parameters = false,
-                  // No run on one node takes less than 4.3 to 4.6 ms a layer and micro-batch, where
-                  // 80 us an operator make 3.1 ms.
-                  .dispatch = base::Seconds::from_us(115),
-                  .buckets = strategies::BucketPolicy::sequential,
-                  .eager_loss = true,
-                  .stages_by_cost = true,
-                  .memory_of_rank_0 = true,
-                  .memory_after_backward = true},
-        // ALiBi needed the first generation of FlashAttention then.
-        Framework{.name = "llm-foundry", .flash_kernels = "flash-attention-1", .zero = 3},
-        Framework{.name = "torchtitan",
-                  .flash_kernels = "flash-attention-2",
-                  .zero = 3,
-                  .eager_loss = true},
-        Framework{.name = "InternEvo", .zero = 1},
-        Framework{.name = "Paxml", .zero = 3},
-    };
-  }();
-  return table;
+/// Adds the profile of a file, if it is one of rows.
+base::Diagnostics add(const std::string& path, std::vector<Framework>& all) {
+  const base::Result<std::string> text = base::read_file(path);
+  if (!text) return text.error();
+  const base::Result<base::Document> document = base::parse_yaml(*text, path);
+  if (!document) return document.error();
+  base::Diagnostics problems;
+  base::MapReader reader(*document, document->root, "", problems);
+  Framework framework;
+  framework.name = std::filesystem::path(path).stem().string();
+  if (auto plan = reader.required_map("plan")) {
+    framework.plan = strategies::read_plan_defaults(*plan);
+    plan->finish();
+  }
+  if (auto rows = reader.map("published_rows")) {
+    read_rows(*rows, framework);
+    all.push_back(std::move(framework));
+  }
+  reader.finish();
+  return problems;
 }
 
 }  // namespace
 
-const Framework& framework_of(const Row& row) {
-  static constexpr Framework other;
-  const auto found = std::find_if(
-      frameworks().begin(), frameworks().end(),
-      [&](const Framework& one) { return std::string_view(row.framework).starts_with(one.name); });
-  return found == frameworks().end() ? other : *found;
+base::Result<Frameworks> Frameworks::read(const std::string& folder) {
+  Frameworks frameworks;
+  base::Diagnostics problems;
+  std::vector<std::string> files;
+  std::error_code failed;
+  for (const auto& file : std::filesystem::directory_iterator(folder, failed))
+    if (file.path().extension() == ".yaml") files.push_back(file.path().string());
+  if (failed) return tl::unexpected(base::Diagnostics{{{folder}, "cannot be read"}});
+  std::sort(files.begin(), files.end());
+  for (const std::string& file : files) {
+    base::Diagnostics of_file = add(file, frameworks.all_);
+    problems.insert(problems.end(), of_file.begin(), of_file.end());
+  }
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  return frameworks;
+}
+
+const Framework& Frameworks::of(const Row& row) const {
+  const Framework* best = &other_;
+  std::tuple<std::size_t, std::size_t> most{0, 0};
+  for (const Framework& one : all_)
+    for (const Framework::Rows& rows : one.rows) {
+      const std::tuple said{rows.framework.size(), rows.source.size()};
+      if (!row.framework.starts_with(rows.framework) || said <= most) continue;
+      if (row.source.find(rows.source) == std::string::npos) continue;
+      most = said;
+      best = &one;
+    }
+  return *best;
 }
 
 }  // namespace sim::training

@@ -1,39 +1,53 @@
 #pragma once
 
-#include <string_view>
+#include <string>
+#include <vector>
 
-#include "base/units.hpp"
+#include "base/diagnostic.hpp"
 #include "sim/training/row.hpp"
-#include "strategies/data_parallel.hpp"
+#include "strategies/plan.hpp"
 
 namespace sim::training {
 
 /// To what a framework rounds the vocabulary up, so that it divides over tensor-parallel ranks.
 enum class VocabularyPadding { none, tensor, tensor_128 };
 
-/// What a framework does unless a row says otherwise.
+/// Of which rank, and since when, a framework prints the peak of its memory.
+enum class PrintedPeak {
+  fullest_rank,
+  rank_0_after_backward,  ///< the counter is reset then, so that no activation is in it
+};
+
+/// What a framework does unless a row says otherwise: a preset, and how published rows of it are to
+/// be understood.
 struct Framework {
-  std::string_view name;  ///< the start of the column's text
+  /// Rows whose framework begins so, and whose source contains this (empty: any).
+  struct Rows {
+    std::string framework;
+    std::string source;
+  };
+
+  std::string name;  ///< of its file
+  std::vector<Rows> rows;
+  strategies::Plan plan;             ///< batch and sequence aside
   VocabularyPadding padding = VocabularyPadding::none;
   bool fp16_gradients = false;  ///< an fp16 run accumulates and reduces in fp16
   double fp16_dropout = 0;      ///< of its fp16 runs
-  bool flash_attention = true;
-  std::string_view flash_kernels;  ///< a name of scenarios/hardware/kernels; empty: the usual ones
-  bool overlaps_gradients = true;
-  bool overlaps_parameters = true;
-  bool sequence_parallel = false;
-  int zero = 0;
-  /// Host time to launch one operator, see Plan::operator_dispatch.
-  base::Seconds dispatch = base::Seconds::from_us(80);
-  strategies::BucketPolicy buckets = strategies::BucketPolicy::megatron;
-  bool eager_loss = false;        ///< cross-entropy of torch.nn.functional
-  bool stages_by_cost = false;    ///< the head counts as so many layers as its matrix is larger
-  bool memory_of_rank_0 = false;  ///< peaks are printed by rank 0, not by the fullest
-  /// Peaks are printed since a reset after the last backward, so that no activation is in them.
-  bool memory_after_backward = false;
+  bool stages_by_cost = false;  ///< the head counts as so many layers as its matrix is larger
+  PrintedPeak peak = PrintedPeak::fullest_rank;
 };
 
-/// The row's framework; one without habits of its own when it is none of those known.
-const Framework& framework_of(const Row& row);
+/// The profiles of a folder (`scenarios/frameworks`) that say whose rows they are.
+class Frameworks {
+ public:
+  static base::Result<Frameworks> read(const std::string& folder);
+  /// The row's framework: of those that fit, the one that says most of it; where none does, one
+  /// without habits.
+  const Framework& of(const Row& row) const;
+
+ private:
+  std::vector<Framework> all_;
+  Framework other_;
+};
 
 }  // namespace sim::training

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string_view>
 
-#include "sim/training/framework.hpp"
 #include "sim/training/setting.hpp"
 #include "strategies/model_check.hpp"
 
@@ -67,7 +66,7 @@ bool set_activation(const Row& row, ModelSpec& model) {
   return true;
 }
 
-void set_family(const Row& row, ModelSpec& model) {
+void set_family(const Row& row, const Framework& framework, ModelSpec& model) {
   using strategies::Norm;
   using strategies::Position;
   const std::string_view name = row.model;
@@ -89,7 +88,7 @@ void set_family(const Row& row, ModelSpec& model) {
     model.position = Position::alibi;
     model.embedding_norm = true;
   }
-  if (row.precision == "fp16") model.dropout = framework_of(row).fp16_dropout;
+  if (row.precision == "fp16") model.dropout = framework.fp16_dropout;
 }
 
 bool set_latent(const Row& row, ModelSpec& model) {
@@ -124,10 +123,10 @@ void set_layers(const Row& row, ModelSpec& model) {
     model.layers[i].mixture = true;
 }
 
-std::int64_t padded_vocabulary(const Row& row) {
+std::int64_t padded_vocabulary(const Row& row, const Framework& framework) {
   std::int64_t unit = 1;
   const std::int64_t tensor = std::max(row.tensor.value_or(1), 1);
-  switch (framework_of(row).padding) {
+  switch (framework.padding) {
     case VocabularyPadding::none: break;
     case VocabularyPadding::tensor: unit = tensor; break;
     case VocabularyPadding::tensor_128: unit = 128 * tensor; break;
@@ -137,7 +136,8 @@ std::int64_t padded_vocabulary(const Row& row) {
 
 }  // namespace
 
-Expressed<ModelSpec> model_of(const Row& row, std::vector<std::string>& inferred) {
+Expressed<ModelSpec> model_of(const Row& row, const Framework& framework,
+                              std::vector<std::string>& inferred) {
   if (std::string reason = missing_dimension(row); !reason.empty())
     return tl::unexpected(std::move(reason));
   ModelSpec model;
@@ -147,12 +147,12 @@ Expressed<ModelSpec> model_of(const Row& row, std::vector<std::string>& inferred
   model.kv_heads = row.kv_heads.value_or(*row.heads);
   model.head_dim = row.head_dim.value_or(0);
   model.ffn = row.ffn.value_or(0);
-  model.vocab = padded_vocabulary(row);
+  model.vocab = padded_vocabulary(row, framework);
   model.tied_embeddings = row.tied_embeddings.value_or(false);
   if (!row.tied_embeddings) inferred.emplace_back("untied embeddings");
   if (!set_activation(row, model))
     return tl::unexpected(fmt::format("unknown activation '{}'", row.activation));
-  set_family(row, model);
+  set_family(row, framework, model);
   set_layers(row, model);
   if (row.attention == "mla" && !set_latent(row, model))
     return tl::unexpected(std::string("latent attention without its ranks"));

@@ -6,7 +6,6 @@
 #include <sstream>
 #include <string_view>
 
-#include "sim/training/framework.hpp"
 #include "sim/training/setting.hpp"
 
 namespace sim::training {
@@ -100,8 +99,9 @@ std::vector<int> layers_by_cost(const Row& row, int stages) {
 
 /// Stages whose layers do not divide evenly come out even when the embedding and the head count as
 /// a layer each; where not even then, the first ones are taken to have one more.
-void set_stages(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
-  if (framework_of(row).stages_by_cost && plan.pipeline > 1) {
+void set_stages(const Row& row, const Framework& framework, Plan& plan,
+                std::vector<std::string>& inferred) {
+  if (framework.stages_by_cost && plan.pipeline > 1) {
     plan.stage_layers = layers_by_cost(row, plan.pipeline);
     if (plan.stage_layers.back() > 0) return;
     plan.stage_layers.clear();  // stages without a layer
@@ -132,7 +132,7 @@ constexpr Format formats[] = {
     {"nvfp4", base::DType::fp4, base::DType::bf16, strategies::Scaling::nv},
 };
 
-std::string set_precision(const Row& row, Plan& plan) {
+std::string set_precision(const Row& row, const Framework& framework, Plan& plan) {
   const auto* const format = std::find_if(std::begin(formats), std::end(formats),
                                           [&](const auto& f) { return f.name == row.precision; });
   if (format == std::end(formats)) return fmt::format("precision {}", row.precision);
@@ -143,22 +143,22 @@ std::string set_precision(const Row& row, Plan& plan) {
   const bool current = row.note.find("current scaling") != std::string::npos ||
                        row.note.find("tensorwise") != std::string::npos;
   if (row.precision == "fp8" && current) plan.precision.scaling = strategies::Scaling::current;
-  if (row.precision == "fp16" && framework_of(row).fp16_gradients)
+  if (row.precision == "fp16" && framework.fp16_gradients)
     plan.precision.gradients = base::DType::fp16;
   return {};
 }
 
 void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
-  const Framework& framework = framework_of(row);
-  const bool known = has_word(row.overlap, "grad") || has_word(row.overlap, "none");
-  plan.overlap.gradient_reduce =
-      known ? has_word(row.overlap, "grad") : framework.overlaps_gradients;
-  plan.overlap.parameter_gather =
-      known ? has_word(row.overlap, "param") : framework.overlaps_parameters;
-  plan.overlap.point_to_point =
-      strategies::hides_messages(plan.schedule) && !has_word(row.overlap, "none");
+  const bool nothing = has_word(row.overlap, "none");
+  const bool known = nothing || has_word(row.overlap, "grad");
+  if (known) {
+    plan.overlap.gradient_reduce = has_word(row.overlap, "grad");
+    plan.overlap.parameter_gather = has_word(row.overlap, "param");
+  } else if (row.data.value_or(1) > 1) {
+    inferred.emplace_back("overlap");
+  }
+  if (nothing) plan.overlap.point_to_point = false;
   plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp");
-  if (!known && row.data.value_or(1) > 1) inferred.emplace_back("overlap");
 }
 
 /// "ZeRO-1 within 8": shards of 8 ranks, replicated.
@@ -173,7 +173,7 @@ int shards_within(std::string_view note) {
 }
 
 void set_zero(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
-  plan.zero = row.zero.value_or(framework_of(row).zero);
+  plan.zero = row.zero.value_or(plan.zero);
   if (!row.zero && plan.data > 1) inferred.push_back(fmt::format("ZeRO-{}", plan.zero));
   const int shards = shards_within(row.note);
   if (plan.zero >= 1 && shards > 1 && plan.data % shards == 0)
@@ -195,11 +195,11 @@ std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& 
 
 }  // namespace
 
-Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
+Expressed<Plan> plan_of(const Row& row, const Framework& framework,
+                        std::vector<std::string>& inferred) {
   if (std::string reason = missing_degree(row); !reason.empty())
     return tl::unexpected(std::move(reason));
-  const Framework& framework = framework_of(row);
-  Plan plan;
+  Plan plan = framework.plan;
   plan.tensor = *row.tensor;
   plan.pipeline = *row.pipeline;
   plan.context.degree = row.context.value_or(1);
@@ -219,19 +219,15 @@ Expressed<Plan> plan_of(const Row& row, std::vector<std::string>& inferred) {
     inferred.push_back(fmt::format("micro batch {}", plan.micro_batch));
   }
   plan.sequence_parallel =
-      plan.tensor > 1 && row.sequence_parallel.value_or(framework.sequence_parallel);
+      plan.tensor > 1 && row.sequence_parallel.value_or(plan.sequence_parallel);
   if (plan.tensor > 1 && !row.sequence_parallel) inferred.emplace_back("sequence parallel");
-  plan.flash_attention = row.flash_attention.value_or(framework.flash_attention);
+  plan.flash_attention = row.flash_attention.value_or(plan.flash_attention);
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
-  if (plan.flash_attention) plan.attention_kernels = framework.flash_kernels;
-  plan.ddp.buckets = framework.buckets;
-  plan.eager_loss = framework.eager_loss;
   set_zero(row, plan, inferred);
-  plan.operator_dispatch = framework.dispatch;
-  for (std::string reason : {set_precision(row, plan), set_schedule(row, plan, inferred),
+  for (std::string reason : {set_precision(row, framework, plan), set_schedule(row, plan, inferred),
                              set_recompute(row, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));
-  set_stages(row, plan, inferred);
+  set_stages(row, framework, plan, inferred);
   set_overlap(row, plan, inferred);
   return plan;
 }

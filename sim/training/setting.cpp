@@ -9,11 +9,13 @@
 
 namespace sim::training {
 
-Expressed<Setting> setting_of(const Row& row, const topology::HardwareRegistry& registry) {
+Expressed<Setting> setting_of(const Row& row, const Frameworks& frameworks,
+                              const topology::HardwareRegistry& registry) {
+  const Framework& framework = frameworks.of(row);
   std::vector<std::string> inferred;
-  auto plan = plan_of(row, inferred);
+  auto plan = plan_of(row, framework, inferred);
   if (!plan) return tl::unexpected(plan.error());
-  auto model = model_of(row, inferred);
+  auto model = model_of(row, framework, inferred);
   if (!model) return tl::unexpected(model.error());
   auto machine = machine_of(row, registry, inferred);
   if (!machine) return tl::unexpected(machine.error());

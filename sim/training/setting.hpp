@@ -7,6 +7,7 @@
 
 #include "calibrate/backend.hpp"
 #include "sim/scenario.hpp"
+#include "sim/training/framework.hpp"
 #include "sim/training/row.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
@@ -22,13 +23,15 @@ using Expressed = tl::expected<T, std::string>;
 /// not gated) has layer norms, biases and learned positions; Llama (swiglu) RMS norms and rotary
 /// positions; MPT and BLOOM ALiBi; Nemotron (relu2) layer norms and rotary positions. The
 /// vocabulary is padded as the framework does. What is guessed goes to `inferred`.
-Expressed<strategies::ModelSpec> model_of(const Row& row, std::vector<std::string>& inferred);
+Expressed<strategies::ModelSpec> model_of(const Row& row, const Framework& framework,
+                                          std::vector<std::string>& inferred);
 
 /// The plan, not yet checked against the model. Where a cell is empty: `micro_batch` 1 in a
 /// pipeline, else the largest power of two that divides the batch of a replica, at most 16 with
 /// full recompute and 4 without; a pipeline whose schedule is empty is interleaved with as few
 /// chunks as divide its layers; the rest is as the framework does by default.
-Expressed<strategies::Plan> plan_of(const Row& row, std::vector<std::string>& inferred);
+Expressed<strategies::Plan> plan_of(const Row& row, const Framework& framework,
+                                    std::vector<std::string>& inferred);
 
 /// Equal nodes under one ideal switch: what tables say of a fabric is the NICs of a node.
 struct Machine {
@@ -58,7 +61,8 @@ struct Setting {
   std::vector<std::string> inferred;  ///< what the row leaves open: "micro batch 1"
 };
 
-Expressed<Setting> setting_of(const Row& row, const topology::HardwareRegistry& registry);
+Expressed<Setting> setting_of(const Row& row, const Frameworks& frameworks,
+                              const topology::HardwareRegistry& registry);
 
 /// Ready to be forecast. A row with a measured bus bandwidth and several nodes gets a network that
 /// has it; inside a node the backend's prices stand, for they know no slower NVLink.

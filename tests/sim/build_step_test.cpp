@@ -129,7 +129,7 @@ TEST_CASE("memory of a stage: model states by ZeRO stage, activations by schedul
 TEST_CASE("a step is never faster than its host") {
   strategies::Plan plan = plan_with(1, 1, 1, 2);
   const Built fast = build(gpt(2), plan);
-  plan.operator_dispatch = Seconds::from_ms(10);  // ten times a kernel
+  plan.execution.operator_dispatch = Seconds::from_ms(10);  // ten times a kernel
   const Built slow = build(gpt(2), plan);
   const Seconds quick = analyse(fast.graph, fast.cluster, fast.gpus).step;
   const Timeline late = analyse(slow.graph, slow.cluster, slow.gpus);

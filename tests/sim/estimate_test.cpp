@@ -64,7 +64,7 @@ strategies::Plan random_plan(Dice& pick) {
   plan.overlap.gradient_reduce = pick(3) > 0;
   plan.overlap.parameter_gather = pick(3) > 0;
   plan.overlap.point_to_point = pick(2) == 0;
-  plan.operator_dispatch = base::Seconds::from_us(one_of({0, 80, 500}));
+  plan.execution.operator_dispatch = base::Seconds::from_us(one_of({0, 80, 500}));
   choose_data_parallel(plan, pick);
   return plan;
 }

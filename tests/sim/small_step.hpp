@@ -56,7 +56,7 @@ inline strategies::Plan plan_with(int tensor, int pipeline, int data, int micro_
   plan.micro_batch = 1;
   plan.global_batch = static_cast<std::int64_t>(data) * micro_batches;
   plan.sequence = 128;
-  plan.operator_dispatch = base::Seconds{};
+  plan.execution.operator_dispatch = base::Seconds{};
   plan.clip_gradients = false;
   return plan;
 }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "base/collective.hpp"
+#include "base/units.hpp"
+#include "calibrate/profile.hpp"
+
+/// Kernels and a collective on one GPU at the same time.
+namespace sim {
+
+/// What a collective takes from kernels beside it. Its channels are blocks that hold an SM each;
+/// a ring reads and writes every byte that it moves, and reads what it adds to (three passes over
+/// memory for each byte on the wire).
+void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Bytes bytes,
+                const calibrate::GroupShape& shape);
+
+/// Seconds that kernels of `compute` seconds, when alone, take beside a collective that holds
+/// `sm_share` of the SMs for `wire` seconds from their start.
+double compute_beside(double compute, double wire, double sm_share);
+
+}  // namespace sim

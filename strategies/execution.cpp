@@ -1,0 +1,26 @@
+#include "strategies/execution.hpp"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace strategies {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, bool>, 2> accumulation_names{{
+    {"fused", true},
+    {"apart", false},
+}};
+
+}  // namespace
+
+void read_execution(base::MapReader& reader, Execution& execution) {
+  reader.read("operator_dispatch", execution.operator_dispatch);
+  reader.read("exchange_dispatch", execution.exchange_dispatch);
+  reader.read("elementwise_traffic", execution.elementwise_traffic, base::Range<double>{1, 100});
+  reader.read_choice("gradient_accumulation", execution.fused_accumulation, accumulation_names);
+  reader.finish();
+}
+
+}  // namespace strategies

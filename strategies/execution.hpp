@@ -1,0 +1,30 @@
+#pragma once
+
+#include "base/map_reader.hpp"
+#include "base/units.hpp"
+
+namespace strategies {
+
+/// How a framework brings a plan onto the GPU: what differs between frameworks that cut a step in
+/// the same way.
+struct Execution {
+  /// Host time to launch one operator, forward or backward, communication too: dispatch, autograd
+  /// and kernel launch of an eager framework. A step cannot run faster than its host. Near 0 with
+  /// CUDA graphs.
+  base::Seconds operator_dispatch = base::Seconds::from_us(80);
+  /// From a message of another stage to the first kernel behind it. Where the host waits for the
+  /// message (Megatron-LM synchronised with the device after each exchange), nothing has been
+  /// launched ahead.
+  base::Seconds exchange_dispatch;
+  /// Bytes that memory-bound kernels of the model move, over those of norms, activations,
+  /// residuals, rotations and losses that are one kernel each. Eager frameworks run several.
+  double elementwise_traffic = 1;
+  /// Matrix products add weight gradients to those of earlier micro-batches; otherwise a kernel of
+  /// its own does.
+  bool fused_accumulation = true;
+};
+
+/// Reads `plan.execution`.
+void read_execution(base::MapReader& reader, Execution& execution);
+
+}  // namespace strategies
