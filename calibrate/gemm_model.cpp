@@ -57,12 +57,17 @@ base::Seconds gemm_time(const base::Gemm& gemm, const topology::GpuSpec& gpu,
   const double sms = std::max(gpu.multiprocessors, 1);
   const double flops_per_sm = peak->second.flops() / sms;
   const double memory_rate = gpu.memory_bandwidth.byte() * curve.memory_share;
-  const double traffic = base::bytes_of(gemm).as_double() / memory_rate;
+  base::Gemm written = gemm;
+  written.adds = false;
+  const double traffic = base::bytes_of(written).as_double() / memory_rate;
   const double slow = slowdown(gemm, curve);
   const auto m = static_cast<double>(gemm.m);
   const auto n = static_cast<double>(gemm.n);
   const auto k = static_cast<double>(gemm.k);
   const auto batch = static_cast<double>(gemm.batch);
+
+  // A tile that adds to C reads it when its own sums are done, with nothing left to compute.
+  const double added = gemm.adds ? batch * m * n * base::bytes_of(gemm.output) / memory_rate : 0;
 
   double best = std::numeric_limits<double>::infinity();
   for (const Tile& tile : tiles) {
@@ -78,7 +83,7 @@ base::Seconds gemm_time(const base::Gemm& gemm, const topology::GpuSpec& gpu,
       if (count * split > 2 * sms) break;  // more parts only cost more
     }
   }
-  return curve.launch + base::Seconds::from_s(best);
+  return curve.launch + base::Seconds::from_s(best + added);
 }
 
 }  // namespace calibrate

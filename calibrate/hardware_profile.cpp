@@ -114,7 +114,8 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(
   const auto unfused = choose(curves->unfused, curves->find_unfused(options.unfused_attention),
                               options.unfused_attention, file);
   if (!unfused) return tl::unexpected(unfused.error());
-  if (!options.in_step) curves->sustained = 1;
+  curves->sustained =
+      options.step_gpus > 0 ? curves->sustained_by(options.step_gpus, gpu.power_limit) : 1;
   std::shared_ptr<const CollectiveBackend> backend = options.backend;
   if (backend == nullptr) {
     BackendOptions fitted;

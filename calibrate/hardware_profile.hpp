@@ -17,8 +17,9 @@ struct HardwareProfileOptions {
   /// curve or of a library; empty: the architecture's usual ones.
   std::string flash_attention;
   std::string unfused_attention;
-  /// Price kernels in the middle of a step, at the clock that lasts, and not alone as tables do.
-  bool in_step = false;
+  /// Price kernels in the middle of a step of so many GPUs, at the clock that the slowest of them
+  /// keeps; 0: alone, as tables do.
+  int step_gpus = 0;
   /// Who prices collectives; null: NCCL.
   std::shared_ptr<const CollectiveBackend> backend;
 };

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/normal.hpp>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -143,6 +145,17 @@ const FlashCurve* KernelCurves::find_flash(std::string_view name) const {
   return find_curve(flash, name);
 }
 
+double expected_most(int draws) {
+  return boost::math::quantile(boost::math::normal(), (draws - 0.375) / (draws + 0.25));
+}
+
+double KernelCurves::sustained_by(int step_gpus, double power) const {
+  double share = sustained * (1 - gpu_spread * expected_most(step_gpus));
+  // Power grows with the clock and the square of the voltage, which grows with the clock.
+  if (power > 0 && power < sustained_power) share *= std::cbrt(power / sustained_power);
+  return share;
+}
+
 const UnfusedCurve* KernelCurves::find_unfused(std::string_view name) const {
   return find_curve(unfused, name);
 }
@@ -158,6 +171,8 @@ base::Result<KernelCurves> read_kernel_curves(std::string_view yaml, const std::
   root.require("family_spread", curves.family_spread, Range<double>{0.0, 2.0});
   if (root.read("sustained", curves.sustained, Range<double>{0.1, 1.0}))
     root.require("sustained_source", curves.sustained_source);
+  root.read("sustained_power", curves.sustained_power, Range<double>{1, 1e5});
+  root.read("gpu_spread", curves.gpu_spread, Range<double>{0.0, 0.2});
   read_gemms(root, curves.gemm);
   curves.flash = read_list<FlashCurve>(root, "flash_attention", read_flash);
   curves.unfused = read_list<UnfusedCurve>(root, "unfused_attention", read_unfused);

@@ -78,6 +78,10 @@ struct KernelCurves {
   /// the GPU is hot and at its power limit without a pause.
   double sustained = 1;
   std::string sustained_source;
+  double sustained_power = 0;  ///< watts that the limit was then; 0: not said
+  /// Relative standard deviation of that share over GPUs of one model: those who wait for each
+  /// other go as fast as the slowest.
+  double gpu_spread = 0;
   double family_spread = 0;               ///< added (in squares) on a GPU that was not measured
   std::map<base::DType, GemmCurve> gemm;  ///< bf16 is always there and serves the absent ones
   std::vector<FlashCurve> flash;          ///< the first is the default; never empty
@@ -85,11 +89,18 @@ struct KernelCurves {
   MemoryCurve memory;
 
   bool measured_on(std::string_view gpu) const;
+  /// `sustained` of the slowest of `step_gpus` that work on one step, at a limit of `power` watts (0:
+  /// the usual one).
+  double sustained_by(int step_gpus, double power) const;
   const GemmCurve& gemm_for(base::DType type) const;
   /// By name or library name; nullptr when there is none.
   const FlashCurve* find_flash(std::string_view name) const;
   const UnfusedCurve* find_unfused(std::string_view name) const;
 };
+
+/// Expectation of the largest of so many draws from a standard normal distribution, after G. Blom,
+/// "Statistical Estimates and Transformed Beta-Variables" (1958): within 0.02 of the exact value.
+double expected_most(int draws);
 
 /// Parser of one file, for tests and fuzzers.
 base::Result<KernelCurves> read_kernel_curves(std::string_view yaml, const std::string& file);

@@ -85,7 +85,7 @@ base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenari
       pacing_gpu(scenario.cluster, plan.precision.compute), hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
-       .in_step = true,
+       .step_gpus = plan.ranks(),
        .backend = scenario.backend});
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <string>
 #include <tuple>
 
 #include "base/check.hpp"
@@ -147,8 +148,8 @@ struct Estimator::Impl {
                                   static_cast<std::int64_t>(p.compute),
                                   static_cast<std::int64_t>(p.parameters),
                                   static_cast<std::int64_t>(p.gradients)};
-    for (const strategies::OpKind kind : plan.recompute_operators)
-      key.push_back(static_cast<std::int64_t>(kind));
+    for (const std::string& word : plan.recompute_operators)
+      key.push_back(static_cast<std::int64_t>(std::hash<std::string>{}(word)));
     // Where tensor-parallel groups sit decides their prices.
     for (const int extent : grid_key(plan)) key.push_back(extent);
     const auto [known, fresh] = cuts.try_emplace(std::move(key));

@@ -64,6 +64,10 @@ inline constexpr std::array<std::pair<std::string_view, OpKind>, 19> op_kind_nam
 
 std::string_view name_of(OpKind kind);
 
+/// Names of operators that share a kind with others, where projections are not fused.
+inline constexpr std::array<std::string_view, 4> matrices_apart{"q_projection", "k_projection",
+                                                                "v_projection", "mlp_gate"};
+
 /// How an operator is cut by tensor parallelism.
 enum class TensorSplit {
   column,      ///< output features divided (its weight too); input replicated

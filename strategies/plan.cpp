@@ -62,23 +62,20 @@ constexpr std::array<std::pair<std::string_view, ComputeFormat>, 8> compute_name
 }};
 
 /// `recompute_operators: [norm, activation]`.
-std::vector<OpKind> read_operators(MapReader& reader) {
+std::vector<std::string> read_operators(MapReader& reader) {
   std::vector<base::PlacedText> names;
   reader.read("recompute_operators", names);
-  std::vector<OpKind> kinds;
+  std::vector<std::string_view> words(matrices_apart.begin(), matrices_apart.end());
+  for (const auto& [word, kind] : op_kind_names) words.push_back(word);
+  std::vector<std::string> known;
   for (const base::PlacedText& name : names) {
-    const auto known = std::find_if(op_kind_names.begin(), op_kind_names.end(),
-                                    [&](const auto& entry) { return entry.first == name.text; });
-    if (known != op_kind_names.end()) {
-      kinds.push_back(known->second);
-      continue;
-    }
-    std::vector<std::string_view> words;
-    for (const auto& [word, kind] : op_kind_names) words.push_back(word);
-    reader.error("recompute_operators", fmt::format("unknown operator '{}'", name.text),
-                 base::suggest(name.text, words));
+    if (std::find(words.begin(), words.end(), name.text) != words.end())
+      known.push_back(name.text);
+    else
+      reader.error("recompute_operators", fmt::format("unknown operator '{}'", name.text),
+                   base::suggest(name.text, words));
   }
-  return kinds;
+  return known;
 }
 
 void read_precision(MapReader reader, Precision& precision) {

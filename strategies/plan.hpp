@@ -84,8 +84,8 @@ struct Plan {
   std::int64_t global_batch = 1;  ///< sequences per optimizer step
   std::int64_t sequence = 0;      ///< tokens per sequence
   Recompute recompute = Recompute::none;
-  int recompute_every = 1;                  ///< full: of so many layers, the first
-  std::vector<OpKind> recompute_operators;  ///< operators
+  int recompute_every = 1;                       ///< full: of so many layers, the first
+  std::vector<std::string> recompute_operators;  ///< operators: kinds, or names of single ones
   bool flash_attention = true;
   /// Which attention kernels run, by the name of a curve or library in the hardware folder, for
   /// example "flash-attention-2"; empty: the architecture's usual ones.

@@ -51,17 +51,19 @@ std::vector<Kernel> accumulating(std::vector<Kernel> kernels, const Plan& plan) 
 /// What of a block's forward runs again in its backward.
 struct RecomputePolicy {
   bool all = false;
-  std::vector<OpKind> operators;
+  std::vector<std::string> operators;  ///< by kind or name
 
   bool has(const Op& op) const {
-    return all || std::find(operators.begin(), operators.end(), op.kind) != operators.end();
+    return all || std::any_of(operators.begin(), operators.end(), [&](const std::string& word) {
+             return word == name_of(op.kind) || word == op.name;
+           });
   }
 };
 
 RecomputePolicy policy_of(const Plan& plan) {
   switch (plan.recompute) {
     case Recompute::none: return {};
-    case Recompute::selective: return {false, {OpKind::attention}};
+    case Recompute::selective: return {false, {"attention"}};
     case Recompute::full: return {true, {}};
     case Recompute::operators: return {false, plan.recompute_operators};
   }

@@ -37,6 +37,8 @@ struct GpuSpec {
   std::map<base::DType, base::FlopPerSecond> peak;  ///< absent dtype: the GPU cannot compute in it
   base::Bytes memory;                               ///< what the driver reports as the total
   base::BytesPerSecond memory_bandwidth;
+  /// Watts; 0: not said, and taken to be what others of the architecture have.
+  double power_limit = 0;
   int multiprocessors = 0;      ///< SMs or compute units, for wave quantisation
   base::Seconds kernel_launch;  ///< least time of a launched kernel, back to back
   std::vector<FigureSource> sources;

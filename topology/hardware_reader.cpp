@@ -29,8 +29,8 @@ constexpr std::array<std::pair<std::string_view, CpuVendor>, 3> cpu_names{{
 }};
 
 /// The keys that are measurements or claims of a vendor, and so need a source.
-constexpr std::array<std::string_view, 5> gpu_figures{"peak", "memory", "memory_bandwidth",
-                                                      "multiprocessors", "kernel_launch"};
+constexpr std::array<std::string_view, 6> gpu_figures{
+    "peak", "memory", "memory_bandwidth", "power_limit", "multiprocessors", "kernel_launch"};
 constexpr std::array<std::string_view, 13> node_figures{"scale_up_group_rates",
                                                         "gpus",
                                                         "cpu",
@@ -145,6 +145,7 @@ void read_gpu_spec(base::MapReader& reader, GpuSpec& gpu) {
   read_positive(reader, true, "memory_bandwidth", gpu.memory_bandwidth);
   reader.require("multiprocessors", gpu.multiprocessors, base::Range<int>{1, 10000});
   reader.require("kernel_launch", gpu.kernel_launch);
+  reader.read("power_limit", gpu.power_limit, base::Range<double>{1, 1e5});
 
   std::vector<std::string> given;
   read_peaks(reader, gpu, given);

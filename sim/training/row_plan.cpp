@@ -182,13 +182,16 @@ void set_zero(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
 
 std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
   using strategies::Recompute;
-  if (row.recompute == "selective")
-    plan.recompute = Recompute::selective;
-  else if (row.recompute == "full")
-    plan.recompute = Recompute::full;
-  else if (row.recompute.empty())
+  if (row.recompute == "selective") {
+    // A framework that says which operators means those.
+    if (plan.recompute != Recompute::operators) plan.recompute = Recompute::selective;
+    return {};
+  }
+  plan.recompute_operators.clear();
+  plan.recompute = row.recompute == "full" ? Recompute::full : Recompute::none;
+  if (row.recompute.empty())
     inferred.emplace_back("no recompute");
-  else if (row.recompute != "none")
+  else if (row.recompute != "full" && row.recompute != "none")
     return fmt::format("recompute {}", row.recompute);
   return {};
 }

@@ -53,7 +53,7 @@ void print_row(const std::string& name, int gpus, std::int64_t batch) {
   CHECK_INVARIANT(model.has_value());
   const auto cluster = cluster_for(gpus);
   const auto profile = calibrate::make_hardware_profile(cluster->gpu_spec(0), folder + "hardware",
-                                                        {.in_step = true});
+                                                        {.step_gpus = gpus});
   CHECK_INVARIANT(profile.has_value());
   const std::vector<strategies::Plan> plans = plans_for(*model, gpus, batch);
 

@@ -126,7 +126,7 @@ std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
   const auto cluster = topology::cluster_from(nodes);
   REQUIRE(cluster);
   const auto profile = calibrate::make_hardware_profile(cluster->gpu_spec(0),
-                                                        scenarios + "hardware", {.in_step = true});
+                                                        scenarios + "hardware", {.step_gpus = 8});
   REQUIRE(profile);
   const std::vector<topology::GpuId> gpus = in_order(cluster->gpu_count());
   Estimator estimator(model, *cluster, **profile);
