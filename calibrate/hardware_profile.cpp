@@ -114,8 +114,10 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(
   const auto unfused = choose(curves->unfused, curves->find_unfused(options.unfused_attention),
                               options.unfused_attention, file);
   if (!unfused) return tl::unexpected(unfused.error());
-  curves->sustained =
-      options.step_gpus > 0 ? curves->sustained_by(options.step_gpus, gpu.power_limit) : 1;
+  if (options.step_gpus > 0)
+    curves->hold_clock(options.step_gpus, gpu.power_limit);
+  else
+    curves->sustained = 1;
   std::shared_ptr<const CollectiveBackend> backend = options.backend;
   if (backend == nullptr) {
     BackendOptions fitted;

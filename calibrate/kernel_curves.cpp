@@ -149,11 +149,17 @@ double expected_most(int draws) {
   return boost::math::quantile(boost::math::normal(), (draws - 0.375) / (draws + 0.25));
 }
 
-double KernelCurves::sustained_by(int step_gpus, double power) const {
-  double share = sustained * (1 - gpu_spread * expected_most(step_gpus));
+void KernelCurves::hold_clock(int step_gpus, double power) {
+  sustained *= 1 - gpu_spread * expected_most(step_gpus);
   // Power grows with the clock and the square of the voltage, which grows with the clock.
-  if (power > 0 && power < sustained_power) share *= std::cbrt(power / sustained_power);
-  return share;
+  if (power > 0 && power < sustained_power) sustained *= std::cbrt(power / sustained_power);
+  // The controller is slower than a kernel: matrix products of all sizes run at one clock, which
+  // light kernels between them let rise.
+  constexpr double share_of_large = 0.3;
+  for (auto& [type, curve] : gemm) {
+    curve.throttle *= share_of_large;
+    curve.throttle_tflop = 0;
+  }
 }
 
 const UnfusedCurve* KernelCurves::find_unfused(std::string_view name) const {

@@ -89,9 +89,9 @@ struct KernelCurves {
   MemoryCurve memory;
 
   bool measured_on(std::string_view gpu) const;
-  /// `sustained` of the slowest of `step_gpus` that work on one step, at a limit of `power` watts (0:
-  /// the usual one).
-  double sustained_by(int step_gpus, double power) const;
+  /// Turns curves of kernels alone into those of kernels in the middle of a step of so many GPUs, of
+  /// which the slowest counts, at a limit of `power` watts (0: the usual one).
+  void hold_clock(int step_gpus, double power);
   const GemmCurve& gemm_for(base::DType type) const;
   /// By name or library name; nullptr when there is none.
   const FlashCurve* find_flash(std::string_view name) const;
