@@ -130,7 +130,7 @@ struct Estimator::Impl {
                                   plan.fused_projections,
                                   plan.reduce_per_linear,
                                   plan.gather_logits,
-                                  plan.overlap.tensor,
+                                  static_cast<std::int64_t>(plan.overlap.tensor),
                                   plan.accumulates(),
                                   plan.execution.fused_accumulation,
                                   std::bit_cast<std::int64_t>(plan.execution.elementwise_traffic),

@@ -28,6 +28,11 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> tensor_backward_names
     {"merged", false},
     {"per_linear", true},
 }};
+constexpr std::array<std::pair<std::string_view, TensorOverlap>, 3> tensor_overlap_names{{
+    {"false", TensorOverlap::none},
+    {"own_part", TensorOverlap::own_part},
+    {"true", TensorOverlap::parts},
+}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> loss_kernel_names{{
     {"fused", false},
     {"eager", true},
@@ -126,7 +131,7 @@ class Checker {
     if (plan_.sequence_parallel)
       divides("tensor_parallel", plan_.context.degree > 1 ? "tokens of a context rank" : "sequence",
               plan_.sequence / plan_.context.degree, tp);
-    if (plan_.overlap.tensor && !(plan_.sequence_parallel && tp > 1))
+    if (plan_.overlap.tensor != TensorOverlap::none && !(plan_.sequence_parallel && tp > 1))
       error("overlap.tensor", "overlap.tensor needs sequence_parallel and tensor_parallel above 1",
             "only gathered and scattered tokens travel in parts");
     if (plan_.sequence_parallel && tp == 1)
@@ -337,7 +342,7 @@ Plan read_plan_defaults(MapReader& reader) {
     overlap->read("parameter_gather", plan.overlap.parameter_gather);
     if (bool hidden = false; overlap->read("point_to_point", hidden))
       plan.overlap.point_to_point = hidden;
-    overlap->read("tensor", plan.overlap.tensor);
+    overlap->read_choice("tensor", plan.overlap.tensor, tensor_overlap_names);
     overlap->finish();
   }
   read_data_parallel(reader, plan);

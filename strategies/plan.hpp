@@ -41,6 +41,13 @@ struct Precision {
   base::DType moments = base::DType::fp32;     ///< two of them (Adam)
 };
 
+/// What of a matrix product with sequence parallelism is computed while tokens travel.
+enum class TensorOverlap {
+  none,
+  own_part,  ///< with its own tokens, while those of the other ranks are gathered (nanotron)
+  parts,     ///< part after part, gathered or scattered (async tensor parallel)
+};
+
 struct Overlap {
   bool gradient_reduce = true;  ///< buckets reduced during the last backward
   bool parameter_gather =
@@ -48,8 +55,7 @@ struct Overlap {
   /// Computing goes on while a stage's message is sent; not said: as Megatron-Core does, see
   /// hides_messages.
   std::optional<bool> point_to_point;
-  bool tensor = false;  ///< matrices computed in parts while the other ranks' parts travel (async
-                        ///< tensor parallel); with sequence parallel only
+  TensorOverlap tensor = TensorOverlap::none;
 };
 
 /// What becomes of layers that cannot be divided by the stages.

@@ -113,7 +113,19 @@ class Cutter {
     return kernels;
   }
 
-  /// Those for the tokens of all other ranks.
+  /// For the tokens of all other ranks, in one.
+  std::vector<Kernel> rest(const std::vector<Kernel>& kernels) const {
+    std::vector<Kernel> others;
+    for (const Kernel& kernel : kernels)
+      if (const auto* gemm = std::get_if<base::Gemm>(&kernel)) {
+        base::Gemm other = *gemm;
+        other.m -= base::ceil_div(gemm->m, plan_.tensor);
+        if (other.m > 0) others.emplace_back(other);
+      }
+    return others;
+  }
+
+  /// The same, part by part.
   std::vector<Kernel> other_parts(const std::vector<Kernel>& kernels) const {
     std::vector<Kernel> parts;
     for (const Kernel& kernel : first_part(kernels))
@@ -139,7 +151,8 @@ class Cutter {
   void forward(const Op& op, WorkPhase phase, std::vector<Work>& works) const {
     const bool gathers = sequence_parallel() && op.gathers_input;
     const bool reduces = plan_.tensor > 1 && op.reduces_output;
-    const bool overlaps = plan_.overlap.tensor && sequence_parallel() && is_linear(op);
+    const TensorOverlap overlap =
+        sequence_parallel() && is_linear(op) ? plan_.overlap.tensor : TensorOverlap::none;
     std::optional<Communication> reduction;
     std::string reduction_label;
     if (reduces) {
@@ -148,9 +161,12 @@ class Cutter {
       reduction = tensor(scatter ? Collective::reduce_scatter : Collective::all_reduce,
                          stored(op.output_elements, plan_));
     }
-    if (overlaps && gathers) {
+    if (overlap == TensorOverlap::own_part && gathers) {
+      add(works, op.name, phase, first_part(op.forward), gather(op.input_elements));
+      add(works, op.name, phase, rest(op.forward));
+    } else if (overlap == TensorOverlap::parts && gathers) {
       add_gathered(works, op.name, phase, op.forward, gather(op.input_elements));
-    } else if (overlaps && reduces) {
+    } else if (overlap == TensorOverlap::parts && reduces) {
       // The first part has nothing to send yet.
       add(works, op.name, phase, first_part(op.forward));
       add(works, op.name, phase, other_parts(op.forward), reduction);
@@ -230,7 +246,7 @@ class Cutter {
     std::string reduce_label;
     std::optional<Communication> parts;  // of the output's gradient, gathered part by part
     if (sequence_parallel()) {
-      const bool overlaps = plan_.overlap.tensor && is_linear(op);
+      const bool overlaps = plan_.overlap.tensor == TensorOverlap::parts && is_linear(op);
       if (op.reduces_output && overlaps) {
         parts = gather(op.output_elements);
       } else if (op.reduces_output) {

@@ -170,8 +170,8 @@ class Backend final : public CollectiveBackend {
     cost.total.spread = spread_of(op, shape);
     cost.total.evidence = Evidence::model;
     if (const nccl::Ramp* ramp = ramps_.find(op, shape))
-      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape), least_of(known, group.paths, op),
-            wire_bound(op, bytes, shape), cost);
+      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape), shape.ranks,
+            least_of(known, group.paths, op), wire_bound(op, bytes, shape), cost);
     return cost;
   }
 
@@ -196,15 +196,15 @@ class Backend final : public CollectiveBackend {
 
   /// Latency and bytes on the wire share what is added. A share above 1 stops at the bound, unless
   /// the model is beyond it itself (NVLS).
-  static void apply(const nccl::Ramp& ramp, bool covered, Seconds least, Seconds bound,
+  static void apply(const nccl::Ramp& ramp, bool covered, int ranks, Seconds least, Seconds bound,
                     CollectiveCost& cost) {
     const Seconds model = std::max(cost.total.time, least);
-    const Seconds time = std::max(ramp.time(model, least), std::min(model, bound));
+    const Seconds time = std::max(ramp.time(model, least, ranks), std::min(model, bound));
     const double longer = time / cost.total.time;
     cost.latency = cost.latency * longer;
     cost.bus_rate = cost.bus_rate * (1 / longer);
     cost.total.time = cost.total.time * longer;
-    const double spread = ramp.spread(model, least);
+    const double spread = ramp.spread(model, least, ranks);
     cost.total.spread = covered ? spread : std::max(spread, cost.total.spread);
     if (!covered) return;
     cost.total.evidence = Evidence::fitted;

@@ -14,11 +14,12 @@
 namespace calibrate::nccl {
 
 /// One fit. With L the model's time of nothing and W what it adds for the bytes,
-///   time = start L + W / share + fill L W / (W + fill_half L).
+///   time = start L + W / share + fill L W / (W + fill_half L) + step (ranks - 1).
 /// - start: launch, meeting of the ranks and hops, against those of the model;
 /// - share: of the model's rate, for very large messages;
 /// - fill: pipelines that are not full. What is lost grows with the message until a steady state
 ///   and with the hops, of which L is the measure.
+/// - step: of each step round a ring, beyond the model's.
 /// It grows with W, so that more bytes still never cost less.
 struct Ramp {
   // Inside a scale-up domain of NVLinks a fit is for an architecture, across nodes for a kind of
@@ -33,13 +34,14 @@ struct Ramp {
   double share = 1;
   double fill = 0;
   double fill_half = 1;
+  base::Seconds step;
   double start_spread = 0;  ///< of points that start for more than half of their time
   double wire_spread = 0;   ///< of the others
 
-  /// From the model's time of the message and of nothing. \pre 0 < least <= time
-  base::Seconds time(base::Seconds model, base::Seconds least) const;
+  /// From the model's time of the message and of nothing, for so many ranks. \pre 0 < least <= time
+  base::Seconds time(base::Seconds model, base::Seconds least, int ranks) const;
   /// Relative standard deviation of that time.
-  double spread(base::Seconds model, base::Seconds least) const;
+  double spread(base::Seconds model, base::Seconds least, int ranks) const;
 };
 
 struct Ramps {

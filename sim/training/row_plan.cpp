@@ -158,7 +158,11 @@ void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred)
     inferred.emplace_back("overlap");
   }
   if (nothing) plan.overlap.point_to_point = false;
-  plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp");
+  using strategies::TensorOverlap;
+  if (!plan.sequence_parallel || !has_word(row.overlap, "tp"))
+    plan.overlap.tensor = TensorOverlap::none;
+  else if (plan.overlap.tensor == TensorOverlap::none)
+    plan.overlap.tensor = TensorOverlap::parts;
 }
 
 /// "ZeRO-1 within 8": shards of 8 ranks, replicated.

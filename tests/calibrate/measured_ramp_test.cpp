@@ -50,14 +50,20 @@ TEST_CASE("a ramp adds a start, a share of the rate and pipelines that fill") {
   REQUIRE(ramps->all.size() == 2);
   const Ramp& ramp = ramps->all.front();
   // L = 10 us, W = 20 us: 2 x 10 + 20 / 0.8 + 10 x 10 x 20 / (20 + 5 x 10) = 20 + 25 + 28.571.
-  const Seconds time = ramp.time(Seconds::from_us(30), Seconds::from_us(10));
+  const Seconds time = ramp.time(Seconds::from_us(30), Seconds::from_us(10), 5);
   CHECK(time.us() == Approx(73.571).epsilon(1e-4));
   // 20 of 73.571 at 0.3, the rest at 0.1: sqrt(0.08155^2 + 0.07282^2).
-  CHECK(ramp.spread(Seconds::from_us(30), Seconds::from_us(10)) == Approx(0.10933).epsilon(1e-3));
+  CHECK(ramp.spread(Seconds::from_us(30), Seconds::from_us(10), 5) ==
+        Approx(0.10933).epsilon(1e-3));
   // Nothing but the start: 2 x 10. Very large: 1e6 / 0.8 + 20 + 10 x 10.
-  CHECK(ramp.time(Seconds::from_us(10), Seconds::from_us(10)).us() == Approx(20));
-  CHECK(ramp.time(Seconds::from_us(1e6 + 10), Seconds::from_us(10)).us() ==
+  CHECK(ramp.time(Seconds::from_us(10), Seconds::from_us(10), 5).us() == Approx(20));
+  CHECK(ramp.time(Seconds::from_us(1e6 + 10), Seconds::from_us(10), 5).us() ==
         Approx(1.25e6 + 120).epsilon(1e-6));
+  // 51 us more in each of the 31 steps of 32 ranks.
+  Ramp stepping = ramp;
+  stepping.step = Seconds::from_us(51);
+  CHECK(stepping.time(Seconds::from_us(30), Seconds::from_us(10), 32).us() ==
+        Approx(73.571 + 31 * 51).epsilon(1e-4));
 }
 
 TEST_CASE("a ramp serves the place and the operations that were measured, and their kin") {
@@ -136,10 +142,10 @@ TEST_CASE("with fits a collective takes the fitted time, and its flows end at it
       const Ramp* ramp = ramps->find(Collective::all_gather, shape);
       REQUIRE(ramp != nullptr);
       const Seconds least = model->cost(Collective::all_gather, {}, shape).total.time;
-      CHECK(cost.total.time.us() == Approx(ramp->time(plain.total.time, least).us()));
+      CHECK(cost.total.time.us() == Approx(ramp->time(plain.total.time, least, shape.ranks).us()));
       CHECK(cost.total.time >= plain.total.time);
       CHECK(cost.total.evidence == Evidence::fitted);
-      CHECK(cost.total.spread == Approx(ramp->spread(plain.total.time, least)));
+      CHECK(cost.total.spread == Approx(ramp->spread(plain.total.time, least, shape.ranks)));
       CHECK(cost.algorithm == plain.algorithm);
       const double wire = bytes * bus_factor(Collective::all_gather, shape.ranks);
       CHECK(cost.total.time.s() == Approx(cost.latency.s() + wire / cost.bus_rate.byte()));
