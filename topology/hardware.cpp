@@ -175,12 +175,13 @@ const NodeType* nearest_node_type(const HardwareRegistry& registry, std::string_
   const GpuSpec* const spec = registry.find_gpu(gpu);
   if (spec == nullptr) return nullptr;
   const NodeType* best = nullptr;
-  std::tuple<bool, double, int> best_rank;
+  std::tuple<bool, bool, double, int> best_rank;
   for (const NodeType& type : registry.nodes()) {
     if (type.gpu != spec->name || type.gpus < gpus) continue;
     const double distance =
         network ? std::abs(type.nic_rate.gbit() * type.nics - network->gbit()) : 0;
-    const std::tuple rank(!mentions(text, type), distance, type.gpus);
+    const std::tuple rank(!mentions(text, type), type.nic_kind != NicKind::verbs, distance,
+                          type.gpus);
     if (best != nullptr && rank >= best_rank) continue;
     best = &type;
     best_rank = rank;
