@@ -11,6 +11,15 @@ constexpr double most_taken = 0.9;
 
 }  // namespace
 
+calibrate::CollectiveCost cost_in_parts(const calibrate::Profile& profile, base::Collective op,
+                                        base::Bytes bytes, int parts,
+                                        const calibrate::GroupShape& shape) {
+  calibrate::CollectiveCost cost = profile.collective(op, ceil_div(bytes, parts), shape);
+  cost.latency = cost.latency * parts;
+  cost.total.time = cost.total.time * parts;
+  return cost;
+}
+
 void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Bytes bytes,
                 const calibrate::GroupShape& shape) {
   if (shape.gpu == nullptr || cost.wire_time() <= 0) return;

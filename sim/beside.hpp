@@ -7,6 +7,11 @@
 /// Kernels and a collective on one GPU at the same time.
 namespace sim {
 
+/// A collective done in so many equal parts, one behind the other.
+calibrate::CollectiveCost cost_in_parts(const calibrate::Profile& profile, base::Collective op,
+                                        base::Bytes bytes, int parts,
+                                        const calibrate::GroupShape& shape);
+
 /// What a collective takes from kernels beside it. Its channels are blocks that hold an SM each;
 /// a ring reads and writes every byte that it moves, and reads what it adds to (three passes over
 /// memory for each byte on the wire).

@@ -55,7 +55,7 @@ struct Estimator::Impl {
   std::vector<std::pair<base::Kernel, double>> kernels;
   std::map<std::vector<std::int64_t>, Cut> cuts;
   std::map<std::vector<int>, Places> places;
-  std::map<std::tuple<const StepGraph::Groups*, Collective, std::int64_t>, Price> prices;
+  std::map<std::tuple<const StepGraph::Groups*, Collective, std::int64_t, int>, Price> prices;
   std::map<std::pair<std::int64_t, int>, double> messages;
   std::map<std::tuple<strategies::ScheduleKind, int, int, int>, schedule::ScheduleTable> tables;
 
@@ -85,11 +85,13 @@ struct Estimator::Impl {
 
   Price collective(const Plan& plan, Places& of, const strategies::Communication& what) {
     const StepGraph::Groups& there = groups(plan, of, what.axes);
-    const auto [known, fresh] = prices.try_emplace({&there, what.op, what.bytes.count()});
+    const auto [known, fresh] =
+        prices.try_emplace({&there, what.op, what.bytes.count(), what.parts});
     if (!fresh || there.shapes.front().ranks == 1) return known->second;
     double least = std::numeric_limits<double>::infinity();
     for (const calibrate::GroupShape& shape : there.shapes) {
-      calibrate::CollectiveCost cost = profile.collective(what.op, what.bytes, shape);
+      calibrate::CollectiveCost cost =
+          cost_in_parts(profile, what.op, what.bytes, what.parts, shape);
       const double time = cost.total.time.s();
       least = std::min(least, time);
       if (&shape != &there.shapes.front()) continue;

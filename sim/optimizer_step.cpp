@@ -130,6 +130,10 @@ void add_update(const Plan& plan, const Stage& stage, std::vector<UpdateLink>& l
 
 std::vector<UpdateLink> update_links(const Plan& plan, const Stage& stage) {
   std::vector<UpdateLink> links;
+  if (plan.execution.step_dispatch > base::Seconds{}) {
+    links.push_back(kernels("between steps", {}, 0));
+    links.back().dispatch = plan.execution.step_dispatch;
+  }
   add_checks(plan, stage, links);
   if (stage.updates_on_host())
     add_host_update(plan, stage, links);
@@ -139,7 +143,7 @@ std::vector<UpdateLink> update_links(const Plan& plan, const Stage& stage) {
 }
 
 base::Seconds launch_time(const UpdateLink& link) {
-  return base::Seconds::from_us(launch_us) * link.launches;
+  return base::Seconds::from_us(launch_us) * link.launches + link.dispatch;
 }
 
 }  // namespace sim

@@ -22,7 +22,8 @@ struct UpdateLink {
   Kind kind = Kind::kernels;
   std::string name;
   std::vector<base::Kernel> kernels;
-  int launches = 0;  ///< what the host launches for it, if the GPU is quicker
+  int launches = 0;        ///< what the host launches for it, if the GPU is quicker
+  base::Seconds dispatch;  ///< what the host does besides
   DataCollective collective;
   CommKind purpose = CommKind::other;
   Stream stream = Stream::compute;  ///< of a copy

@@ -141,7 +141,7 @@ void Pricer::close(Segment& segment) {
 std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
                                  const strategies::Communication& communication) {
   const auto key = std::tuple(name, static_cast<int>(communication.op), communication.axes.bits(),
-                              communication.bytes.count());
+                              communication.bytes.count(), communication.parts);
   const auto [entry, fresh] =
       collectives_.try_emplace(key, static_cast<std::uint32_t>(graph_.collectives.size()));
   if (!fresh) return entry->second;
@@ -151,6 +151,7 @@ std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
   use.kind = kind;
   use.axes = communication.axes;
   use.bytes = communication.bytes;
+  use.parts = communication.parts;
   for (std::size_t shape = 0; shape < groups(communication.axes).shapes.size(); ++shape)
     use.cost.push_back(cost_of(use, shape));
   graph_.collectives.push_back(std::move(use));
@@ -160,9 +161,10 @@ std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
 calibrate::CollectiveCost Pricer::cost_of(const CollectiveUse& use, std::size_t shape) {
   const calibrate::GroupShape& where = groups(use.axes).shapes[shape];
   const auto forced = input_.forced.find(use.op);
-  calibrate::CollectiveCost cost = forced == input_.forced.end() || where.ranks == 1
-                                       ? input_.profile.collective(use.op, use.bytes, where)
-                                       : forced_cost(use, shape, forced->second);
+  calibrate::CollectiveCost cost =
+      forced == input_.forced.end() || where.ranks == 1
+          ? cost_in_parts(input_.profile, use.op, use.bytes, use.parts, where)
+          : forced_cost(use, shape, forced->second);
   set_shares(cost, use.op, use.bytes, where);
   return cost;
 }

@@ -49,7 +49,7 @@ class Pricer {
   const StepInput& input_;
   StepGraph& graph_;
   std::map<std::string, std::uint32_t> labels_;
-  std::map<std::tuple<std::string, int, unsigned, std::int64_t>, std::uint32_t> collectives_;
+  std::map<std::tuple<std::string, int, unsigned, std::int64_t, int>, std::uint32_t> collectives_;
   std::map<std::tuple<std::string, int, int>, std::uint32_t> messages_;
   std::map<std::pair<std::string, std::int64_t>, std::uint32_t> copies_;
   std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;

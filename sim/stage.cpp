@@ -1,6 +1,7 @@
 #include "sim/stage.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "sim/buckets.hpp"
@@ -314,8 +315,18 @@ std::vector<DataCollective> Stage::reduction(const Bucket& bucket) const {
   return both;
 }
 
+int Stage::owners(const Bucket& bucket) const {
+  const double share =
+      static_cast<double>(bucket.elements) / static_cast<double>(parameters(bucket.of_class));
+  return std::max(1, static_cast<int>(std::ceil(share * class_of(bucket).shards)));
+}
+
 DataCollective Stage::gathering(const Bucket& bucket, bool from_group) const {
   const ParameterClass& its = class_of(bucket);
+  if (plan_.owns_tensors)
+    return {its.shard_stream,
+            "broadcast parameters",
+            {Collective::broadcast, its.shard, parameter_bytes(bucket.elements), owners(bucket)}};
   return {its.shard_stream,
           "all-gather parameters",
           {Collective::all_gather, from_group ? its.group : its.shard,

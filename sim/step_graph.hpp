@@ -49,6 +49,7 @@ struct CollectiveUse {
   CommKind kind = CommKind::tensor;
   strategies::AxisSet axes;    ///< the group: ranks that differ along these axes
   base::Bytes bytes;           ///< nccl-tests convention, see Profile::collective
+  int parts = 1;               ///< see strategies::Communication
   std::vector<double> shares;  ///< unequal counts, see collectives::Demand; empty: equal
   /// Cost when alone, by group shape; indexed by StepGraph::group_shape of (axes, group).
   std::vector<calibrate::CollectiveCost> cost;

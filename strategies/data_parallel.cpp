@@ -144,7 +144,7 @@ void read_data_parallel(MapReader& reader, Plan& plan) {
       reader.warning(key, fmt::format("'{}' changes nothing where zero is 3", key),
                      "units of layers are what FSDP has for buckets: fsdp.layers_per_unit");
   if (plan.zero == 0 && reader.has("gather_bucket"))
-    reader.error("gather_bucket", "no parameters are gathered where zero is 0");
+    reader.warning("gather_bucket", "no parameters are gathered where zero is 0");
   if (auto ddp = reader.map("ddp")) read_ddp(std::move(*ddp), plan);
   if (auto fsdp = reader.map("fsdp")) read_fsdp(std::move(*fsdp), plan);
 }

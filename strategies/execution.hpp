@@ -16,6 +16,8 @@ struct Execution {
   /// message (Megatron-LM synchronised with the device after each exchange), nothing has been
   /// launched ahead.
   base::Seconds exchange_dispatch;
+  /// Once a step, while nothing runs: data, logs, the optimizer's own code.
+  base::Seconds step_dispatch;
   /// Bytes that memory-bound kernels of the model move, over those of norms, activations,
   /// residuals, rotations and losses that are one kernel each. Eager frameworks run several.
   double elementwise_traffic = 1;

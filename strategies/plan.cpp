@@ -33,6 +33,10 @@ constexpr std::array<std::pair<std::string_view, TensorOverlap>, 3> tensor_overl
     {"own_part", TensorOverlap::own_part},
     {"true", TensorOverlap::parts},
 }};
+constexpr std::array<std::pair<std::string_view, bool>, 2> zero_split_names{{
+    {"elements", false},
+    {"tensors", true},
+}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> loss_kernel_names{{
     {"fused", false},
     {"eager", true},
@@ -311,6 +315,9 @@ Plan read_plan_defaults(MapReader& reader) {
   reader.read("data_parallel", plan.data, degree);
   reader.read("data_replicate", plan.data_replicate, degree);
   reader.read("zero", plan.zero, {0, 3});
+  if (reader.read_choice("zero_split", plan.owns_tensors, zero_split_names) && plan.owns_tensors &&
+      plan.zero > 1)
+    reader.error("zero_split", "tensors have one owner each with zero: 1 only");
   reader.read("sequence_parallel", plan.sequence_parallel);
   reader.read("fused_projections", plan.fused_projections);
   reader.read_choice("tensor_backward", plan.reduce_per_linear, tensor_backward_names);

@@ -71,6 +71,9 @@ struct Plan {
   int data = 0;            ///< 0: what is left of the cluster
   int data_replicate = 1;  ///< HSDP: replicas of a sharded group; divides `data`
   int zero = 0;            ///< 0 DDP, 1 optimizer, 2 and gradients, 3 and parameters (FSDP)
+  /// ZeRO-1: each rank updates whole tensors, which it broadcasts, instead of a share of every
+  /// tensor (InternEvo).
+  bool owns_tensors = false;
   bool sequence_parallel = false;
   bool fused_projections = true;   ///< queries, keys and values one matrix, gate and up one
   bool reduce_per_linear = false;  ///< backward: an all-reduce for every column-parallel matrix

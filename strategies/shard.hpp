@@ -22,6 +22,7 @@ struct Communication {
   base::Collective op = base::Collective::all_reduce;
   AxisSet axes;
   base::Bytes bytes;  ///< nccl-tests convention
+  int parts = 1;      ///< done one behind the other, each with its share of the bytes
 };
 
 enum class WorkPhase { forward, backward, recompute };

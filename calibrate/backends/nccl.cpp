@@ -167,6 +167,12 @@ class Backend final : public CollectiveBackend {
     } else {
       cost = message_cost(known, group.paths, op, bytes.as_double());
     }
+    const bool rooted = op == Collective::broadcast || op == Collective::reduce;
+    if (rooted && !ramps_.all.empty()) {
+      const Seconds chain = Seconds::from_us(nccl::chain_us(known.communicator, cost.protocol));
+      cost.latency += chain;
+      cost.total.time += chain;
+    }
     cost.total.spread = spread_of(op, shape);
     cost.total.evidence = Evidence::model;
     if (const nccl::Ramp* ramp = ramps_.find(op, shape))

@@ -246,6 +246,12 @@ bool implements(CollectiveAlgorithm algorithm, Protocol protocol, Collective op)
          algorithm == CollectiveAlgorithm::collnet_direct || algorithm == CollectiveAlgorithm::pat;
 }
 
+double chain_us(const Communicator& c, Protocol protocol) {
+  const Hops hops =
+      hops_of(c, constants_of(c.version), CollectiveAlgorithm::ring, index_of(protocol));
+  return (c.ranks - c.nodes) * hops.inside + (c.nodes - 1) * hops.outside;
+}
+
 bool has_table(Collective op) { return op == Collective::all_reduce || one_way(op) || rooted(op); }
 
 Table make_table(const Communicator& c, Collective op, const Selection& selection) {

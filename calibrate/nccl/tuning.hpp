@@ -57,6 +57,10 @@ struct Selection {
 /// reduce.
 bool has_table(Collective op);
 
+/// What the bytes of a broadcast or reduce take to pass all ranks of a ring, one hop each. NCCL's
+/// model counts one hop in all where its channels are alike, which is right for a few nodes only.
+double chain_us(const Communicator& communicator, Protocol protocol);
+
 /// Whether NCCL has a kernel for it on some machine.
 bool implements(CollectiveAlgorithm algorithm, Protocol protocol, Collective op);
 
