@@ -57,6 +57,10 @@ Expressed<Machine> machine_of(const Row& row, const topology::HardwareRegistry& 
     return tl::unexpected(fmt::format("no node type with {} x '{}'", per_node, row.gpu));
   machine.node = *type;
   machine.node.gpus = per_node;
+  // Jobs take as many trays of each rack.
+  const int racks = static_cast<int>(
+      base::ceil_div(machine.nodes, std::int64_t{machine.node.scale_up_domain_nodes}));
+  if (machine.nodes % racks == 0) machine.node.scale_up_domain_nodes = machine.nodes / racks;
   if (row.nic_gbit) {
     set_nics(machine.node, BytesPerSecond::from_gbit(*row.nic_gbit));
   } else if (machine.nodes > 1) {

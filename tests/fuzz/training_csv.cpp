@@ -8,8 +8,11 @@ void fuzz_one(std::string_view text) {
   if (!table) return fuzz::check_refusal(table.error());
   const auto rows = sim::training::read_rows(*table);
   if (!rows) return fuzz::check_refusal(rows.error());
+  static const auto frameworks =
+      sim::training::Frameworks::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/frameworks");
+  CHECK_INVARIANT(frameworks.has_value());
   for (const sim::training::Row& row : *rows) {
-    const auto setting = sim::training::setting_of(row, *fuzz::shipped_registry());
+    const auto setting = sim::training::setting_of(row, *frameworks, *fuzz::shipped_registry());
     if (!setting) {
       CHECK_INVARIANT(!setting.error().empty());
       continue;

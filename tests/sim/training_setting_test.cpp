@@ -22,6 +22,15 @@ const std::shared_ptr<const topology::HardwareRegistry>& registry() {
   return shipped;
 }
 
+const Frameworks& frameworks() {
+  static const Frameworks shipped = [] {
+    auto read = Frameworks::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/frameworks");
+    REQUIRE(read);
+    return std::move(*read);
+  }();
+  return shipped;
+}
+
 std::string text_of(const base::Diagnostics& diagnostics) {
   std::string text;
   for (const base::Diagnostic& diagnostic : diagnostics) text += diagnostic.format() + "\n";
@@ -38,14 +47,14 @@ Row row_of(const Cells& cells) {
 }
 
 Setting setting_of(const Cells& cells) {
-  const auto setting = setting_of(row_of(cells), *registry());
+  const auto setting = setting_of(row_of(cells), frameworks(), *registry());
   INFO((setting ? "" : setting.error()));
   REQUIRE(setting);
   return *setting;
 }
 
 std::string reason_of(const Cells& cells) {
-  const auto setting = setting_of(row_of(cells), *registry());
+  const auto setting = setting_of(row_of(cells), frameworks(), *registry());
   return setting ? "" : setting.error();
 }
 
@@ -98,7 +107,7 @@ TEST_CASE("experts, latent attention and windows come from columns and notes") {
                        {"shared_experts", "1"},
                        {"dense_layers", "1"},
                        {"note", "mla: q rank 96, kv rank 64, head 32 nope + 16 rope, v 24"}};
-  const auto model = model_of(row_of(with(gpt("a"), deepseek)), inferred);
+  const auto model = model_of(row_of(with(gpt("a"), deepseek)), Framework{}, inferred);
   REQUIRE(model);
   REQUIRE(model->latent);
   CHECK(model->latent->q_rank == 96);
@@ -110,7 +119,7 @@ TEST_CASE("experts, latent attention and windows come from columns and notes") {
   CHECK(model->mixture->shared_ffn == 512);
   const auto windowed = model_of(
       row_of(with(gpt("a"), {{"note", "every second layer has a 128-token sliding window"}})),
-      inferred);
+      Framework{}, inferred);
   REQUIRE(windowed);
   CHECK(windowed->layers[0].window == 128);
   CHECK(windowed->layers[1].window == 0);
@@ -208,7 +217,7 @@ TEST_CASE("a network that is measured slow plays an all-reduce at that bandwidth
                                          {"precision", "bf16"},
                                          {"nic_gbps_per_node", "3200"},
                                          {"measured_busbw_gbps", "1280"}}));
-  const auto setting = setting_of(row, *registry());
+  const auto setting = setting_of(row, frameworks(), *registry());
   REQUIRE(setting);
   const auto backend = calibrate::make_backend({});
   REQUIRE(backend);
@@ -283,7 +292,7 @@ TEST_CASE("every published row is expressed or says what is missing") {
   const auto rows = read_rows(*table);
   REQUIRE(rows);
   for (const Row& row : *rows) {
-    const auto setting = setting_of(row, *registry());
+    const auto setting = setting_of(row, frameworks(), *registry());
     INFO(row.id << ": " << (setting ? "" : setting.error()));
     CHECK(setting);
   }
