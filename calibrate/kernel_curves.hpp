@@ -89,8 +89,8 @@ struct KernelCurves {
   MemoryCurve memory;
 
   bool measured_on(std::string_view gpu) const;
-  /// Turns curves of kernels alone into those of kernels in the middle of a step of so many GPUs, of
-  /// which the slowest counts, at a limit of `power` watts (0: the usual one).
+  /// Turns curves of kernels alone into those of kernels in the middle of a step of so many GPUs,
+  /// of which the slowest counts, at a limit of `power` watts (0: the usual one).
   void hold_clock(int step_gpus, double power);
   const GemmCurve& gemm_for(base::DType type) const;
   /// By name or library name; nullptr when there is none.
@@ -99,7 +99,7 @@ struct KernelCurves {
 };
 
 /// Expectation of the largest of so many draws from a standard normal distribution, after G. Blom,
-/// "Statistical Estimates and Transformed Beta-Variables" (1958): within 0.02 of the exact value.
+/// "Statistical Estimates and Transformed Beta-Variables" (1958): within 0.03 of the exact value.
 double expected_most(int draws);
 
 /// Parser of one file, for tests and fuzzers.

@@ -64,6 +64,7 @@ const std::vector<Owner>& owners() {
   static const std::vector<Owner> table{
       {"yaml-cpp/", {"base/"}},
       {"nlohmann/", {"base/", "viz/", "cli/"}},
+      {"boost/math/", {"calibrate/"}},
       {"boost/", {"topology/"}},
       {"pugixml", {"topology/"}},
       {"coin/", {"strategies/"}},

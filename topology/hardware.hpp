@@ -126,7 +126,7 @@ void read_node_type(base::MapReader& reader, NodeType& type, bool complete);
 /// Of the types with this GPU and at least `gpus` of them, the one whose NICs together come nearest
 /// to `network` (per node, one direction), then the smallest, then the first; nullptr without any.
 /// Types go before all others whose name, alias or kind of NIC is a word of `text`: "EFA 3200
-/// Gbps/node (p5.48xlarge)"; behind all others, those of one cloud's own NICs that it does not name.
+/// Gbps/node (p5.48xlarge)"; behind all others those of one cloud's own NICs that it does not name.
 const NodeType* nearest_node_type(const HardwareRegistry& registry, std::string_view gpu, int gpus,
                                   std::optional<base::BytesPerSecond> network,
                                   std::string_view text = {});

@@ -176,7 +176,7 @@ class Backend final : public CollectiveBackend {
     cost.total.spread = spread_of(op, shape);
     cost.total.evidence = Evidence::model;
     if (const nccl::Ramp* ramp = ramps_.find(op, shape))
-      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape), shape.ranks,
+      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape), rooted ? 1 : shape.ranks,
             least_of(known, group.paths, op), wire_bound(op, bytes, shape), cost);
     return cost;
   }
@@ -200,7 +200,8 @@ class Backend final : public CollectiveBackend {
     return bytes / shape.scale_up_rate * base::bus_factor(op, shape.ranks);
   }
 
-  /// Latency and bytes on the wire share what is added. A share above 1 stops at the bound, unless
+  /// `ranks` that a ring of equal steps goes round; 1 for a chain. Latency and bytes on the wire
+  /// share what is added. A share above 1 stops at the bound, unless
   /// the model is beyond it itself (NVLS).
   static void apply(const nccl::Ramp& ramp, bool covered, int ranks, Seconds least, Seconds bound,
                     CollectiveCost& cost) {

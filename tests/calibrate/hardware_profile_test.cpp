@@ -41,6 +41,33 @@ TEST_CASE("a measured GPU is fitted, its family a model with a larger spread, an
   CHECK(name(*sister, scaled).starts_with("hopper bf16 GEMM curve scaled to H200-SXM-141GB ("));
 }
 
+TEST_CASE("the slowest of a step's GPUs sets the clock") {
+  // Means of the largest of 2, 8 and 100 normal draws: 0.564, 1.424, 2.508 (Blom's are near).
+  CHECK(expected_most(1) == Approx(0).margin(1e-9));
+  CHECK(expected_most(2) == Approx(0.564).margin(0.03));
+  CHECK(expected_most(8) == Approx(1.424).margin(0.02));
+  CHECK(expected_most(100) == Approx(2.508).margin(0.01));
+  const auto seconds = [](std::string_view gpu, int gpus) {
+    return profile_of(gpu, {.step_gpus = gpus})->kernel(gemm).time.s();
+  };
+  // 2 % of spread: 1 - 0.02 x 1.434 of the speed of one. The launch of 2.5 us does not count.
+  CHECK(seconds("H100-SXM5-80GB", 8) / seconds("H100-SXM5-80GB", 1) ==
+        Approx(1 / (1 - 0.02 * 1.434)).epsilon(1e-3));
+  // 500 of 700 W: the cube root of 5/7, 0.894; its memory is slower too, but does not bind here.
+  CHECK(seconds("H100-SXM5-96GB-500W", 1) / seconds("H100-SXM5-80GB", 1) ==
+        Approx(1 / 0.894).epsilon(5e-3));
+}
+
+TEST_CASE("sizes share one clock in a step, alone the large ones throttle") {
+  const base::Gemm small{2048, 2048, 2048, 1, DType::bf16, DType::bf16};
+  const auto alone = profile_of("A100-SXM4-80GB");
+  const auto in_step = profile_of("A100-SXM4-80GB", {.step_gpus = 1});
+  const auto slower = [&](const base::Gemm& one) {
+    return in_step->kernel(one).time / alone->kernel(one).time;
+  };
+  CHECK(slower(small) > slower(gemm));
+}
+
 TEST_CASE("a GPU of an unknown architecture is priced by the generic curves, named so") {
   topology::GpuSpec gpu = shipped_gpu("H100-SXM5-80GB");
   gpu.name = "X1";

@@ -99,7 +99,8 @@ TEST_CASE("mistakes in a file of curves are told at their place") {
       {"unfused_attention:\n  -", "unfused_attention: []\nrest:\n  -",
        "t.yaml:30:20: error: 'unfused_attention' must list at least one kernel\n"
        "t.yaml:31:1: error: unknown key 'rest' (known: architecture, measured_on, family_spread, "
-       "sustained, gemm, flash_attention, unfused_attention, memory_bound)\n"},
+       "sustained, sustained_power, gpu_spread, gemm, flash_attention, unfused_attention, "
+       "memory_bound)\n"},
   }));
   const auto curves = read_kernel_curves(with(good, row.from, row.to), "t.yaml");
   REQUIRE_FALSE(curves);

@@ -46,6 +46,19 @@ TEST_CASE("a GEMM by hand") {
   CHECK(gemm_time({1024, 512, 1024}, gpu, curve).us() == Approx(5 + 4 * 136.2177).epsilon(1e-6));
 }
 
+TEST_CASE("a product that adds reads what is there when its sums are done") {
+  const topology::GpuSpec& gpu = shipped_gpu("H100-SXM5-80GB");
+  const KernelCurves curves = curves_of(gpu);
+  const GemmCurve& curve = curves.gemm_for(DType::bf16);
+  Gemm gemm{4096, 4096, 8192, 1, DType::bf16, DType::fp32};
+  const double written = gemm_time(gemm, gpu, curve).s();
+  gemm.adds = true;
+  const double bytes = 4.0 * 4096 * 4096;
+  CHECK(gemm_time(gemm, gpu, curve).s() ==
+        Approx(written + bytes / (gpu.memory_bandwidth.byte() * curve.memory_share)));
+  CHECK(base::bytes_of(gemm).as_double() == Approx(2.0 * (4096 + 4096) * 8192 + 2 * bytes));
+}
+
 TEST_CASE("no GEMM beats the peak or the memory, and more work is never faster, on any GPU") {
   constexpr std::array<std::int64_t, 8> sizes{1, 7, 64, 250, 1024, 3000, 8192, 50000};
   for (const topology::GpuSpec& gpu : shipped_registry().gpus()) {

@@ -126,6 +126,42 @@ TEST_CASE("memory of a stage: model states by ZeRO stage, activations by schedul
         Approx(4).epsilon(0.01));
 }
 
+TEST_CASE("a stage starts late behind each message, and a step behind its end") {
+  // Two stages, one micro-batch: the second waits for activations, the first for gradients.
+  strategies::Plan plan = plan_with(1, 2, 1, 1);
+  const auto step = [&] {
+    const Built built = build(gpt(2), plan);
+    const Timeline timeline = analyse(built.graph, built.cluster, built.gpus);
+    CHECK(break_down(built.graph, timeline).total().s() == Approx(timeline.step.s()).epsilon(1e-9));
+    return timeline.step.s();
+  };
+  const double plain = step();
+  plan.execution.exchange_dispatch = Seconds::from_ms(3);
+  CHECK(step() == Approx(plain + 2 * 3e-3));
+  plan.execution.step_dispatch = Seconds::from_ms(7);
+  CHECK(step() == Approx(plain + 2 * 3e-3 + 7e-3));
+}
+
+TEST_CASE("owners broadcast whole tensors, one after the other") {
+  strategies::Plan plan = plan_with(1, 1, 4, 1);
+  plan.zero = 1;
+  plan.gather_bucket = base::Bytes::from_gib(1);  // everything at once
+  const auto gathers = [&] {
+    std::vector<CollectiveUse> uses;
+    for (const CollectiveUse& use : build(gpt(2), plan).graph.collectives)
+      if (use.kind == CommKind::parameter) uses.push_back(use);
+    return uses;
+  };
+  REQUIRE(gathers().size() == 1);
+  CHECK(gathers()[0].op == calibrate::Collective::all_gather);
+  const base::Bytes all = gathers()[0].bytes;
+  plan.owns_tensors = true;
+  REQUIRE(gathers().size() == 1);
+  CHECK(gathers()[0].op == calibrate::Collective::broadcast);
+  CHECK(gathers()[0].parts == 4);
+  CHECK(gathers()[0].bytes == all);
+}
+
 TEST_CASE("a step is never faster than its host") {
   strategies::Plan plan = plan_with(1, 1, 1, 2);
   const Built fast = build(gpt(2), plan);

@@ -65,6 +65,13 @@ strategies::Plan random_plan(Dice& pick) {
   plan.overlap.parameter_gather = pick(3) > 0;
   plan.overlap.point_to_point = pick(2) == 0;
   plan.execution.operator_dispatch = base::Seconds::from_us(one_of({0, 80, 500}));
+  plan.execution.exchange_dispatch = base::Seconds::from_us(one_of({0, 0, 700}));
+  plan.execution.step_dispatch = base::Seconds::from_ms(one_of({0, 0, 30}));
+  plan.execution.elementwise_traffic = one_of({1, 2});
+  plan.execution.fused_accumulation = pick(2) == 0;
+  plan.optimizer.copies_gradients = pick(3) == 0;
+  if (plan.sequence_parallel) plan.overlap.tensor = static_cast<strategies::TensorOverlap>(pick(3));
+  plan.owns_tensors = plan.zero == 1 && pick(3) == 0;
   choose_data_parallel(plan, pick);
   return plan;
 }

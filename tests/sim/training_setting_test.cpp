@@ -198,9 +198,10 @@ TEST_CASE("NICs of a node together have the rate of the row") {
   CHECK(full.nodes == 2);
   CHECK(full.node.nics == 8);
   CHECK(full.node.nic_rate.gbit() == Approx(200));
-  const Machine half = node_with("200", "8");  // two of the 4 x 100 Gbit/s that come nearest
-  CHECK((half.node.nic_rate * half.node.nics).gbit() == Approx(200));
+  const Machine half = node_with("400", "8");  // two of them: no cloud's 4 x 100 Gbit/s is named
+  CHECK((half.node.nic_rate * half.node.nics).gbit() == Approx(400));
   CHECK(half.node.nics == 2);
+  CHECK(half.node.nic_kind == topology::NicKind::verbs);
   const Machine odd = node_with("250", "4");  // no whole number of NICs has it
   CHECK((odd.node.nic_rate * odd.node.nics).gbit() == Approx(250));
   CHECK(odd.nodes == 4);

@@ -74,6 +74,19 @@ TEST_CASE("traffic of the fused kernels: gradient, master weights, moments, para
   CHECK(work_of({.kind = OptimizerKind::adamw}).launches == 1);
 }
 
+TEST_CASE("copied gradients are one more state, and parameters are copied behind the update") {
+  const Precision half{.gradients = base::DType::fp16};
+  const auto work = [&](bool copies) {
+    return optimizer_work({.copies_gradients = copies}, half, small(), 1, /*writes_copy=*/true);
+  };
+  // In place: 2 + 2 x 4 + 2 x 2 x 4 + 2 bytes. Copied: 4 + 8 + 16 for the update, which writes the
+  // parameters in a pass that reads the master weights again: 4 + 2.
+  CHECK(streamed(work(false)) == 28 * (hidden + rest));
+  CHECK(streamed(work(true)) == 34 * (hidden + rest));
+  CHECK(work(true).states.count() == 12 * (hidden + rest));  // two moments and a gradient in fp32
+  CHECK(work(true).launches == 2);
+}
+
 TEST_CASE("foreach launches a kernel an operation, a loop one an operation and tensor") {
   const OptimizerWork foreach =
       work_of({.kind = OptimizerKind::adamw, .launch = OptimizerLaunch::foreach});

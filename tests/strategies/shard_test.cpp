@@ -136,6 +136,96 @@ TEST_CASE("recompute keeps less and computes more") {
   CHECK(full.recompute_flop.count() == Approx((model.count() - head) / 3));
 }
 
+TEST_CASE("weight gradients are added up by their products or by a kernel of its own") {
+  const auto weight_gradient = [](const Plan& plan) {
+    const ShardedGraph graph = shard(small_gpt(), plan);
+    for (const Work& work : layer(graph).backward_weight)
+      if (work.label == "mlp_down weight gradient") return work.kernels;
+    return std::vector<base::Kernel>{};
+  };
+  Plan plan = plan_with(1, false);
+  plan.global_batch = 4;  // two micro-batches
+  // The matrix product has fp32 sums of 4,096 x 1,024 and reads what is there.
+  const std::vector<base::Kernel> fused = weight_gradient(plan);
+  REQUIRE(fused.size() == 1);
+  CHECK(std::get<base::Gemm>(fused[0]).adds);
+  CHECK(std::get<base::Gemm>(fused[0]).output == base::DType::fp32);
+  // Or it writes bf16, and a kernel reads that and the sum and writes the sum: 2 + 4 + 4 bytes.
+  plan.execution.fused_accumulation = false;
+  const std::vector<base::Kernel> apart = weight_gradient(plan);
+  REQUIRE(apart.size() == 2);
+  CHECK_FALSE(std::get<base::Gemm>(apart[0]).adds);
+  CHECK(std::get<base::Gemm>(apart[0]).output == base::DType::bf16);
+  CHECK(std::get<base::MemoryBound>(apart[1]).bytes.count() == 10LL * 4096 * 1024);
+  // One micro-batch has nothing to add to; FSDP reduces each.
+  plan.global_batch = 2;
+  CHECK(weight_gradient(plan).size() == 1);
+  plan.global_batch = 4;
+  plan.zero = 3;
+  CHECK(weight_gradient(plan).size() == 1);
+}
+
+TEST_CASE("eager kernels move more bytes, matrix products as many") {
+  Plan plan = plan_with(1, false);
+  const ShardedGraph fused = shard(small_gpt(), plan);
+  plan.execution.elementwise_traffic = 1.5;
+  const ShardedGraph eager = shard(small_gpt(), plan);
+  const auto bytes = [](const ShardedGraph& graph, const char* label) {
+    for (const Work& work : layer(graph).forward)
+      if (work.label == label) return bytes_of(work.kernels.front()).count();
+    return std::int64_t{0};
+  };
+  // Reads and writes 1,024 x 1,024 of 2 bytes.
+  CHECK(bytes(fused, "attention_norm") == 2 * hidden_bytes);
+  CHECK(bytes(eager, "attention_norm") == 3 * hidden_bytes);
+  CHECK(bytes(eager, "mlp_down") == bytes(fused, "mlp_down"));
+}
+
+TEST_CASE("asynchronous tensor parallelism computes one part with nothing beside it") {
+  Plan plan = plan_with(4, true);
+  const auto works = [&](TensorOverlap overlap, const char* label) {
+    plan.overlap.tensor = overlap;
+    std::vector<Work> found;
+    const ShardedGraph graph = shard(small_gpt(), plan);
+    for (const Work& work : layer(graph).forward)
+      if (work.label == label) found.push_back(work);
+    return found;
+  };
+  // 1,024 tokens on 4 ranks: three parts of 256 while tokens are gathered, one behind them; the
+  // other way round where sums are scattered.
+  const std::vector<Work> gathered = works(TensorOverlap::parts, "mlp_up");
+  REQUIRE(gathered.size() == 2);
+  CHECK(gathered[0].kernels.size() == 3);
+  CHECK(std::get<base::Gemm>(gathered[0].kernels[0]).m == 256);
+  CHECK(gathered[0].communication->op == base::Collective::all_gather);
+  CHECK(gathered[1].kernels.size() == 1);
+  CHECK_FALSE(gathered[1].communication);
+  const std::vector<Work> scattered = works(TensorOverlap::parts, "mlp_down");
+  REQUIRE(scattered.size() == 2);
+  CHECK_FALSE(scattered[0].communication);
+  CHECK(scattered[1].kernels.size() == 3);
+  CHECK(scattered[1].communication->op == base::Collective::reduce_scatter);
+  // The own part beside the gather, then 768 tokens; what is scattered waits for all.
+  const std::vector<Work> own = works(TensorOverlap::own_part, "mlp_up");
+  REQUIRE(own.size() == 2);
+  CHECK(std::get<base::Gemm>(own[0].kernels[0]).m == 256);
+  CHECK(own[0].communication);
+  CHECK(std::get<base::Gemm>(own[1].kernels[0]).m == 768);
+  CHECK(works(TensorOverlap::own_part, "mlp_down").size() == 1);
+}
+
+TEST_CASE("single matrices can be recomputed by name") {
+  Plan plan = plan_with(1, false);
+  plan.fused_projections = false;
+  plan.recompute = Recompute::operators;
+  plan.recompute_operators = {"k_projection"};
+  // 2 x 1,024 x 1,024 x 1,024 in each of four layers.
+  CHECK(shard(small_gpt(), plan).recompute_flop.count() == Approx(4 * 2.0 * 1024 * 1024 * 1024));
+  plan.recompute_operators = {"qkv_projection"};
+  CHECK(shard(small_gpt(), plan).recompute_flop.count() ==
+        Approx(3 * 4 * 2.0 * 1024 * 1024 * 1024));
+}
+
 base::Flop forward_flop(const ShardedGraph& graph) {
   base::Flop sum;
   const auto add = [&](int block) {
