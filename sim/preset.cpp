@@ -73,8 +73,13 @@ base::Diagnostics apply_preset(base::Document& scenario, const std::string& fold
     return {{where, "too many files"}};
   mark_as(defaults->root, static_cast<std::uint16_t>(scenario.files.size()));
   scenario.files.push_back(file);
-  if (Node::Entry* keys = entry_of(defaults->root, "plan"))
+  if (Node::Entry* keys = entry_of(defaults->root, "plan")) {
+    // What says more of the preset's recompute says nothing of the scenario's own.
+    if (entry_of(plan->value, "recompute") != nullptr)
+      std::erase_if(keys->value.entries,
+                    [](const Node::Entry& entry) { return entry.key.starts_with("recompute_"); });
     fill_in(plan->value, std::move(keys->value));
+  }
   return {};
 }
 

@@ -29,6 +29,7 @@ import tempfile
 PARAMETERS = {
     "operator_dispatch": (5.0, 400.0, " us"),
     "exchange_dispatch": (0.0, 3000.0, " us"),
+    "step_dispatch": (0.0, 2000.0, " ms"),
     "elementwise_traffic": (1.0, 4.0, ""),
 }
 FACTORS = (1.6, 1.25, 1.1)
@@ -37,7 +38,7 @@ HALVINGS = 2
 
 
 def parameter(name):
-    return re.compile(rf"({name}: )([0-9.]+)( us)?")
+    return re.compile(rf"({name}: )([0-9.]+)( [um]s)?")
 
 
 def read_parameters(text):

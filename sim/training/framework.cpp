@@ -37,6 +37,7 @@ void read_rows(base::MapReader reader, Framework& framework) {
   reader.read_choice("vocabulary", framework.padding, padding_names);
   reader.read("fp16_gradients", framework.fp16_gradients);
   reader.read("fp16_dropout", framework.fp16_dropout, base::Range<double>{0, 1});
+  reader.read("sequence_parallel", framework.sequence_parallel);
   reader.read_choice("stages", framework.stages_by_cost, stage_names);
   reader.read_choice("peak_memory", framework.peak, peak_names);
   reader.finish();

@@ -226,7 +226,7 @@ Expressed<Plan> plan_of(const Row& row, const Framework& framework,
     inferred.push_back(fmt::format("micro batch {}", plan.micro_batch));
   }
   plan.sequence_parallel =
-      plan.tensor > 1 && row.sequence_parallel.value_or(plan.sequence_parallel);
+      plan.tensor > 1 && row.sequence_parallel.value_or(framework.sequence_parallel);
   if (plan.tensor > 1 && !row.sequence_parallel) inferred.emplace_back("sequence parallel");
   plan.flash_attention = row.flash_attention.value_or(plan.flash_attention);
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
