@@ -110,13 +110,13 @@ class StageBuilder {
     return "?";
   }
 
-  /// `received`: it waits for a message.
-  std::uint32_t add_segment(std::string name, Phase phase, bool received,
+  /// `messages`: that it waits for.
+  std::uint32_t add_segment(std::string name, Phase phase, int messages,
                             const std::vector<Work>& works) {
     Segment made;
     made.name = std::move(name);
     made.phase = phase;
-    if (received) pricer_.append_exchange(made);
+    pricer_.append_exchange(made, messages, sharded_.behind_message);
     for (const Work& one : works) pricer_.append(made, one);
     pricer_.close(made);
     graph_.segments.push_back(std::move(made));
@@ -131,7 +131,7 @@ class StageBuilder {
     if (range != holds_.whole(cell.chunk))
       name += fmt::format(" units {}-{}", range.first, range.end - 1);
     known->second = add_segment(std::move(name), cell.forward() ? Phase::forward : Phase::backward,
-                                received, cell_work(holds_, cell, range));
+                                received ? 1 : 0, cell_work(holds_, cell, range));
     return known->second;
   }
 
@@ -139,12 +139,12 @@ class StageBuilder {
     const auto [known, fresh] = overlapped_segments_.try_emplace(
         std::tuple(backward.kind, forward.chunk, backward.chunk), 0);
     if (fresh)
-      known->second =
-          add_segment(fmt::format("forward chunk {} + {} chunk {}", forward.chunk,
-                                  name_of(backward.kind), backward.chunk),
-                      Phase::backward, neighbour(forward, true) || neighbour(backward, true),
-                      overlapped(cell_work(holds_, forward, holds_.whole(forward.chunk)),
-                                 cell_work(holds_, backward, holds_.whole(backward.chunk))));
+      known->second = add_segment(
+          fmt::format("forward chunk {} + {} chunk {}", forward.chunk, name_of(backward.kind),
+                      backward.chunk),
+          Phase::backward, (neighbour(forward, true) ? 1 : 0) + (neighbour(backward, true) ? 1 : 0),
+          overlapped(cell_work(holds_, forward, holds_.whole(forward.chunk)),
+                     cell_work(holds_, backward, holds_.whole(backward.chunk))));
     return known->second;
   }
 

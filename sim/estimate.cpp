@@ -132,6 +132,7 @@ struct Estimator::Impl {
                                   plan.fused_projections,
                                   plan.reduce_per_linear,
                                   plan.gather_logits,
+                                  plan.scatters_messages,
                                   static_cast<std::int64_t>(plan.overlap.tensor),
                                   plan.accumulates(),
                                   plan.execution.fused_accumulation,

@@ -106,17 +106,27 @@ void Pricer::append_on_host(Segment& segment, const std::string& text, Phase pha
   segment.compute += time;
 }
 
-void Pricer::append_exchange(Segment& segment) {
+void Pricer::append_exchange(Segment& segment, int messages,
+                             const std::optional<strategies::Communication>& gathered) {
   const base::Seconds wait = input_.plan.execution.exchange_dispatch;
-  if (wait > base::Seconds{})
+  if (messages > 0 && wait > base::Seconds{})
     append_on_host(segment, "exchange", Phase::host, wait,
                    fmt::format("host dispatch ({:.0f} us a message between stages)", wait.us()));
+  for (int i = 0; gathered && i < messages; ++i) {
+    Piece piece;
+    piece.label = label("all-gather message");
+    piece.phase = Phase::communication;
+    piece.collective =
+        static_cast<std::int32_t>(collective("all-gather message", CommKind::tensor, *gathered));
+    segment.pieces.push_back(piece);
+  }
+  exchange_ = segment.pieces.size();
 }
 
 void Pricer::close(Segment& segment) {
   base::Seconds busy;
-  for (const Piece& piece : segment.pieces) {
-    if (piece.phase == Phase::host) continue;
+  for (std::size_t i = exchange_; i < segment.pieces.size(); ++i) {
+    const Piece& piece = segment.pieces[i];
     base::Seconds wire;
     if (piece.collective >= 0)
       wire = graph_.collectives[static_cast<std::size_t>(piece.collective)].cost.front().total.time;
@@ -124,6 +134,7 @@ void Pricer::close(Segment& segment) {
   }
   const base::Seconds host = input_.plan.execution.operator_dispatch * operators_;
   operators_ = 0;
+  exchange_ = 0;
   if (host <= busy) return;
   if (host_source_ < 0)
     host_source_ = static_cast<std::int16_t>(source(fmt::format(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -23,8 +24,10 @@ class Pricer {
   /// What the GPU waits for while its host computes.
   void append_on_host(Segment& segment, const std::string& label, Phase phase, base::Seconds time,
                       const std::string& source);
-  /// What the GPU waits for behind a message of another stage, see Execution::exchange_dispatch.
-  void append_exchange(Segment& segment);
+  /// Begins a segment behind so many messages of other stages: what the GPU waits for (see
+  /// Execution::exchange_dispatch), and what its tensor ranks gather of each.
+  void append_exchange(Segment& segment, int messages,
+                       const std::optional<strategies::Communication>& gathered);
   /// Ends a segment of work: if the host needs longer to launch it than the GPU to do it, the GPU
   /// waits for the rest. The host runs ahead of the GPU, so only sums count, not single kernels.
   void close(Segment& segment);
@@ -55,6 +58,7 @@ class Pricer {
   std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;
   std::int16_t host_source_ = -1;  // of StepGraph::sources; -1: no segment has waited yet
   int operators_ = 0;              // launched by the segment in the making
+  std::size_t exchange_ = 0;       // its first pieces, behind which the host begins to launch
 };
 
 }  // namespace sim

@@ -110,7 +110,8 @@ double StageClock::arrival(const Arrivals& arrivals, const Cell& cell) const {
 
 double StageClock::receive(const Arrivals& arrivals, const Cell& cell) {
   if (!cell.passes_on() || hops_[at(cell.chunk)].to[cell.forward() ? 0 : 1].stage < 0) return 0;
-  exchange_ = plan_.execution.exchange_dispatch.s();
+  waits_ = plan_.execution.exchange_dispatch.s();
+  if (cut_.sharded.behind_message) gathers_ += prices_.collective(*cut_.sharded.behind_message);
   // The receive is posted when the one before is over.
   return received_ = std::max(received_, arrival(arrivals, cell));
 }
@@ -165,8 +166,8 @@ bool StageClock::in_one_piece(std::size_t index) {
 }
 
 void StageClock::run(double time, double ready) {
-  compute_ = std::max({compute_, ready, blocked_}) + exchange_ + time;
-  blocked_ = exchange_ = 0;
+  compute_ = std::max({compute_, ready, blocked_}) + waits_ + gathers_ + time;
+  blocked_ = waits_ = gathers_ = 0;
 }
 
 void StageClock::forward(std::size_t index, double ready) {

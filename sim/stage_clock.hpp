@@ -125,7 +125,8 @@ class StageClock {
   double send_ = 0;
   double received_ = 0;
   double blocked_ = 0;    // a send that the next computation waits for
-  double exchange_ = 0;   // what the next computation needs of the host behind a message
+  double waits_ = 0;      // what the next computation needs of the host behind a message
+  double gathers_ = 0;    // and of the other tensor ranks
   double reduced_ = -1;   // data-parallel reductions over; below 0: not known
   double exchanged_ = 0;  // gradients added up with those of another stage
 };

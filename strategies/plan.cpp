@@ -33,6 +33,10 @@ constexpr std::array<std::pair<std::string_view, TensorOverlap>, 3> tensor_overl
     {"own_part", TensorOverlap::own_part},
     {"true", TensorOverlap::parts},
 }};
+constexpr std::array<std::pair<std::string_view, bool>, 2> message_names{{
+    {"whole", false},
+    {"scattered", true},
+}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> zero_split_names{{
     {"elements", false},
     {"tensors", true},
@@ -319,6 +323,7 @@ Plan read_plan_defaults(MapReader& reader) {
       plan.zero > 1)
     reader.error("zero_split", "tensors have one owner each with zero: 1 only");
   reader.read("sequence_parallel", plan.sequence_parallel);
+  reader.read_choice("messages", plan.scatters_messages, message_names);
   reader.read("fused_projections", plan.fused_projections);
   reader.read_choice("tensor_backward", plan.reduce_per_linear, tensor_backward_names);
   reader.read_choice("loss", plan.gather_logits, loss_names);

@@ -75,6 +75,9 @@ struct Plan {
   /// tensor (InternEvo).
   bool owns_tensors = false;
   bool sequence_parallel = false;
+  /// Stages send each tensor rank's share of what all tensor ranks have, and gather it behind the
+  /// message (arXiv 2104.04473, section 4.1).
+  bool scatters_messages = false;
   bool fused_projections = true;   ///< queries, keys and values one matrix, gate and up one
   bool reduce_per_linear = false;  ///< backward: an all-reduce for every column-parallel matrix
   bool eager_loss = false;         ///< cross-entropy operator by operator, not fused in place

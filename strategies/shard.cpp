@@ -353,6 +353,10 @@ ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
   graph.embedding_block = ops.embedding_block;
   graph.head_block = ops.head_block;
   graph.boundary = cutter.boundary();
+  if (plan.scatters_messages && plan.tensor > 1 && !plan.sequence_parallel) {
+    graph.behind_message = Communication{Collective::all_gather, Axis::tensor, graph.boundary};
+    graph.boundary = ceil_div(graph.boundary, plan.tensor);
+  }
   if (plan.recompute_every > 1) {
     // Layers in between keep everything: a second block of each kind.
     std::map<int, int> keeping;

@@ -69,8 +69,9 @@ struct ShardedGraph {
   std::vector<int> layer_block;  ///< block of each layer
   int embedding_block = 0;
   int head_block = 0;
-  base::Bytes boundary;       ///< activation between pipeline stages, one micro-batch
-  base::Flop recompute_flop;  ///< one micro-batch, all ranks of a replica
+  base::Bytes boundary;  ///< message between pipeline stages: activation of one micro-batch
+  std::optional<Communication> behind_message;  ///< of the tensor ranks, whose shares were sent
+  base::Flop recompute_flop;                    ///< one micro-batch, all ranks of a replica
 };
 
 /// Cuts the operators of one micro-batch. Tensor parallel after Megatron-LM (arXiv 1909.08053):

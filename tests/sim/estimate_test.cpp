@@ -68,6 +68,7 @@ strategies::Plan random_plan(Dice& pick) {
   plan.execution.exchange_dispatch = base::Seconds::from_us(one_of({0, 0, 700}));
   plan.execution.step_dispatch = base::Seconds::from_ms(one_of({0, 0, 30}));
   plan.execution.elementwise_traffic = one_of({1, 2});
+  plan.scatters_messages = pick(2) == 0;
   plan.execution.fused_accumulation = pick(2) == 0;
   plan.optimizer.copies_gradients = pick(3) == 0;
   if (plan.sequence_parallel) plan.overlap.tensor = static_cast<strategies::TensorOverlap>(pick(3));

@@ -86,6 +86,20 @@ TEST_CASE(
   CHECK(graph.boundary.count() == hidden_bytes / 4);
 }
 
+TEST_CASE("scattered messages carry a tensor rank's share, which is gathered behind them") {
+  Plan plan = plan_with(4, false);
+  CHECK_FALSE(shard(small_gpt(), plan).behind_message);
+  plan.scatters_messages = true;
+  const ShardedGraph graph = shard(small_gpt(), plan);
+  CHECK(graph.boundary.count() == hidden_bytes / 4);
+  REQUIRE(graph.behind_message);
+  CHECK(graph.behind_message->op == base::Collective::all_gather);
+  CHECK(graph.behind_message->bytes.count() == hidden_bytes);
+  // With sequence parallelism each rank has its share only.
+  plan.sequence_parallel = true;
+  CHECK_FALSE(shard(small_gpt(), plan).behind_message);
+}
+
 TEST_CASE("parameters of a rank: matrices divided, norms whole") {
   const ModelSpec model = small_gpt();
   // 12 h^2 in four matrices, 2 h in two norms.
