@@ -19,7 +19,8 @@ struct Execution {
   /// Once a step, while nothing runs: data, logs, the optimizer's own code.
   base::Seconds step_dispatch;
   /// Bytes that memory-bound kernels of the model move, over those of norms, activations,
-  /// residuals, rotations and losses that are one kernel each. Eager frameworks run several.
+  /// residuals and rotations that are one kernel each. Eager frameworks run several. The passes of
+  /// the loss are counted as they are.
   double elementwise_traffic = 1;
   /// Matrix products add weight gradients to those of earlier micro-batches; otherwise a kernel of
   /// its own does.

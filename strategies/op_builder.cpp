@@ -201,8 +201,12 @@ Op OpBuilder::loss() const {
   op.kind = OpKind::loss;
   op.name = "loss";
   op.split = TensorSplit::vocabulary;
-  op.forward = {memory(logits, 7 * logits * float_bytes, 5)};
-  op.backward_input = {memory(logits, 3 * logits * float_bytes, 2)};
+  const auto passes = [&](int of_floats, int kernels) {
+    return base::MemoryBound{base::Bytes::from_count(logits * (element_ + of_floats * float_bytes)),
+                             kernels};
+  };
+  op.forward = {passes(7, 5)};
+  op.backward_input = {passes(3, 2)};
   op.saved_bytes = logits * float_bytes + tokens_ * index_bytes;
   op.input_elements = logits;
   op.output_elements = tokens_;

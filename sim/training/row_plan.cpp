@@ -102,9 +102,10 @@ std::vector<int> layers_by_cost(const Row& row, int stages) {
 void set_stages(const Row& row, const Framework& framework, Plan& plan,
                 std::vector<std::string>& inferred) {
   if (framework.stages_by_cost && plan.pipeline > 1) {
+    // It puts the head before the loss where that fills a stage; here both are on the last.
     plan.stage_layers = layers_by_cost(row, plan.pipeline);
-    if (plan.stage_layers.back() > 0) return;
-    plan.stage_layers.clear();  // stages without a layer
+    plan.uneven = strategies::Uneven::first;
+    return;
   }
   const int stages = plan.shape().depth();
   const int layers = row.layers.value_or(0);
