@@ -26,6 +26,15 @@ TEST_CASE("a preset fills in what the plan leaves open, in maps too") {
   CHECK(document.where(*plan.find("loss")).file == "s.yaml");
 }
 
+TEST_CASE("operators of a preset's recompute do not outlive another recompute") {
+  base::Document document = read("plan:\n  preset: torchtitan\n  recompute: full\n");
+  CHECK(apply_preset(document, folder).empty());
+  CHECK(document.root.find("plan")->find("recompute_operators") == nullptr);
+  document = read("plan: {preset: torchtitan}\n");
+  CHECK(apply_preset(document, folder).empty());
+  CHECK(document.root.find("plan")->find("recompute_operators") != nullptr);
+}
+
 TEST_CASE("presets that there are not") {
   for (const char* name : {"megatorn", "../hardware/gpus/a10g", "\"\""}) {
     base::Document document = read(("plan: {preset: " + std::string(name) + "}\n").c_str());
@@ -50,7 +59,9 @@ TEST_CASE("a preset that there is not hides no other mistake") {
 }
 
 TEST_CASE("every preset runs a dense model and a mixture") {
-  for (const char* name : {"megatron", "scaletorch", "torchtitan", "deepspeed"})
+  for (const char* name :
+       {"megatron", "megatron-2021", "megatron-deepspeed", "deepspeed", "torchtitan", "llm-foundry",
+        "nanotron", "internevo", "scaletorch", "paxml"})
     for (const char* model : {"llama-3.1-8b", "mixtral-8x7b"}) {
       INFO(name << " " << model);
       const auto scenario = load_scenario(
