@@ -29,12 +29,12 @@ struct Framework {
 
   std::string name;  ///< of its file
   std::vector<Rows> rows;
-  strategies::Plan plan;             ///< batch and sequence aside
+  strategies::Plan plan;  ///< batch and sequence aside
   VocabularyPadding padding = VocabularyPadding::none;
-  bool fp16_gradients = false;  ///< an fp16 run accumulates and reduces in fp16
-  double fp16_dropout = 0;      ///< of its fp16 runs
+  bool fp16_gradients = false;     ///< an fp16 run accumulates and reduces in fp16
+  double fp16_dropout = 0;         ///< of its fp16 runs
   bool sequence_parallel = false;  ///< with tensor parallelism, where a row does not say
-  bool stages_by_cost = false;  ///< the head counts as so many layers as its matrix is larger
+  bool stages_by_cost = false;     ///< the head counts as so many layers as its matrix is larger
   PrintedPeak peak = PrintedPeak::fullest_rank;
 };
 
