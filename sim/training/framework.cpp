@@ -27,6 +27,11 @@ constexpr std::array<std::pair<std::string_view, bool>, 2> stage_names{{
     {"by_cost", true},
 }};
 
+constexpr std::array<std::pair<std::string_view, strategies::TensorOverlap>, 2> overlap_names{{
+    {"parts", strategies::TensorOverlap::parts},
+    {"own_part", strategies::TensorOverlap::own_part},
+}};
+
 void read_rows(base::MapReader reader, Framework& framework) {
   for (base::MapReader& from : reader.maps("from")) {
     Framework::Rows& rows = framework.rows.emplace_back();
@@ -39,6 +44,7 @@ void read_rows(base::MapReader reader, Framework& framework) {
   reader.read("fp16_dropout", framework.fp16_dropout, base::Range<double>{0, 1});
   reader.read("sequence_parallel", framework.sequence_parallel);
   reader.read_choice("stages", framework.stages_by_cost, stage_names);
+  reader.read_choice("tensor_overlap", framework.tensor_overlap, overlap_names);
   reader.read_choice("peak_memory", framework.peak, peak_names);
   reader.finish();
 }

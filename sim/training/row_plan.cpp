@@ -149,7 +149,8 @@ std::string set_precision(const Row& row, const Framework& framework, Plan& plan
   return {};
 }
 
-void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+void set_overlap(const Row& row, const Framework& framework, Plan& plan,
+                 std::vector<std::string>& inferred) {
   const bool nothing = has_word(row.overlap, "none");
   const bool known = nothing || has_word(row.overlap, "grad");
   if (known) {
@@ -159,11 +160,9 @@ void set_overlap(const Row& row, Plan& plan, std::vector<std::string>& inferred)
     inferred.emplace_back("overlap");
   }
   if (nothing) plan.overlap.point_to_point = false;
-  using strategies::TensorOverlap;
-  if (!plan.sequence_parallel || !has_word(row.overlap, "tp"))
-    plan.overlap.tensor = TensorOverlap::none;
-  else if (plan.overlap.tensor == TensorOverlap::none)
-    plan.overlap.tensor = TensorOverlap::parts;
+  plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp")
+                            ? framework.tensor_overlap
+                            : strategies::TensorOverlap::none;
 }
 
 /// "ZeRO-1 within 8": shards of 8 ranks, replicated.
@@ -236,7 +235,7 @@ Expressed<Plan> plan_of(const Row& row, const Framework& framework,
                              set_recompute(row, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));
   set_stages(row, framework, plan, inferred);
-  set_overlap(row, plan, inferred);
+  set_overlap(row, framework, plan, inferred);
   return plan;
 }
 

@@ -38,7 +38,7 @@ TEST_CASE("a profile is a preset and what its published rows mean") {
   CHECK(nanotron.padding == VocabularyPadding::tensor);
   CHECK(nanotron.stages_by_cost);
   CHECK(nanotron.peak == PrintedPeak::rank_0_after_backward);
-  CHECK(nanotron.plan.overlap.tensor == strategies::TensorOverlap::own_part);
+  CHECK(nanotron.tensor_overlap == strategies::TensorOverlap::own_part);
   CHECK_FALSE(nanotron.plan.execution.fused_accumulation);
   CHECK(nanotron.plan.attention_kernels == "flash-attention-2");
 }
