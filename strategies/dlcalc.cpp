@@ -104,13 +104,10 @@ class DlcalcReader {
     require(map, "expert_inter_sz", mixture.expert_ffn, width_range, "model.mixture.expert_ffn");
     map.require("capacity_factor", mixture.capacity_factor, positive);
     map.require("moe_frequency", share, Range<double>{0.0, 1.0});
-    map.require("expert_tp_degree", input_.expert_tensor, degree_range);
+    require(map, "expert_tp_degree", input_.plan.expert.tensor, degree_range,
+            "plan.expert_tensor_parallel");
     map.finish();
     input_.model.mixture = mixture;
-    if (input_.expert_tensor > 1)
-      note(map, "expert_tp_degree",
-           fmt::format("expert_tp_degree {} is not modelled yet", input_.expert_tensor),
-           "experts are divided by tp");
     spread_mixture(map, share);
   }
 
@@ -141,23 +138,19 @@ class DlcalcReader {
     require(map, "zero_level", plan.zero, Range<int>{0, 3}, "plan.zero");
     map.require("sp", plan.sequence_parallel);
     place(map, "sp", "plan.sequence_parallel");
-    map.read("cp", input_.context, degree_range);
+    map.read("cp", plan.context.degree, degree_range);
+    place(map, "cp", "plan.context_parallel");
+    int of_dense_model = 1;  // dlcalc has no use for it
     if (input_.model.mixture)
-      map.require("ep", input_.expert, degree_range);
+      require(map, "ep", plan.expert.degree, degree_range, "plan.expert_parallel");
     else
-      map.read("ep", input_.expert, degree_range);
+      map.read("ep", of_dense_model, degree_range);
     require(map, "n_param_buckets", input_.gradient_buckets, degree_range, "plan.bucket");
     map.finish();
     // dlcalc writes sp: true where there is nothing to divide, too.
     plan.sequence_parallel = plan.sequence_parallel && plan.tensor > 1;
     plan.schedule = plan.virtual_stages > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
     input_.origins.add("plan.schedule", map.where("vpp"));
-    if (input_.context > 1)
-      note(map, "cp", fmt::format("context parallelism {} is not modelled yet", input_.context),
-           fmt::format("the plan is taken without it, on {} times fewer GPUs", input_.context));
-    if (input_.expert > 1)
-      note(map, "ep", fmt::format("expert parallelism {} is not modelled yet", input_.expert),
-           "every data-parallel rank holds all experts");
   }
 
   void read_performance(MapReader& map) {
@@ -223,7 +216,7 @@ class DlcalcReader {
     check_model(input_.model, places_, problems_);
     const Plan& plan = input_.plan;
     const double gpus =
-        static_cast<double>(plan.tensor) * plan.pipeline * plan.data * input_.context;
+        static_cast<double>(plan.tensor) * plan.pipeline * plan.data * plan.context.degree;
     if (gpus > degree_range.max)
       problems_.push_back({input_.origins.at("plan"),
                            fmt::format("tp x cp x pp x dp is {:.0f} GPUs, must be at most {}", gpus,
@@ -234,17 +227,17 @@ class DlcalcReader {
   /// What follows from the rest: positions, formats, the size of a bucket.
   void finish() {
     Plan& plan = input_.plan;
-    input_.gpus = plan.tensor * plan.pipeline * plan.data * input_.context;
+    input_.gpus = plan.ranks();
     input_.model.positions = plan.sequence;
-    // Adam's moments and the gradients in fp32; the master weights are the 16 bits that bf16
-    // weights leave out (apex, "store param remainders").
-    plan.precision.master = base::DType::bf16;
     // The stage with the largest share: its layers and one vocabulary matrix (two when alone).
     const ParameterCount count = count_parameters(input_.model);
     const std::int64_t tables =
         plan.pipeline > 1 ? input_.model.vocab * input_.model.hidden : count.embedding + count.head;
-    const std::int64_t layers = count.total() - count.embedding - count.head;
-    const std::int64_t per_rank = (layers / plan.pipeline + tables) / plan.tensor;
+    const std::int64_t layers = count.total() - count.embedding - count.head - count.experts;
+    const std::int64_t expert_ranks =
+        static_cast<std::int64_t>(plan.expert.degree) * plan.expert.tensor_or(plan.tensor);
+    const std::int64_t per_rank = (layers / plan.pipeline + tables) / plan.tensor +
+                                  count.experts / plan.pipeline / expert_ranks;
     plan.bucket =
         base::Bytes::from_count(std::max<std::int64_t>(1, per_rank / input_.gradient_buckets) * 4);
   }

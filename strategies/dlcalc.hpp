@@ -24,10 +24,7 @@ struct DlcalcInput {
   Plan plan;
   std::string node_type;  ///< an EC2 instance name
   base::SourceRef node_type_where;
-  int gpus = 0;           ///< tp * cp * pp * dp
-  int context = 1;        ///< context-parallel degree
-  int expert = 1;         ///< expert-parallel degree
-  int expert_tensor = 1;  ///< tensor degree inside experts
+  int gpus = 0;  ///< tp * cp * pp * dp
   int gradient_buckets = 0;
   std::optional<CrossDataCenter> cross_dc;
   base::Origins origins;    ///< paths "plan.…" and "model.…", as for our own scenarios

@@ -106,7 +106,6 @@ TEST_CASE("a dense dlcalc file becomes a model and a plan") {
   CHECK(plan.schedule == ScheduleKind::one_f_one_b);
   CHECK((plan.global_batch == 2048 && plan.sequence == 2048 && plan.micro_batch == 1));
   CHECK(plan.recompute == Recompute::selective);
-  CHECK(plan.precision.master == base::DType::bf16);
   // dlcalc: 4,410,179,584 parameters a device with norms undivided, 882,035,916 a bucket; ours
   // divides 80 x 2 x 8,192 weights of norms by 8 and counts the final one.
   CHECK(plan.bucket.as_double() == Approx(882'035'916 * 4.0).epsilon(0.001));
@@ -123,12 +122,13 @@ TEST_CASE("a mixture in a dlcalc file") {
   // 1,216 more).
   CHECK(count.total() == 116'649'699'840 + 2'880 + 36LL * 128 * 2'880 + 36LL * 2'880 * 1'216);
   CHECK_FALSE(input->plan.sequence_parallel);  // nothing to divide with tp 1
-  CHECK(input->expert == 8);
+  CHECK((input->plan.expert.degree == 8 && input->plan.expert.tensor == 1));
+  CHECK_FALSE(input->plan.expert.own_axis);
   CHECK(input->gpus == 768);
+  // dlcalc: 621,239,040 parameters a bucket.
+  CHECK(input->plan.bucket.as_double() == Approx(621'239'040 * 4.0).epsilon(0.01));
   CHECK(formatted(input->notes) ==
-        std::vector<std::string>{"d.yaml:21:38: warning: expert parallelism 8 is not modelled yet "
-                                 "(every data-parallel rank holds all experts)",
-                                 "d.yaml:21:46: warning: 64 micro-batches over pp 6 cannot be "
+        std::vector<std::string>{"d.yaml:21:46: warning: 64 micro-batches over pp 6 cannot be "
                                  "interleaved; vpp 6 is not used (the stages run 1F1B)"});
 }
 
@@ -155,11 +155,10 @@ TEST_CASE("what is not modelled yet is told, not dropped") {
   CHECK(input->cross_dc->centers == 4);
   CHECK(input->cross_dc->bandwidth.gbit() == Approx(100'000));
   CHECK(input->cross_dc->latency.ms() == Approx(5));
-  CHECK(input->context == 2);
+  CHECK(input->plan.context.degree == 2);
+  CHECK(input->gpus == 2048);
   CHECK(formatted(input->notes) ==
         std::vector<std::string>{
-            "d.yaml:17:7: warning: context parallelism 2 is not modelled yet (the plan is taken "
-            "without it, on 2 times fewer GPUs)",
             "d.yaml:23:34: warning: super-selective is taken as selective: only attention is "
             "recomputed (norms, activations and their products are kept)",
             "d.yaml:28:11: warning: 4 data centres are not modelled yet (the cluster is taken as "
