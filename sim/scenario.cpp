@@ -277,6 +277,7 @@ class Loader {
     }
     origins_ = std::move(input->origins);
     model_ = std::move(input->model);
+    model_->name = name_;  // dlcalc gives it none
     plan_ = input->plan;
     topology::ClusterSpec spec;
     const int ranks = plan_.ranks();

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "base/kernel.hpp"
+#include "sim/scenario.hpp"
 #include "sim/schedule/play.hpp"
 #include "tests/sim/dlcalc_vectors.hpp"
 #include "topology/hardware.hpp"
@@ -377,6 +379,25 @@ TEST_CASE("what dlcalc cannot do, and what neither can") {
   for (const Vector& one : all) {
     INFO(one.input.node_type);
     CHECK(registry->find_node(one.input.node_type) != nullptr);
+  }
+}
+
+TEST_CASE("dlcalc's own examples are scenarios") {
+  for (const std::string name : {"llama3_70b", "gpt_oss_120b"}) {
+    const std::string path = reference_folder() + "/dlcalc_examples/" + name + ".yaml";
+    if (!std::filesystem::exists(path)) {
+      WARN("skipped: no " << path);
+      continue;
+    }
+    const auto scenario = load_scenario(
+        {.path = path,
+         .set = {},
+         .hardware_folder = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware"});
+    INFO((scenario ? "" : scenario.error().front().format()));
+    REQUIRE(scenario);
+    CHECK(scenario->name == name);
+    CHECK(scenario->model.name == name);
+    CHECK(scenario->cluster.gpu_count() == scenario->plan.ranks());
   }
 }
 

@@ -20,14 +20,16 @@
 /// differences.
 namespace sim::dlcalc {
 
-/// The vectors lie beside a developer's checkout and are not shipped: FORESHARD_REFERENCE names
+/// dlcalc's files lie beside a developer's checkout and are not shipped: FORESHARD_REFERENCE names
 /// their folder, ../shared/reference is where they usually are.
+inline std::string reference_folder() {
+  const char* chosen = std::getenv("FORESHARD_REFERENCE");
+  return chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/reference";
+}
+
 inline const base::Document& vectors() {
   static const base::Document document = [] {
-    const char* chosen = std::getenv("FORESHARD_REFERENCE");
-    const std::string folder =
-        chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/reference";
-    const std::string path = folder + "/dlcalc_vectors.json";
+    const std::string path = reference_folder() + "/dlcalc_vectors.json";
     const auto text = base::read_file(path);
     if (!text) {
       WARN("skipped: no " << path);

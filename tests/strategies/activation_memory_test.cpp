@@ -87,20 +87,20 @@ TEST_CASE("layers of the models of Korthikanti et al. keep what their formulas s
     CHECK(saved(one, {tensor}) == close_to(sbh * (10 + 24 / t + scores(one) / t) + extra));
     // Equation 4, and sequence parallel: everything is.
     CHECK(saved(one, {tensor, true}) == close_to((sbh * (34 + scores(one)) + extra) / t));
-    // Equation 6, selective recompute: without the scores. So too without sequence parallelism.
+    // Selective recompute: without the scores. So too without sequence parallelism.
     CHECK(saved(one, {tensor, true, Recompute::selective}) == close_to((sbh * 34 + extra) / t));
     CHECK(saved(one, {tensor, false, Recompute::selective}) ==
           close_to(sbh * (10 + 24 / t) + extra));
     // Full recompute keeps the input of the layer, 2 s b h. With sequence parallelism each rank has
-    // its share of it only, where the paper's table 2 has the whole.
+    // its share of it only, where the paper has the whole.
     CHECK(saved(one, {tensor, false, Recompute::full}) == close_to(2 * sbh));
     CHECK(saved(one, {tensor, true, Recompute::full}) == close_to(2 * sbh / t));
   }
 }
 
 TEST_CASE("selective recompute saves 70 % of GPT-3's and 65 % of MT-NLG's activations") {
-  // Section 5 there: 80 / (34 + 80) and 64 / (34 + 64). Statistics are 16 of some 10^6 bytes a
-  // token.
+  // 5 a s / h is 80 and 64: 80 / (34 + 80) and 64 / (34 + 64). Statistics are 16 of some 10^6 bytes
+  // a token.
   const auto share = [](const Published& one) {
     return 1 - saved(one, {tensor, true, Recompute::selective}) / saved(one, {tensor, true});
   };
