@@ -19,6 +19,7 @@ struct Node {
 
   Kind kind = Kind::null;
   bool quoted = false;     ///< a scalar written in quotes is text, never a number
+  bool verbatim = false;   ///< a YAML scalar whose text stands letter by letter at its place
   std::uint16_t file = 0;  ///< index into Document::files
   int line = 0;
   int column = 0;

@@ -40,7 +40,8 @@ bool is_null_word(std::string_view text) {
 /// Builds the Node tree from yaml-cpp's events.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(std::string_view text, std::string file) : file_(std::move(file)), marks_(text) {}
+  Builder(std::string_view text, std::string file)
+      : file_(std::move(file)), text_(text), marks_(text) {}
 
   Node root;
   Diagnostics problems;
@@ -62,6 +63,7 @@ class Builder : public YAML::EventHandler {
     count(size_of(found->second), mark);
     Node copy = found->second;
     std::tie(copy.line, copy.column) = place(mark);
+    copy.verbatim = false;
     add(std::move(copy), YAML::NullAnchor);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -73,6 +75,8 @@ class Builder : public YAML::EventHandler {
       last_quoted_ = static_cast<std::size_t>(std::max(0, mark.pos));
     else
       refuse_tag(tag, mark);
+    const auto begin = static_cast<std::size_t>(std::max(0, mark.pos)) + (node.quoted ? 1 : 0);
+    node.verbatim = begin <= text_.size() && text_.substr(begin).starts_with(value);
     if (!node.quoted && is_null_word(value)) node.kind = Node::Kind::null;
     add(std::move(node), anchor);
   }
@@ -196,6 +200,7 @@ class Builder : public YAML::EventHandler {
   }
 
   std::string file_;
+  std::string_view text_;
   Marks marks_;
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, Node> anchors_;

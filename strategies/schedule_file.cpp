@@ -24,15 +24,18 @@ constexpr std::int64_t cells_max = 4'000'000;
 class RowReader {
  public:
   RowReader(const base::Node& row, base::SourceRef where, base::Diagnostics& problems)
-      : text_(row.text), where_(std::move(where)), problems_(problems) {
-    if (row.quoted) ++where_.column;
+      : text_(row.text),
+        verbatim_(row.verbatim && row.text.find('\n') == std::string::npos),
+        where_(std::move(where)),
+        problems_(problems) {
+    if (verbatim_ && row.quoted) ++where_.column;
   }
 
   void read(std::vector<Cell>& cells, std::vector<base::SourceRef>& places) {
     bool joined = false;  // by a + before the cell
     while (skip_blanks()) {
       base::SourceRef place = where_;
-      place.column += static_cast<int>(next_);
+      if (verbatim_) place.column += static_cast<int>(next_);
       const std::size_t end = std::min(text_.find_first_of(" \t\r\n+", next_), text_.size());
       const std::string_view word = text_.substr(next_, end - next_);
       const std::optional<Cell> cell = parse(word);
@@ -93,6 +96,7 @@ class RowReader {
   }
 
   std::string_view text_;
+  bool verbatim_;  ///< else the row goes over several lines: all of its cells are told at its begin
   std::size_t next_ = 0;
   base::SourceRef where_;
   base::Diagnostics& problems_;

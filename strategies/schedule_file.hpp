@@ -10,9 +10,10 @@ namespace strategies {
 /// A schedule written by the user, with the place of each word for messages.
 struct WrittenSchedule {
   ScheduleTable table;
-  base::SourceRef where;                            ///< of the file
-  std::vector<base::SourceRef> rows;                ///< by stage
-  std::vector<std::vector<base::SourceRef>> cells;  ///< by stage and cell
+  base::SourceRef where;              ///< of the file
+  std::vector<base::SourceRef> rows;  ///< by stage
+  /// By stage and cell; of a row that is folded over several lines, where it begins.
+  std::vector<std::vector<base::SourceRef>> cells;
 };
 
 /// Reads `{layout: interleaved, stages: ["F0 F1 B0 W0", …]}`: a row of cells for each stage. `F3`

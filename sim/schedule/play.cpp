@@ -62,10 +62,13 @@ class Player {
   }
 
   Played run() {
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (int stage = 0; stage < table_.shape.stages; ++stage)
-        while (step(stage)) moved = true;
+    // Only who takes a result is looked at again: a cell costs the same in any number of stages.
+    for (int stage = table_.shape.stages - 1; stage >= 0; --stage) ready_.push_back(stage);
+    while (!ready_.empty()) {
+      const int stage = ready_.back();
+      ready_.pop_back();
+      while (step(stage)) {
+      }
     }
     for (int stage = 0; stage < table_.shape.stages; ++stage)
       if (!done(stage)) {
@@ -96,11 +99,15 @@ class Player {
     for (std::size_t i = first; i < first + count; ++i) {
       const Cell& cell = cells(stage)[i];
       played_.slots[at(stage)][i] = {begin, end};
-      if (cell.passes_on())
-        results_.of({{stage, cell.chunk}, cell.forward(), cell.micro_batch}) = end;
+      if (cell.passes_on()) pass_on({stage, cell.chunk}, cell, end);
     }
     next_[at(stage)] += count;
     return true;
+  }
+
+  void pass_on(Place here, const Cell& cell, double end) {
+    results_.of({here, cell.forward(), cell.micro_batch}) = end;
+    if (const auto taker = table_.shape.next(here, cell.forward())) ready_.push_back(taker->stage);
   }
 
   /// What the next cell of a stage waits for. \pre the stage cannot go on.
@@ -143,6 +150,7 @@ class Player {
   const CellTimes& times_;
   Results results_;
   std::vector<std::size_t> next_;
+  std::vector<int> ready_;  ///< stages that may be able to go on
   Played played_;
 };
 
@@ -162,6 +170,8 @@ class StageCheck {
     for (int chunk = 0; chunk < table_.shape.chunks; ++chunk)
       for (int i = 0; i < table_.micro_batches; ++i)
         if (comes_here(i, chunk)) complete(i, chunk);
+    if (lacking_ > lacking_max)
+      add(-1, fmt::format(" lacks {} cells more", lacking_ - lacking_max));
   }
 
  private:
@@ -211,7 +221,8 @@ class StageCheck {
   void complete(int micro_batch, int chunk) {
     const auto has = [&](CellKind kind) -> bool { return seen(kind, micro_batch, chunk); };
     const auto lacks = [&](CellKind kind) {
-      add(-1, fmt::format(" lacks '{}'", text(table_, {kind, micro_batch, chunk})));
+      if (++lacking_ <= lacking_max)
+        add(-1, fmt::format(" lacks '{}'", text(table_, {kind, micro_batch, chunk})));
     };
     if (!has(CellKind::forward)) lacks(CellKind::forward);
     const bool fused = has(CellKind::backward);
@@ -224,9 +235,13 @@ class StageCheck {
     if (input && !weight) lacks(CellKind::backward_weight);
   }
 
+  /// Cells that are named, of all that lack: one cell far outside leaves a million of them out.
+  static constexpr int lacking_max = 20;
+
   const ScheduleTable& table_;
   int stage_;
   std::vector<Problem>& problems_;
+  int lacking_ = 0;
   std::array<std::vector<bool>, strategies::cell_kind_count> seen_;
 };
 

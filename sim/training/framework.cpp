@@ -61,6 +61,9 @@ base::Diagnostics add(const std::string& path, std::vector<Framework>& all) {
   framework.name = std::filesystem::path(path).stem().string();
   if (auto plan = reader.required_map("plan")) {
     framework.plan = strategies::read_plan_defaults(*plan);
+    if (framework.plan.schedule == strategies::ScheduleKind::table && reader.has("published_rows"))
+      plan->error("schedule_file", "published rows do not bring the file of their schedule",
+                  "name a schedule, or leave out published_rows");
     plan->finish();
   }
   if (auto rows = reader.map("published_rows")) {

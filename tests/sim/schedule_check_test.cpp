@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/document.hpp"
 #include "sim/schedule/play.hpp"
 #include "sim/schedule/written.hpp"
@@ -95,6 +97,26 @@ TEST_CASE("words that are no cells are told at their place") {
   CHECK(told("stages: [F999999 B999999, F0, F0, F0, F0]\n") ==
         "t.yaml:1:1: error: 5 stages of 1 chunks and 1000000 micro-batches are more than 4000000 "
         "cells\n");
+}
+
+TEST_CASE("cells of a row over several lines are told where it begins") {
+  const std::string hint =
+      " (as in F3, B3, W3 or, with chunks, F3.1; + between cells that run at once)\n";
+  const std::string mistake = "error: 'X1' is no cell of a schedule" + hint;
+  CHECK(told("stages:\n- F0 F1 B0\n  X1\n") == "t.yaml:2:3: " + mistake);
+  CHECK(told("stages:\n- 'F0 F1 B0\n  X1'\n") == "t.yaml:2:3: " + mistake);
+  CHECK(told("stages: ['F0 B0', \"F0\\x20X1\"]\n") == "t.yaml:1:19: " + mistake);
+  // The words of an alias stand elsewhere.
+  CHECK(told("stages:\n- &row F0 B0 X1\n- *row\n") ==
+        "t.yaml:2:3: " + mistake + "t.yaml:3:3: " + mistake);
+}
+
+TEST_CASE("of very many cells that lack the first are named") {
+  // 500,000 forwards and backwards, of which the file has one.
+  const std::string all = told("stages: [F499999]\n");
+  CHECK(std::count(all.begin(), all.end(), '\n') == 21);
+  CHECK_THAT(all, Catch::StartsWith("t.yaml:1:10: error: stage 0 lacks 'F0'\n"));
+  CHECK_THAT(all, Catch::EndsWith("t.yaml:1:10: error: stage 0 lacks 999979 cells more\n"));
 }
 
 TEST_CASE("a table can be any of our schedules, written down") {

@@ -80,6 +80,16 @@ TEST_CASE("every small schedule is whole and can run") {
   for (const Schedule& schedule : schedules) CHECK(cases_of(schedule.kind).size() > 20);
 }
 
+TEST_CASE("a pipeline of very many stages is played cell by cell") {
+  // One micro-batch goes down 300,000 stages and comes back: a forward and a backward (twice as
+  // long) after the other.
+  constexpr int stages = 300'000;
+  ScheduleTable table;
+  table.shape.stages = stages;
+  table.stages.assign(stages, {{CellKind::forward}, {CellKind::backward}});
+  CHECK(play(table).end() == 3.0 * stages);
+}
+
 TEST_CASE("GPipe, 1F1B and its eager kin lose (S - 1) (F + B)") {
   const CellTimes times{.forward = 3, .backward = 5};
   for (const ScheduleKind kind :

@@ -49,6 +49,8 @@ TEST_CASE("mistakes in profiles are told at their places, of all files") {
   std::filesystem::create_directories(made);
   std::ofstream(made / "a.yaml") << "plan: {zerro: 1}\n";
   std::ofstream(made / "b.yaml") << "plan: {}\npublished_rows: {from: [{}], stages: odd}\n";
+  std::ofstream(made / "c.yaml") << "plan: {schedule: table, schedule_file: s.yml}\n"
+                                    "published_rows: {from: [{framework: c}]}\n";
   const auto frameworks = Frameworks::read(made.string());
   REQUIRE_FALSE(frameworks);
   std::string text;
@@ -57,7 +59,9 @@ TEST_CASE("mistakes in profiles are told at their places, of all files") {
   CHECK(text ==
         "a.yaml:1:8: error: unknown key 'zerro' (did you mean 'zero'?)\n"
         "b.yaml:2:25: error: 'published_rows.from.0.framework' is missing\n"
-        "b.yaml:2:38: error: 'stages' is 'odd', must be one of equal, by_cost\n");
+        "b.yaml:2:38: error: 'stages' is 'odd', must be one of equal, by_cost\n"
+        "c.yaml:1:40: error: published rows do not bring the file of their schedule (name a "
+        "schedule, or leave out published_rows)\n");
   std::filesystem::remove_all(made);
   CHECK_FALSE(Frameworks::read(made.string()));
 }
