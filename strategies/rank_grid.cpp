@@ -149,7 +149,8 @@ void RankGrid::name_axes(const Extents& extents, const Views& views) {
   int stage = 1;
   int expert = 1;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
-    const auto [dimension, stride, extent] = factors_[i];
+    const Axis dimension = factors_[i].dimension;
+    const int extent = factors_[i].extent;
     const auto add = [&](Axis axis) { factors_of_axis_[index_of(axis)] |= FactorSet{1} << i; };
     if (dimension != Axis::expert || own) add(dimension);
     if (dimension == Axis::context) {
