@@ -29,7 +29,7 @@ Result<std::string> read_file(const std::string& path) {
         Diagnostics{{{path}, "cannot be read", "check the path and its permissions"}});
   // In pieces, since pipes do not tell their size and devices have no end.
   std::string text;
-  std::vector<char> piece(std::size_t{1} << 20);
+  std::vector<char> piece(std::size_t{1} << 16);
   while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
     text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
     if (text.size() > most)

@@ -1,4 +1,5 @@
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/scenario.hpp"
@@ -15,9 +16,10 @@ constexpr std::string_view scenario_text = R"(
 model: {layers: 4, hidden: 256, ffn: 1024, heads: 4, vocab: 512}
 cluster: {nodes: {type: dgx-h100, count: 2}}
 plan: {preset: profile, tensor_parallel: 2, pipeline_parallel: 2, micro_batch: 1, global_batch: 32, sequence: 128}
+communication: {backend: gloo}
 )";
 
-/// Published steps, with and without a pipeline, of frameworks that shipped profiles know.
+/// Published steps, dense and with experts, with and without a pipeline.
 std::vector<sim::training::Row> rows() {
   const std::string corpus = std::string(FORESHARD_SOURCE_DIR) + "/tests/fuzz/corpus/training_csv/";
   std::vector<sim::training::Row> all;
@@ -28,15 +30,14 @@ std::vector<sim::training::Row> rows() {
     CHECK_INVARIANT(table.has_value());
     const auto read = sim::training::read_rows(*table);
     CHECK_INVARIANT(read.has_value());
-    for (sim::training::Row row : *read)
-      for (const char* framework : {"Megatron-LM", "torchtitan", "nanotron"})
-        for (const int stages : {1, 2}) {
-          row.framework = framework;
-          row.source = "Megatron-Core";
-          row.pipeline = stages;
-          row.data.reset();
-          all.push_back(row);
-        }
+    for (const int stages : {1, 2}) {
+      sim::training::Row row = read->front();
+      row.framework = "Megatron-LM";
+      row.source = "Megatron-Core";
+      row.pipeline = stages;
+      row.data.reset();
+      all.push_back(std::move(row));
+    }
   }
   return all;
 }
