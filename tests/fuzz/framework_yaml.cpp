@@ -15,7 +15,13 @@ namespace {
 constexpr std::string_view scenario_text = R"(
 model: {layers: 4, hidden: 256, ffn: 1024, heads: 4, vocab: 512}
 cluster: {nodes: {type: dgx-h100, count: 2}}
-plan: {preset: profile, tensor_parallel: 2, pipeline_parallel: 2, micro_batch: 1, global_batch: 32, sequence: 128}
+plan:
+  preset: profile
+  tensor_parallel: 2
+  pipeline_parallel: 2
+  micro_batch: 1
+  global_batch: 32
+  sequence: 128
 communication: {backend: gloo}
 )";
 
