@@ -176,7 +176,8 @@ class Backend final : public CollectiveBackend {
     cost.total.spread = spread_of(op, shape);
     cost.total.evidence = Evidence::model;
     if (const nccl::Ramp* ramp = ramps_.find(op, shape))
-      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape), rooted ? 1 : shape.ranks,
+      apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape),
+            op == Collective::all_gather || op == Collective::reduce_scatter ? shape.ranks : 1,
             least_of(known, group.paths, op), wire_bound(op, bytes, shape), cost);
     return cost;
   }
@@ -200,9 +201,9 @@ class Backend final : public CollectiveBackend {
     return bytes / shape.scale_up_rate * base::bus_factor(op, shape.ranks);
   }
 
-  /// `ranks` that a ring of equal steps goes round; 1 for a chain. Latency and bytes on the wire
-  /// share what is added. A share above 1 stops at the bound, unless
-  /// the model is beyond it itself (NVLS).
+  /// `ranks` that a ring of equal steps goes round, 1 where there is none. Latency and bytes on the
+  /// wire share what is added. A share above 1 stops at the bound, unless the model is beyond it
+  /// itself (NVLS).
   static void apply(const nccl::Ramp& ramp, bool covered, int ranks, Seconds least, Seconds bound,
                     CollectiveCost& cost) {
     const Seconds model = std::max(cost.total.time, least);

@@ -19,7 +19,7 @@ namespace calibrate::nccl {
 /// - share: of the model's rate, for very large messages;
 /// - fill: pipelines that are not full. What is lost grows with the message until a steady state
 ///   and with the hops, of which L is the measure.
-/// - step: of each step round a ring, beyond the model's.
+/// - step: of each step that all-gathers and reduce-scatters take round a ring, beyond the model's.
 /// It grows with W, so that more bytes still never cost less.
 struct Ramp {
   // Inside a scale-up domain of NVLinks a fit is for an architecture, across nodes for a kind of
