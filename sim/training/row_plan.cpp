@@ -230,6 +230,7 @@ Expressed<Plan> plan_of(const Row& row, const Framework& framework,
   if (plan.tensor > 1 && !row.sequence_parallel) inferred.emplace_back("sequence parallel");
   plan.flash_attention = row.flash_attention.value_or(plan.flash_attention);
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
+  if (!plan.flash_attention) plan.attention_kernels.clear();  // the framework's are fused ones
   set_zero(row, plan, inferred);
   for (std::string reason : {set_precision(row, framework, plan), set_schedule(row, plan, inferred),
                              set_recompute(row, plan, inferred)})

@@ -86,6 +86,9 @@ TEST_CASE("families differ in norms, positions and gates") {
   CHECK(setting.model.position == strategies::Position::rotary);
   CHECK(setting.model.vocab == 50258);  // to a multiple of tp 2
   CHECK(setting.plan.attention_kernels == "flash-attention-2");
+  // Those are fused: a row without fused attention has the usual ones.
+  CHECK(setting_of(with(with(gpt("a"), llama), {{"flash_attention", "0"}}))
+            .plan.attention_kernels.empty());
   CHECK(setting.plan.precision.gradients == base::DType::fp32);
   CHECK(setting_of(with(gpt("a"), {{"model", "MPT 1b"}, {"framework", "llm-foundry"}}))
             .model.position == strategies::Position::alibi);
