@@ -120,9 +120,7 @@ base::Result<std::unique_ptr<Profile>> make_hardware_profile(
     curves->sustained = 1;
   std::shared_ptr<const CollectiveBackend> backend = options.backend;
   if (backend == nullptr) {
-    BackendOptions fitted;
-    fitted.hardware_folder = hardware_folder;
-    auto nccl = make_backend(fitted);
+    auto nccl = make_backend({.hardware_folder = hardware_folder});
     if (!nccl) return tl::unexpected(nccl.error());
     backend = std::move(*nccl);
   }

@@ -43,9 +43,7 @@ base::Result<base::Score> score_collectives(const base::Csv& table,
                                             const topology::HardwareRegistry& registry) {
   const auto rows = calibrate::read_collective_rows(table);
   if (!rows) return tl::unexpected(rows.error());
-  calibrate::BackendOptions options;
-  options.hardware_folder = hardware_folder();
-  const auto backend = calibrate::make_backend(options);
+  const auto backend = calibrate::make_backend({.hardware_folder = hardware_folder()});
   if (!backend) return tl::unexpected(backend.error());
   const auto shared = std::make_shared<const topology::HardwareRegistry>(registry);
   return calibrate::validate_collectives(

@@ -50,9 +50,7 @@ base::Result<sim::training::Score> score_training(
     sim::Fidelity fidelity, const std::function<void(double)>& progress) {
   const auto rows = sim::training::read_rows(table);
   if (!rows) return tl::unexpected(rows.error());
-  calibrate::BackendOptions options;
-  options.hardware_folder = hardware_folder();
-  const auto backend = calibrate::make_backend(options);
+  const auto backend = calibrate::make_backend({.hardware_folder = hardware_folder()});
   if (!backend) return tl::unexpected(backend.error());
   const auto frameworks =
       sim::training::Frameworks::read(sim::frameworks_folder(hardware_folder()));

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/folder.hpp"
+
 namespace sim {
 
 namespace {
@@ -38,10 +40,9 @@ void fill_in(Node& map, Node defaults) {
 
 std::string known_presets(const std::string& folder, const std::string& wanted) {
   std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& file : std::filesystem::directory_iterator(folder, ignored))
-    if (file.path().extension() == ".yaml") names.push_back(file.path().stem().string());
-  std::sort(names.begin(), names.end());
+  if (const auto files = base::yaml_files(folder))
+    for (const std::string& file : *files)
+      names.push_back(std::filesystem::path(file).stem().string());
   const std::vector<std::string_view> words(names.begin(), names.end());
   return base::suggest(wanted, words);
 }

@@ -59,7 +59,8 @@ class Loader {
     name_ = std::filesystem::path(options_.path).stem().string();
     strategies::looks_like_dlcalc(document_) ? read_dlcalc() : read_scenario();
     if (!backend_ && !base::has_errors(problems_))
-      backend_ = take(calibrate::make_backend(backend_options()), problems_);
+      backend_ =
+          take(calibrate::make_backend({.hardware_folder = options_.hardware_folder}), problems_);
     if (model_ && cluster_ && !base::has_errors(problems_)) check();
     if (base::has_errors(problems_) || !model_ || !cluster_)
       return tl::unexpected(std::move(problems_));
@@ -197,15 +198,9 @@ class Loader {
     build(std::move(import->spec));
   }
 
-  calibrate::BackendOptions backend_options() const {
-    calibrate::BackendOptions options;
-    options.hardware_folder = options_.hardware_folder;
-    return options;
-  }
-
   /// `communication: {backend: NAME, …}`: which library prices collectives, and with what settings.
   void read_communication(MapReader& reader) {
-    calibrate::BackendOptions options = backend_options();
+    calibrate::BackendOptions options{.hardware_folder = options_.hardware_folder};
     const auto read = [&](std::string_view key, calibrate::BackendOptions::Word& word) {
       if (!reader.read(key, word.text)) return false;
       word.where = reader.where(key);

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <filesystem>
 #include <functional>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
+#include "base/folder.hpp"
 #include "topology/hardware_reader.hpp"
 
 namespace topology {
@@ -59,20 +58,16 @@ std::vector<std::string_view> names_of(const std::vector<Spec>& specs) {
   return names;
 }
 
-/// The YAML files of a folder by name, so that the order of the disk does not matter.
-std::vector<std::string> yaml_files(const std::string& folder, base::Diagnostics& problems) {
-  std::vector<std::string> files;
-  std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, failure))
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
-  std::sort(files.begin(), files.end());
-  if (failure)
+/// Its YAML files; a folder without any is a mistake.
+std::vector<std::string> listed(const std::string& folder, base::Diagnostics& problems) {
+  auto files = base::yaml_files(folder);
+  if (!files)
     problems.push_back({{folder},
-                        fmt::format("cannot be listed: {}", failure.message()),
+                        fmt::format("cannot be listed: {}", files.error().message()),
                         "the folder must hold gpus/*.yaml and nodes/*.yaml"});
-  else if (files.empty())
+  else if (files->empty())
     problems.push_back({{folder}, "holds no .yaml file", ""});
-  return files;
+  return files.value_or(std::vector<std::string>{});
 }
 
 /// Refuses two entries of the registry that answer to the same word.
@@ -96,7 +91,7 @@ std::vector<FromFile<Spec>> read_folder(
     const std::string& folder, base::Diagnostics& problems,
     base::Result<FromFile<Spec>> (*read_one)(std::string_view, const std::string&)) {
   std::vector<FromFile<Spec>> specs;
-  for (const std::string& file : yaml_files(folder, problems)) {
+  for (const std::string& file : listed(folder, problems)) {
     base::Result<FromFile<Spec>> one = base::read_file(file).and_then(
         [&](const std::string& text) { return read_one(text, file); });
     if (one)

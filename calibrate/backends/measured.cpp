@@ -224,9 +224,7 @@ Made make_measured(const BackendOptions& options) {
   if (problems.empty() && used == 0)
     problems.push_back({{file}, "the table has no measurements", "rows of low trust do not count"});
   if (!problems.empty()) return tl::unexpected(std::move(problems));
-  BackendOptions elsewhere;
-  elsewhere.hardware_folder = options.hardware_folder;
-  Made nccl = make_nccl(elsewhere);
+  Made nccl = make_nccl({.hardware_folder = options.hardware_folder});
   if (!nccl) return nccl;
   Curves curves;
   for (const auto& [key, measured] : seconds)

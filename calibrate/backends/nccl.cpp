@@ -167,8 +167,7 @@ class Backend final : public CollectiveBackend {
     } else {
       cost = message_cost(known, group.paths, op, bytes.as_double());
     }
-    const bool rooted = op == Collective::broadcast || op == Collective::reduce;
-    if (rooted && !ramps_.all.empty()) {
+    if (nccl::rooted(op) && !ramps_.all.empty()) {
       const Seconds chain = Seconds::from_us(nccl::chain_us(known.communicator, cost.protocol));
       cost.latency += chain;
       cost.total.time += chain;
@@ -177,8 +176,8 @@ class Backend final : public CollectiveBackend {
     cost.total.evidence = Evidence::model;
     if (const nccl::Ramp* ramp = ramps_.find(op, shape))
       apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape),
-            op == Collective::all_gather || op == Collective::reduce_scatter ? shape.ranks : 1,
-            least_of(known, group.paths, op), wire_bound(op, bytes, shape), cost);
+            nccl::one_way(op) ? shape.ranks : 1, least_of(known, group.paths, op),
+            wire_bound(op, bytes, shape), cost);
     return cost;
   }
 

@@ -17,11 +17,6 @@ using topology::NcclPattern;
 
 constexpr std::size_t simple = 2;
 
-bool one_way(Collective op) {
-  return op == Collective::all_gather || op == Collective::reduce_scatter;
-}
-bool rooted(Collective op) { return op == Collective::broadcast || op == Collective::reduce; }
-
 // Steps of a ring in which each rank sends once.
 int steps_of(Collective op, int ranks) {
   if (op == Collective::all_reduce) return 2 * (ranks - 1);
@@ -245,6 +240,11 @@ bool implements(CollectiveAlgorithm algorithm, Protocol protocol, Collective op)
   return algorithm == CollectiveAlgorithm::ring || algorithm == CollectiveAlgorithm::nvls ||
          algorithm == CollectiveAlgorithm::collnet_direct || algorithm == CollectiveAlgorithm::pat;
 }
+
+bool one_way(Collective op) {
+  return op == Collective::all_gather || op == Collective::reduce_scatter;
+}
+bool rooted(Collective op) { return op == Collective::broadcast || op == Collective::reduce; }
 
 double chain_us(const Communicator& c, Protocol protocol) {
   const Hops hops =

@@ -34,7 +34,6 @@ PARAMETERS = {
 }
 FACTORS = (1.6, 1.25, 1.1)
 DIFFERENCES = (600.0, 200.0, 60.0)
-HALVINGS = 1
 
 
 def parameter(name):
@@ -138,17 +137,16 @@ def percent(errors):
 
 def held_out(fit):
     """Errors on rows whose group was not fitted."""
-    groups = sorted({row["group"] or row["id"] for row in fit.rows})
+    group = lambda row: row["group"] or row["id"]
+    order = sorted(set(map(group, fit.rows)))
+    random.Random(0).shuffle(order)
+    half = set(order[:len(order) // 2])
+    halves = ([row for row in fit.rows if group(row) in half],
+              [row for row in fit.rows if group(row) not in half])
     errors = []
-    for seed in range(HALVINGS):
-        order = groups[:]
-        random.Random(seed).shuffle(order)
-        half = set(order[:len(order) // 2])
-        for inside in (True, False):
-            learn = [row for row in fit.rows if ((row["group"] or row["id"]) in half) == inside]
-            rest = [row for row in fit.rows if ((row["group"] or row["id"]) in half) != inside]
-            if learn and rest:
-                errors += fit.errors(fit.minimise(learn), rest)
+    for learn, rest in (halves, halves[::-1]):
+        if learn and rest:
+            errors += fit.errors(fit.minimise(learn), rest)
     return errors
 
 

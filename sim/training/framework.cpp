@@ -1,12 +1,12 @@
 #include "sim/training/framework.hpp"
 
-#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <tuple>
 #include <utility>
 
 #include "base/document.hpp"
+#include "base/folder.hpp"
 #include "base/map_reader.hpp"
 
 namespace sim::training {
@@ -79,13 +79,9 @@ base::Diagnostics add(const std::string& path, std::vector<Framework>& all) {
 base::Result<Frameworks> Frameworks::read(const std::string& folder) {
   Frameworks frameworks;
   base::Diagnostics problems;
-  std::vector<std::string> files;
-  std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator(folder, failed))
-    if (file.path().extension() == ".yaml") files.push_back(file.path().string());
-  if (failed) return tl::unexpected(base::Diagnostics{{{folder}, "cannot be read"}});
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) {
+  const auto files = base::yaml_files(folder);
+  if (!files) return tl::unexpected(base::Diagnostics{{{folder}, "cannot be read"}});
+  for (const std::string& file : *files) {
     base::Diagnostics of_file = add(file, frameworks.all_);
     problems.insert(problems.end(), of_file.begin(), of_file.end());
   }
