@@ -144,8 +144,6 @@ class Stage {
   /// What reduces the gradients of a bucket: ZeRO shards them, HSDP then sums the shards over the
   /// replicas.
   std::vector<DataCollective> reduction(const Bucket& bucket) const;
-  /// Ranks that own tensors of the bucket, where tensors have owners.
-  int owners(const Bucket& bucket) const;
   /// What gathers the parameters of a bucket; `from_group`: of an FSDP unit that lies in groups
   /// after its forward.
   DataCollective gathering(const Bucket& bucket, bool from_group = false) const;
@@ -153,6 +151,8 @@ class Stage {
   strategies::OptimizerWork optimizer_work(const ParameterClass& its) const;
 
  private:
+  /// Ranks that own tensors of the bucket, where tensors have owners.
+  int owners(const Bucket& bucket) const;
   struct ChunkUnits {
     std::vector<int> blocks;  // of each unit
     std::vector<Bucket> buckets;

@@ -54,10 +54,7 @@ void check_schedule(const strategies::Plan& plan) {
 
 /// As a preset, of which only the plan is read.
 void check_preset(const fuzz::Workplace& workplace) {
-  sim::ScenarioOptions options;
-  options.path = workplace.scenario();
-  options.hardware_folder = workplace.hardware();
-  const auto scenario = sim::load_scenario(options);
+  const auto scenario = workplace.load();
   if (!scenario) return fuzz::check_refusal(scenario.error());
   fuzz::check(scenario->notes);
   CHECK_INVARIANT(scenario->plan.tensor == 2 && scenario->plan.pipeline == 2);

@@ -8,10 +8,7 @@
 void fuzz_one(std::string_view text) {
   static const fuzz::Workplace workplace;
   workplace.write(workplace.scenario(), text);
-  sim::ScenarioOptions options;
-  options.path = workplace.scenario();
-  options.hardware_folder = workplace.hardware();
-  const auto scenario = sim::load_scenario(options);
+  const auto scenario = workplace.load();
   if (!scenario) return fuzz::check_refusal(scenario.error());
   fuzz::check(scenario->notes);
   CHECK_INVARIANT(scenario->plan.tensor >= 1 && scenario->plan.data >= 1);

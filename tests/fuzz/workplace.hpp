@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "sim/scenario.hpp"
+
 namespace fuzz {
 
 /// A folder of this process, removed at its end, with two machines of the shipped hardware: reading
@@ -27,6 +29,14 @@ class Workplace {
   std::string scenario() const { return folder_ / "scenario.yaml"; }
   std::string hardware() const { return folder_ / "hardware"; }
   std::string frameworks() const { return folder_ / "frameworks"; }
+
+  /// The scenario that was written.
+  base::Result<sim::Scenario> load() const {
+    sim::ScenarioOptions options;
+    options.path = scenario();
+    options.hardware_folder = hardware();
+    return sim::load_scenario(options);
+  }
 
   /// Writes the text of one input, or what stands beside it.
   static void write(const std::string& path, std::string_view text) {
