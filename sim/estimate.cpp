@@ -57,7 +57,8 @@ struct Estimator::Impl {
   std::map<std::vector<int>, Places> places;
   std::map<std::tuple<const StepGraph::Groups*, Collective, std::int64_t, int>, Price> prices;
   std::map<std::pair<std::int64_t, int>, double> messages;
-  std::map<std::tuple<strategies::ScheduleKind, int, int, int>, schedule::ScheduleTable> tables;
+  std::map<std::tuple<strategies::ScheduleKind, int, int, int, bool>, schedule::ScheduleTable>
+      tables;
 
   double kernel(const base::Kernel& wanted) {
     const auto known = std::find_if(kernels.begin(), kernels.end(),
@@ -175,8 +176,9 @@ struct Estimator::Impl {
   /// The user's own table is the plan's; ours are made once.
   const schedule::ScheduleTable& table_of(const Plan& plan) {
     if (plan.schedule == strategies::ScheduleKind::table) return plan.written->table;
-    const auto [known, fresh] = tables.try_emplace(
-        {plan.schedule, plan.pipeline, plan.virtual_stages, plan.micro_batches()});
+    const auto [known, fresh] =
+        tables.try_emplace({plan.schedule, plan.pipeline, plan.virtual_stages, plan.micro_batches(),
+                            plan.overlap.expert});
     if (fresh) known->second = schedule::table_of(plan);
     return known->second;
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "strategies/op_builder.hpp"
 
@@ -11,6 +12,12 @@ constexpr std::int64_t index_bytes = 8;
 
 std::int64_t scaled(std::int64_t count, double factor) {
   return static_cast<std::int64_t>(static_cast<double>(count) * factor);
+}
+
+/// Nodes, of those that a token may go to, that hold one of its experts: each of them is missed by
+/// each expert with probability 1 - 1/n.
+double nodes_reached(int nodes, int experts_per_token) {
+  return nodes * (1 - std::pow(1 - 1.0 / nodes, experts_per_token));
 }
 
 }  // namespace
@@ -33,8 +40,9 @@ OpBuilder::ExpertShape OpBuilder::expert_shape() const {
   shape.gathers = expert.tensor > 1 && !shape.joined;
   shape.busy_rows = scaled(shape.sent_rows, load);
   const int nodes = expert.degree / expert.inner();
-  const int reached = std::min({nodes, expert.nodes_per_token, mixture.experts_per_token});
-  shape.busy_crossings = scaled(shape.tokens * reached, load);
+  const double reached =
+      nodes_reached(std::min(nodes, expert.nodes_per_token), mixture.experts_per_token);
+  shape.busy_crossings = scaled(shape.tokens, reached * load);
   const std::int64_t rows = shape.busy_rows * (shape.gathers ? expert.tensor : 1);
   shape.rows_each = std::max<std::int64_t>(1, base::ceil_div(rows, shape.experts));
   shape.ffn_local = base::ceil_div(mixture.expert_ffn, expert.tensor);

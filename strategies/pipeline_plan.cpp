@@ -107,6 +107,12 @@ class StageCheck {
       error("schedule", "schedule 'interleaved' needs virtual_stages of at least 2");
     if (interleaved && plan_.pipeline < 2)
       error("schedule", "schedule 'interleaved' needs pipeline_parallel of at least 2");
+    if (plan_.overlap.expert && !can_pair())
+      error("overlap.expert",
+            fmt::format("schedule '{}' has no forward and backward that could run at once",
+                        name_of(plan_.schedule)),
+            "use interleaved or eager-1f1b, or pipeline_parallel: 1; dualpipe and dualpipe-v do so "
+            "by themselves, and a table says it of its cells");
     if (plan_.schedule == ScheduleKind::dualpipe && plan_.pipeline % 2 != 0)
       error("schedule", fmt::format("schedule 'dualpipe' needs an even number of stages, but "
                                     "pipeline_parallel is {}",
@@ -142,6 +148,14 @@ class StageCheck {
  private:
   void error(std::string_view key, std::string message, std::string hint = {}) const {
     report_(key, std::move(message), std::move(hint));
+  }
+
+  /// Not 1F1B between stages: there the next pair's forward needs what the stage before computes
+  /// in its own pair meanwhile.
+  bool can_pair() const {
+    return plan_.schedule == ScheduleKind::interleaved ||
+           plan_.schedule == ScheduleKind::eager_1f1b ||
+           (plan_.schedule == ScheduleKind::one_f_one_b && plan_.pipeline == 1);
   }
 
   void written() {

@@ -173,6 +173,9 @@ class Checker {
 
   void experts() {
     const ExpertParallel& expert = plan_.expert;
+    if (plan_.overlap.expert && expert.degree == 1)
+      error("overlap.expert", "overlap.expert needs expert_parallel above 1",
+            "without it no tokens travel");
     if (!model_.mixture) {
       if (expert.degree > 1)
         error("expert_parallel",
@@ -355,6 +358,7 @@ Plan read_plan_defaults(MapReader& reader) {
     if (bool hidden = false; overlap->read("point_to_point", hidden))
       plan.overlap.point_to_point = hidden;
     overlap->read_choice("tensor", plan.overlap.tensor, tensor_overlap_names);
+    overlap->read("expert", plan.overlap.expert);
     overlap->finish();
   }
   read_data_parallel(reader, plan);

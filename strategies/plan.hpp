@@ -56,6 +56,9 @@ struct Overlap {
   /// hides_messages.
   std::optional<bool> point_to_point;
   TensorOverlap tensor = TensorOverlap::none;
+  /// The tokens of one micro-batch travel to and from experts while another micro-batch computes: a
+  /// forward and a backward run at once (Megatron-Core, overlap_moe_expert_parallel_comm).
+  bool expert = false;
 };
 
 /// What becomes of layers that cannot be divided by the stages.

@@ -8,7 +8,10 @@ namespace sim::schedule {
 
 std::vector<Cell> eager_1f1b_cells(const Shape& shape, int stage) {
   CHECK_INVARIANT(stage >= 0 && stage < shape.stages && shape.virtual_stages == 1);
-  return alternate(shape.micro_batches, 2 * (shape.stages - stage) - 1, std::nullopt);
+  const int warm_up = 2 * (shape.stages - stage) - 1;
+  std::vector<Cell> cells = alternate(shape.micro_batches, warm_up, std::nullopt);
+  if (shape.paired) pair_up(cells, static_cast<std::size_t>(warm_up));
+  return cells;
 }
 
 }  // namespace sim::schedule

@@ -5,7 +5,9 @@
 
 /// Megatron's interleaved 1F1B (arXiv 2104.04473): a rank holds v chunks of the model, S stages
 /// apart, and works on groups of S micro-batches, all chunks of a group before the next group. It
-/// runs 2 (S - p - 1) + (v - 1) S forwards before it alternates. Bubble (S - 1) / (v m).
+/// runs 2 (S - p - 1) + (v - 1) S forwards before it alternates. Bubble (S - 1) / (v m). One
+/// forward more where each backward runs at once with a forward, which must not be its own
+/// micro-batch's (Megatron-Core, core/pipeline_parallel/schedules.py).
 namespace sim::schedule {
 
 namespace {
@@ -26,10 +28,10 @@ std::vector<Cell> interleaved_cells(const Shape& shape, int stage) {
   CHECK_INVARIANT(stage >= 0 && stage < shape.stages);
   const std::vector<Cell> order = forwards(shape);
   const int total = static_cast<int>(order.size());
-  const int warm_up = shape.virtual_stages == 1
-                          ? std::min(total, shape.stages - stage - 1)
-                          : std::min(total, 2 * (shape.stages - stage - 1) +
-                                                (shape.virtual_stages - 1) * shape.stages);
+  const int usual = shape.virtual_stages == 1 ? shape.stages - stage - 1
+                                              : 2 * (shape.stages - stage - 1) +
+                                                    (shape.virtual_stages - 1) * shape.stages;
+  const int warm_up = std::min(total, usual + (shape.paired ? 1 : 0));
   std::vector<Cell> cells(order.begin(), order.begin() + warm_up);
   for (int i = 0; i < total; ++i) {
     const int ahead = warm_up + i;
@@ -39,6 +41,7 @@ std::vector<Cell> interleaved_cells(const Shape& shape, int stage) {
     back.chunk = shape.virtual_stages - 1 - back.chunk;
     cells.push_back(back);
   }
+  if (shape.paired) pair_up(cells, static_cast<std::size_t>(warm_up));
   return cells;
 }
 

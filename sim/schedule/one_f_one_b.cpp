@@ -8,7 +8,9 @@ namespace sim::schedule {
 
 std::vector<Cell> one_f_one_b_cells(const Shape& shape, int stage) {
   CHECK_INVARIANT(stage >= 0 && stage < shape.stages && shape.virtual_stages == 1);
-  return alternate(shape.micro_batches, shape.stages - stage, std::nullopt);
+  std::vector<Cell> cells = alternate(shape.micro_batches, shape.stages - stage, std::nullopt);
+  if (shape.paired) pair_up(cells, static_cast<std::size_t>(shape.stages - stage));
+  return cells;
 }
 
 }  // namespace sim::schedule

@@ -6,6 +6,11 @@
 
 namespace sim::schedule {
 
+void pair_up(std::vector<Cell>& cells, std::size_t first) {
+  for (std::size_t i = first; i + 1 < cells.size(); i += 2)
+    if (cells[i].forward() != cells[i + 1].forward()) cells[i].overlapped = true;
+}
+
 ScheduleTable make_table(strategies::ScheduleKind kind, const Shape& shape) {
   const auto found = std::find_if(schedules.begin(), schedules.end(),
                                   [&](const Schedule& one) { return one.kind == kind; });
@@ -22,7 +27,8 @@ ScheduleTable make_table(strategies::ScheduleKind kind, const Shape& shape) {
 
 ScheduleTable table_of(const strategies::Plan& plan) {
   if (plan.schedule == strategies::ScheduleKind::table) return plan.written->table;
-  return make_table(plan.schedule, {plan.pipeline, plan.shape().chunks, plan.micro_batches()});
+  return make_table(plan.schedule, {plan.pipeline, plan.shape().chunks, plan.micro_batches(),
+                                    plan.overlap.expert});
 }
 
 }  // namespace sim::schedule

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <vector>
 
 #include "strategies/pipeline.hpp"
@@ -18,6 +19,7 @@ struct Shape {
   int stages = 1;
   int virtual_stages = 1;  ///< chunks of a rank that the plan asks for (interleaved)
   int micro_batches = 1;
+  bool paired = false;  ///< forwards run at once with backwards of other micro-batches
 };
 
 struct Schedule {
@@ -47,6 +49,9 @@ inline constexpr std::array schedules{
     Schedule{strategies::ScheduleKind::dualpipe, dualpipe_cells},
     Schedule{strategies::ScheduleKind::dualpipe_v, dualpipe_v_cells},
 };
+
+/// From `first` on, forwards and backwards that take turns run at once, two by two.
+void pair_up(std::vector<Cell>& cells, std::size_t first);
 
 /// The table of a schedule of ours. \pre strategies::shape_problem finds none.
 ScheduleTable make_table(strategies::ScheduleKind kind, const Shape& shape);

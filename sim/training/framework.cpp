@@ -39,6 +39,15 @@ void read_rows(base::MapReader reader, Framework& framework) {
     from.read("source", rows.source);
     from.finish();
   }
+  for (base::MapReader& experts : reader.maps("experts")) {
+    Framework::ExpertRecipe& recipe = framework.expert_recipes.emplace_back();
+    experts.require("framework", recipe.framework);
+    experts.require("model", recipe.model);
+    experts.require("gpu", recipe.gpu);
+    experts.read_choice("dispatcher", recipe.dispatcher, strategies::dispatcher_names);
+    experts.read("overlapped", recipe.overlapped);
+    experts.finish();
+  }
   reader.read_choice("vocabulary", framework.padding, padding_names);
   reader.read("fp16_gradients", framework.fp16_gradients);
   reader.read("fp16_dropout", framework.fp16_dropout, base::Range<double>{0, 1});

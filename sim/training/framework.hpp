@@ -27,8 +27,19 @@ struct Framework {
     std::string source;
   };
 
+  /// How its published recipes move tokens to experts: rows whose framework, model and GPU begin
+  /// so.
+  struct ExpertRecipe {
+    std::string framework;
+    std::string model;
+    std::string gpu;
+    strategies::Dispatcher dispatcher = strategies::Dispatcher::all_to_all;
+    bool overlapped = false;
+  };
+
   std::string name;  ///< of its file
   std::vector<Rows> rows;
+  std::vector<ExpertRecipe> expert_recipes;
   strategies::Plan plan;  ///< batch and sequence aside
   VocabularyPadding padding = VocabularyPadding::none;
   bool fp16_gradients = false;     ///< an fp16 run accumulates and reduces in fp16

@@ -200,6 +200,23 @@ std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& 
   return {};
 }
 
+/// "(tokendrop)" rows pad every expert to its capacity, which no other dispatcher does.
+void set_experts(const Row& row, const Framework& framework, Plan& plan,
+                 std::vector<std::string>& inferred) {
+  plan.expert.degree = row.expert.value_or(1);
+  if (plan.expert.degree == 1) return;
+  plan.expert.tensor = row.expert_tensor.value_or(1);  // as NVIDIA's recipes have it
+  if (!row.expert_tensor && plan.tensor > 1) inferred.emplace_back("whole experts");
+  if (row.model.find("tokendrop") != std::string::npos) return;
+  for (const Framework::ExpertRecipe& recipe : framework.expert_recipes)
+    if (row.framework.starts_with(recipe.framework) && row.model.starts_with(recipe.model) &&
+        row.gpu.starts_with(recipe.gpu)) {
+      plan.expert.dispatcher = recipe.dispatcher;
+      plan.overlap.expert = recipe.overlapped;
+      inferred.emplace_back("how tokens reach experts");
+    }
+}
+
 }  // namespace
 
 Expressed<Plan> plan_of(const Row& row, const Framework& framework,
@@ -210,11 +227,7 @@ Expressed<Plan> plan_of(const Row& row, const Framework& framework,
   plan.tensor = *row.tensor;
   plan.pipeline = *row.pipeline;
   plan.context.degree = row.context.value_or(1);
-  plan.expert.degree = row.expert.value_or(1);
-  if (plan.expert.degree > 1) {
-    plan.expert.tensor = row.expert_tensor.value_or(1);  // as NVIDIA's recipes have it
-    if (!row.expert_tensor && plan.tensor > 1) inferred.emplace_back("whole experts");
-  }
+  set_experts(row, framework, plan, inferred);
   plan.data = *row.gpus / plan.tensor / plan.pipeline / plan.context.degree;
   if (row.data && *row.data != plan.data)
     return tl::unexpected(std::string("dp is not n_gpus / (tp x pp x cp)"));

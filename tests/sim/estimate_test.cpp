@@ -176,6 +176,7 @@ TEST_CASE("the estimate of a plan is the analytic time of its step") {
     strategies::Plan plan = random_plan(pick);
     plan.expert.degree = subject.expert_degrees[static_cast<std::size_t>(
         pick(static_cast<int>(subject.expert_degrees.size())))];
+    plan.overlap.expert = plan.expert.degree > 1 && pick(2) == 0;
     return plan;
   });
 }

@@ -104,7 +104,7 @@ TEST_CASE("GPipe, 1F1B and its eager kin lose (S - 1) (F + B)") {
 TEST_CASE("interleaving divides the bubble by the chunks of a rank") {
   // Chunks of 1 / v of a stage: forward 1 / v, backward 2 / v.
   for (const Case& one : cases_of(ScheduleKind::interleaved)) {
-    const auto [stages, chunks, micro_batches] = one.shape;
+    const auto [stages, chunks, micro_batches, paired] = one.shape;
     if (micro_batches < stages) continue;
     INFO(one.name());
     const CellTimes times{.forward = 1.0 / chunks, .backward = 2.0 / chunks};
@@ -169,10 +169,46 @@ TEST_CASE("where its flows meet, DualPipe loses (S / 2 - 1) (F&B + B - 3 W)") {
   }
 }
 
+// With its one forward more (interleaved), or as far ahead as eager 1F1B, every pair finds what it
+// needs: from the first pair to the last no stage waits, whatever a pair takes.
+TEST_CASE("stages that pair forwards with backwards do not wait between pairs") {
+  for (const double overlapped : {2.0, 2.5, 3.0})
+    for (const ScheduleKind kind : {ScheduleKind::interleaved, ScheduleKind::eager_1f1b})
+      for (Case one : cases_of(kind)) {
+        if (kind == ScheduleKind::interleaved && one.shape.virtual_stages == 1) continue;
+        one.shape.paired = true;
+        INFO(one.name() << ", a pair takes " << overlapped);
+        const ScheduleTable table = one.table();
+        REQUIRE(check(table).empty());
+        const Played played = play(table, {.overlapped = overlapped});
+        for (std::size_t stage = 0; stage < table.stages.size(); ++stage) {
+          const std::vector<Cell>& cells = table.stages[stage];
+          const std::vector<Slot>& slots = played.slots[stage];
+          double last_end = -1;
+          int pairs = 0;
+          for (std::size_t i = 0; i < cells.size(); ++i) {
+            if (!cells[i].overlapped) continue;
+            if (last_end >= 0) CHECK(slots[i].begin == Approx(last_end));
+            last_end = slots[i].end;
+            ++pairs;
+          }
+          const auto& [stages, chunks, micro_batches, paired] = one.shape;
+          const int behind = stages - static_cast<int>(stage) - 1;  // stages behind this one
+          const int ahead = kind == ScheduleKind::eager_1f1b
+                                ? 2 * behind + 1
+                                : 2 * behind + (chunks - 1) * stages + 1;
+          CHECK(pairs == std::max(0, micro_batches * chunks - ahead));
+        }
+      }
+  // One stage: while a micro-batch goes back, the next comes in.
+  const ScheduleTable alone = make_table(ScheduleKind::one_f_one_b, {1, 1, 3, true});
+  CHECK(play(alone, {.overlapped = 2.5}).end() == Approx(1 + 2 * 2.5 + 2));
+}
+
 TEST_CASE("micro-batches in flight are those of the papers") {
   for (const Case& one : small_world()) {
     const ScheduleTable table = one.table();
-    const auto [stages, chunks, micro_batches] = one.shape;
+    const auto [stages, chunks, micro_batches, paired] = one.shape;
     for (int p = 0; p < stages; ++p) {
       const InFlight held = in_flight(table.stages[static_cast<std::size_t>(p)]);
       INFO(one.name() << ", stage " << p);
