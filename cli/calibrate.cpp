@@ -1,0 +1,17 @@
+#include "cli/calibrate.hpp"
+
+#include "cli/commands.hpp"
+
+namespace cli {
+
+void add_database(CLI::App& command, std::string& path) {
+  command.add_option("--db", path, "the calibration (SQLite)")->type_name("FILE")->required();
+}
+
+void setup_calibrate(CLI::App& app) {
+  CLI::App* group = app.add_subcommand(
+      "calibrate", "measure collectives and kernels, keep them, and forecast from them");
+  group->require_subcommand(1);
+}
+
+}  // namespace cli

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+/// The subcommands of `calibrate`: one file each, "calibrate_<name>.cpp", that adds itself to the
+/// group.
+namespace cli {
+
+/// "--db FILE", the calibration that a subcommand reads or writes.
+void add_database(CLI::App& command, std::string& path);
+
+}  // namespace cli
