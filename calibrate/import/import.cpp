@@ -178,6 +178,20 @@ base::Diagnostics complete(CollectiveRecord& record, const ImportOptions& option
   return problems;
 }
 
+base::Diagnostics complete_all(std::vector<CollectiveRecord>& records, const ImportOptions& options,
+                               const std::string& file) {
+  base::Diagnostics problems;
+  for (CollectiveRecord& record : records) {
+    problems = complete(record, options, {file, record.line, 0});
+    if (!problems.empty()) break;
+  }
+  return problems;
+}
+
+base::Diagnostic import_note(const std::string& file, std::string message, std::string hint) {
+  return {{file, 0, 0}, std::move(message), std::move(hint), base::Severity::note};
+}
+
 std::optional<double> to_number(std::string_view text) { return parsed<double>(text); }
 
 std::optional<std::int64_t> to_whole(std::string_view text) { return parsed<std::int64_t>(text); }

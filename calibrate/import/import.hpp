@@ -51,6 +51,13 @@ base::Bytes bytes_of_call(base::Collective op, int ranks, std::int64_t count, in
 base::Diagnostics complete(CollectiveRecord& record, const ImportOptions& options,
                            const base::SourceRef& where);
 
+/// The same for all records; what is missing is told once, at the first.
+base::Diagnostics complete_all(std::vector<CollectiveRecord>& records, const ImportOptions& options,
+                               const std::string& file);
+
+/// A note of severity note about the whole file.
+base::Diagnostic import_note(const std::string& file, std::string message, std::string hint = {});
+
 /// Numbers as all of a text; nothing when it is no number.
 std::optional<double> to_number(std::string_view text);
 std::optional<std::int64_t> to_whole(std::string_view text);

@@ -128,7 +128,8 @@ std::string config_json(const SweepHeader& header) {
   std::string devices;
   for (const RankLine& rank : header.ranks)
     devices += fmt::format(
-        R"({}{{"rank":{},"group":{},"pid":{},"hostname":{},"device":{},"device_hex":{},"device_info":{}}})",
+        R"({}{{"rank":{},"group":{},"pid":{},"hostname":{},"device":{},"device_hex":{},)"
+        R"("device_info":{}}})",
         devices.empty() ? "" : ",", rank.rank, rank.group, rank.pid, quoted(rank.host), rank.index,
         quoted(rank.identity), quoted(rank.device));
   const std::string step = options.step_factor > 1

@@ -35,7 +35,8 @@ RunRecords run_of(std::vector<CollectiveRecord> records) {
 }
 
 TEST_CASE("text has the layout of nccl-tests") {
-  // 4 MiB in 100 us: 41.94 GB/s, times 2(4-1)/4 is 62.91. Mean of 4 sides: (2 x 62.91456 + 0.0012) / 4.
+  // 4 MiB in 100 us: 41.94 GB/s, times 2(4-1)/4 is 62.91. Mean of 4 sides: (2 x 62.91456 + 0.0012)
+  // / 4.
   const RunRecords run = run_of({record_of(8, 20.15, false), record_of(8, 19.87, true),
                                  record_of(4194304, 100, false), record_of(4194304, 100, true)});
   CHECK(
