@@ -127,6 +127,8 @@ class Reader {
   void read_config(const Node& config) {
     common_.times.iterations = bounded(json_.whole(config, key_in(config, "iterations"), 0), 0);
     common_.times.warm_up = bounded(json_.whole(config, key_in(config, "warmup_iters"), 0), 0);
+    common_.algorithm = JsonReader::text(config, "algorithm");
+    common_.protocol = JsonReader::text(config, "protocol");
     const std::int64_t threads = bounded(json_.whole(config, key_in(config, "nthreads"), 1), 1);
     const std::int64_t gpus = bounded(json_.whole(config, key_in(config, "ngpus"), 1), 1);
     const Node* devices = config.find(key_in(config, "devices"));

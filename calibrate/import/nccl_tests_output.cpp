@@ -20,6 +20,12 @@ bool is_nccl_tests(const SweepHeader& header) {
          version_of_code(code_of_version(header.library_version)) == header.library_version;
 }
 
+std::string_view or_dash(std::string_view text) { return text.empty() ? "-" : text; }
+
+bool is_forced(const SweepHeader& header) {
+  return !header.algorithm.empty() || !header.protocol.empty();
+}
+
 /// A number in few characters: two decimals, fewer, or an exponent when it is too wide.
 std::string narrow(double value, int width) {
   for (const int decimals : {2, 1, 0})
@@ -139,9 +145,13 @@ std::string config_json(const SweepHeader& header) {
       R"({{"nthreads":1,"ngpus":1,"minimum_bytes":{},"maximum_bytes":{},{},"warmup_iters":{},)"
       R"("iterations":{},"aggregated_iterations":{},"validation":{},"graph":0,)"
       R"("blocking_collectives":"false","per_iter_timing":{},"per_iter_skip":{},)"
-      R"("parallel_init":"false","devices":[{}]}})",
+      R"("parallel_init":"false",{}"devices":[{}]}})",
       options.bytes_min, options.bytes_max, step, options.warm_up, options.iterations,
-      options.aggregated, options.checks, truth(options.per_iteration), options.skipped, devices);
+      options.aggregated, options.checks, truth(options.per_iteration), options.skipped,
+      is_forced(header) ? fmt::format(R"("algorithm":{},"protocol":{},)", quoted(header.algorithm),
+                                      quoted(header.protocol))
+                        : "",
+      devices);
 }
 
 std::string side_json(const std::optional<CollectiveRecord>& side, const SweepOptions& options) {
@@ -217,9 +227,15 @@ std::vector<RankLine> ranks_of(const CollectiveRecord& record, const Run& run) {
 }
 
 SweepHeader header_of(const CollectiveRecord& record, const Run& run) {
-  SweepHeader header{
-      run.tool,  run.version, record.library,       record.library_version, run.command,
-      record.op, {},          ranks_of(record, run)};
+  SweepHeader header;
+  header.tool = run.tool;
+  header.tool_version = run.version;
+  header.library = record.library;
+  header.library_version = record.library_version;
+  header.algorithm = record.algorithm;
+  header.protocol = record.protocol;
+  header.op = record.op;
+  header.ranks = ranks_of(record, run);
   header.options.iterations = record.times.iterations;
   header.options.warm_up = record.times.warm_up;
   header.options.bytes_min = header.options.bytes_max = record.bytes.count();
@@ -242,7 +258,6 @@ std::string nccl_tests_program(base::Collective op) {
 }
 
 std::string nccl_tests_header(const SweepHeader& header) {
-  const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
   std::string text;
   if (is_nccl_tests(header)) {
     const std::int64_t code = code_of_version(header.library_version);
@@ -255,6 +270,9 @@ std::string nccl_tests_header(const SweepHeader& header) {
   }
   text += fmt::format("# Collective test starting: {}\n", nccl_tests_program(header.op));
   text += parameters(header.options);
+  if (is_forced(header))
+    text += fmt::format("# Forced algorithm {} protocol {}\n", or_dash(header.algorithm),
+                        or_dash(header.protocol));
   if (header.options.per_iteration) {
     text += "# Per-Iteration Report: i_* uses max over process rows";
     if (header.options.skipped > 0)

@@ -19,7 +19,8 @@ struct SweepHeader {
   std::string tool_version;
   std::string library;
   std::string library_version;
-  std::string command;  ///< words of the command line
+  std::string algorithm;  ///< that was forced; empty: the library's choice
+  std::string protocol;
   base::Collective op = base::Collective::all_reduce;
   SweepOptions options;
   std::vector<RankLine> ranks;

@@ -32,6 +32,8 @@ struct Sweep {
   std::string program;
   std::string library;
   std::string version;
+  std::string algorithm;
+  std::string protocol;
   int warm_up = 0;
   int iterations = 0;
   Columns columns;
@@ -167,6 +169,7 @@ class Reader {
 
   void take_comment(std::string_view line, const std::vector<Field>& fields) {
     constexpr std::string_view library_key = " library=";
+    constexpr std::string_view forced_key = "# Forced algorithm ";
     const bool names_version = fields.size() > 3 && fields[2].text == "version";
     if (std::optional<RankLine> rank = read_rank_line(line.substr(line.find('#')))) {
       begin(false);
@@ -186,6 +189,8 @@ class Reader {
       sweep_.program = program_of(program);
     } else if (fields.size() > 2 && fields[1].text == "nThread") {
       take_parameters(fields);
+    } else if (line.find(forced_key) != std::string_view::npos) {  // written by foreshard
+      take_forced(line.substr(line.find(forced_key) + forced_key.size()));
     } else if (const auto time = std::find_if(fields.begin(), fields.end(), is_time);
                time != fields.end() && fields.size() > key_columns) {
       take_columns(fields, static_cast<std::size_t>(time - fields.begin()));
@@ -193,6 +198,18 @@ class Reader {
       sweep_.run.state = RunState::complete;
       sweep_.in_table = false;
     }
+  }
+
+  /// "ring protocol ll128", "-" for what was left to the library.
+  void take_forced(std::string_view words) {
+    constexpr std::string_view protocol_key = " protocol ";
+    begin(false);
+    const std::size_t at = std::min(words.rfind(protocol_key), words.size());
+    const std::string_view algorithm = words.substr(0, at);
+    const std::string_view protocol =
+        words.substr(std::min(at + protocol_key.size(), words.size()));
+    sweep_.algorithm = algorithm == "-" ? "" : algorithm;
+    sweep_.protocol = protocol == "-" ? "" : protocol;
   }
 
   static bool is_time(const Field& field) {
@@ -268,6 +285,8 @@ class Reader {
     const bool amd = common.device.find("AMD") != std::string::npos;
     common.library = !sweep_.library.empty() ? sweep_.library : amd ? "RCCL" : "NCCL";
     common.library_version = sweep_.version;
+    common.algorithm = sweep_.algorithm;
+    common.protocol = sweep_.protocol;
     common.times.iterations = sweep_.iterations;
     common.times.warm_up = sweep_.warm_up;
     const base::Diagnostics missing = complete(common, options_, {file_, number_, 0});

@@ -123,7 +123,11 @@ std::vector<CollectiveRecord> many_records() {
   records.push_back(mpi);
   mpi.placement = {4, 1, 4, 2, 1, 1};  // ranks share devices
   records.push_back(mpi);
+  mpi.algorithm = "ring (NVLS off)";
+  records.push_back(mpi);
   CollectiveRecord root = mpi;
+  root.algorithm = "ring";
+  root.protocol = "ll128";
   root.op = base::Collective::broadcast;
   root.placement = {1, 1, 1};
   root.count = 16;
@@ -151,7 +155,7 @@ TEST_CASE("what is written as text or JSON is read again") {
   read.back().times.deviation = wanted.back().times.deviation;
   CHECK(read == wanted);
   for (const Imported* all : {&from_json, &from_text}) {
-    CHECK(all->runs.size() == 5);
+    CHECK(all->runs.size() == 6);
     CHECK(all->runs[0].run.tool == "foreshard");
     CHECK(all->runs[0].run.version == "0.5.0");
     CHECK(all->runs[0].run.machine.host == "node-a");
