@@ -1,14 +1,12 @@
 #include "sim/collective_sweep.hpp"
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 
 #include "base/csv.hpp"
 #include "calibrate/validate_collectives.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/published.hpp"
 #include "tests/topology/support.hpp"
 
 namespace sim {
@@ -52,17 +50,9 @@ TEST_CASE("rings on a mesh use all of its links") {
   CHECK(played < 1.75 * 1073741824.0 / links * 1.5);
 }
 
-// As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
 TEST_CASE("published sweeps are met in the median: 25 % below 1 MiB, 15 % from there, 8 % above") {
-  const char* chosen = std::getenv("FORESHARD_VALIDATION");
-  const std::string folder =
-      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
-  std::ifstream file(folder + "/collectives.csv", std::ios::binary);
-  if (!file) {
-    WARN("skipped: no " << folder << "/collectives.csv");
-    return;
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::string text = published("collectives.csv");
+  if (text.empty()) return;
   const auto table = base::parse_csv(text, "collectives.csv");
   REQUIRE(table);
   const auto rows = calibrate::read_collective_rows(*table);

@@ -1,13 +1,10 @@
 // From the row of a table to a model, a plan and a machine.
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-
 #include "sim/collective_sweep.hpp"
 #include "sim/training/setting.hpp"
 #include "tests/sim/training_support.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/published.hpp"
 
 namespace sim::training {
 namespace {
@@ -280,17 +277,9 @@ TEST_CASE("mistakes in a table are told with their line, all at once") {
   CHECK(read_rows(*short_table).error().size() == columns.size() - 3);  // one is not read
 }
 
-// As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
 TEST_CASE("every published row is expressed or says what is missing") {
-  const char* chosen = std::getenv("FORESHARD_VALIDATION");
-  const std::string folder =
-      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
-  std::ifstream file(folder + "/training.csv", std::ios::binary);
-  if (!file) {
-    WARN("skipped: no " << folder << "/training.csv");
-    return;
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::string text = published("training.csv");
+  if (text.empty()) return;
   const auto table = base::parse_csv(text, "training.csv");
   REQUIRE(table);
   const auto rows = read_rows(*table);
