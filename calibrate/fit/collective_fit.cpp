@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace calibrate::fit {
 
-std::string describe(const CollectiveKey& key) {
+std::string describe(const CollectiveKey& key, const std::string& version) {
   const Placement& where = key.placement;
   std::string text = fmt::format(
       "{} of {} {} on {}", base::name_of(key.op), where.ranks,
@@ -17,7 +18,7 @@ std::string describe(const CollectiveKey& key) {
   if (where.stride > 1) text += fmt::format(", every {} ranks", where.stride);
   if (where.groups > 1) text += fmt::format(", {} groups at once", where.groups);
   text += ", " + (key.library.empty() ? std::string("unknown library") : key.library);
-  for (const std::string& word : {key.algorithm, key.protocol})
+  for (const std::string& word : {version, key.algorithm, key.protocol})
     if (!word.empty()) text += " " + word;
   return text;
 }
@@ -48,17 +49,23 @@ CollectiveCost CollectiveFit::cost(base::Bytes bytes, const Estimate& estimate) 
 }
 
 CollectiveFits fit_collectives(std::span<const RunRecords> runs) {
-  std::map<CollectiveKey, std::map<double, std::vector<Sample>>> measured;
+  struct Measured {
+    std::map<double, std::vector<Sample>> sizes;
+    Basis basis;
+  };
+  std::map<CollectiveKey, Measured> measured;
   for (const RunRecords& run : runs)
     for (const CollectiveRecord& record : run.collectives) {
       if (record.wrong.value_or(0) > 0 || !(record.times.typical() > 0)) continue;
-      measured[{record.device, record.library, record.op, record.algorithm, record.protocol,
-                record.placement}][record.bytes.as_double()]
-          .push_back(sample_of(record.times));
+      Measured& of_key = measured[{record.device, record.library, record.op, record.algorithm,
+                                   record.protocol, record.placement}];
+      of_key.sizes[record.bytes.as_double()].push_back(sample_of(record.times));
+      of_key.basis.add(run.run, record.library_version);
     }
   CollectiveFits fits;
-  for (const auto& [key, sizes] : measured)
-    fits.try_emplace(key, sizes, key.op, key.placement.ranks);
+  for (auto& [key, of_key] : measured)
+    fits.emplace(key, FittedCollective{CollectiveFit(of_key.sizes, key.op, key.placement.ranks),
+                                       std::move(of_key.basis)});
   return fits;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/fit/basis.hpp"
 #include "calibrate/fit/size_fit.hpp"
 #include "calibrate/profile.hpp"
 #include "calibrate/records.hpp"
@@ -25,8 +26,8 @@ struct CollectiveKey {
   auto operator<=>(const CollectiveKey&) const = default;
 };
 
-/// "all_reduce of 8 H100-SXM5-80GB on one node, NCCL ring ll128".
-std::string describe(const CollectiveKey& key);
+/// "all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9 ring ll128".
+std::string describe(const CollectiveKey& key, const std::string& version);
 
 /// Latency and bandwidth of one collective on one group, from measurements.
 class CollectiveFit {
@@ -49,7 +50,12 @@ class CollectiveFit {
   double latency_ = 0;
 };
 
-using CollectiveFits = std::map<CollectiveKey, CollectiveFit>;
+struct FittedCollective {
+  CollectiveFit fit;
+  Basis basis;
+};
+
+using CollectiveFits = std::map<CollectiveKey, FittedCollective>;
 
 /// Fits of all keys. Records with wrong data or without a time do not count.
 CollectiveFits fit_collectives(std::span<const RunRecords> runs);

@@ -23,23 +23,32 @@ double log_of(std::int64_t dimension) {
   return std::log2(static_cast<double>(std::max<std::int64_t>(dimension, 1)));
 }
 
-/// Logarithms of the dimensions. What is no number (causal, adding, another output) is a distance.
-Kriging::Place place_of(const base::Kernel& kernel) {
-  constexpr double apart = 3;
+/// Logarithms of the dimensions.
+Kriging::Place dimensions_of(const base::Kernel& kernel) {
   if (const auto* g = std::get_if<base::Gemm>(&kernel))
-    return {log_of(g->m),     log_of(g->n),        log_of(g->k),
-            log_of(g->batch), g->adds ? apart : 0, apart * std::log2(base::bytes_of(g->output))};
+    return {log_of(g->m), log_of(g->n), log_of(g->k), log_of(g->batch)};
   const auto& a = std::get<base::Attention>(kernel);
-  return {log_of(a.batch),     log_of(a.seq_q),
-          log_of(a.seq_kv),    log_of(a.q_heads),
-          log_of(a.kv_heads),  log_of(a.head_dim),
-          log_of(a.value_dim), log_of(a.window > 0 ? std::min(a.window, a.seq_kv) : a.seq_kv),
-          a.causal ? apart : 0};
+  const std::int64_t seen = a.window > 0 ? std::min(a.window, a.seq_kv) : a.seq_kv;
+  return {log_of(a.batch),    log_of(a.seq_q),    log_of(a.seq_kv),    log_of(a.q_heads),
+          log_of(a.kv_heads), log_of(a.head_dim), log_of(a.value_dim), log_of(seen)};
 }
 
-/// The same and the work, which has a range of its own.
+/// The same, and at a distance what is no number: a mask, adding, another format of the output.
+Kriging::Place place_of(const base::Kernel& kernel) {
+  constexpr double apart = 3;
+  Kriging::Place place = dimensions_of(kernel);
+  if (const auto* g = std::get_if<base::Gemm>(&kernel)) {
+    place.push_back(g->adds ? apart : 0);
+    place.push_back(apart * std::log2(base::bytes_of(g->output)));
+  } else {
+    place.push_back(std::get<base::Attention>(kernel).causal ? apart : 0);
+  }
+  return place;
+}
+
+/// Dimensions and the work, which has a range of its own.
 Kriging::Place extent_of(const base::Kernel& kernel) {
-  Kriging::Place place = place_of(kernel);
+  Kriging::Place place = dimensions_of(kernel);
   place.push_back(std::log2(std::max(base::flop_of(kernel).count(), 1.0)));
   return place;
 }

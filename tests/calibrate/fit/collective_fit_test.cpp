@@ -24,7 +24,10 @@ CollectiveRecord record(double bytes, double us) {
 
 TEST_CASE("records that differ in more than size are fitted apart; wrong data does not count") {
   RunRecords run;
+  run.run.started = "2026-11-28T11:30:00Z";
   run.collectives = {record(1024, 20), record(1024, 22), record(1048576, 40)};
+  run.collectives[0].library_version = "2.28.9";
+  run.collectives[1].library_version = "2.27.7";
   run.collectives.push_back(record(1024, 5));
   run.collectives.back().wrong = 3;
   run.collectives.push_back(record(1024, 30));
@@ -33,13 +36,16 @@ TEST_CASE("records that differ in more than size are fitted apart; wrong data do
   run.collectives.back().placement.groups = 2;
   const CollectiveFits fits = fit_collectives(std::vector<RunRecords>{run});
   REQUIRE(fits.size() == 3);
-  const auto& [key, fit] = *fits.begin();
-  CHECK(describe(key) == "all_reduce of 8 H100-SXM5-80GB on one node, NCCL");
-  CHECK(fit.sizes().points().size() == 2);
-  CHECK(fit.sizes().at(1024).seconds == Approx(21e-6));
-  CHECK(describe(std::next(fits.begin())->first) ==
+  const auto& [key, fitted] = *fits.begin();
+  CHECK(describe(key, "2.28.9") == "all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9");
+  CHECK(fitted.basis.versions() == "2.27.7/2.28.9");
+  CHECK(fitted.basis.dates() == "2026-11-28");
+  CHECK(fitted.basis.rows() == 3);
+  CHECK(fitted.fit.sizes().points().size() == 2);
+  CHECK(fitted.fit.sizes().at(1024).seconds == Approx(21e-6));
+  CHECK(describe(std::next(fits.begin())->first, "") ==
         "all_reduce of 8 H100-SXM5-80GB on one node, 2 groups at once, NCCL");
-  CHECK(describe(std::next(fits.begin(), 2)->first) ==
+  CHECK(describe(std::next(fits.begin(), 2)->first, "") ==
         "all_reduce of 8 H100-SXM5-80GB on one node, NCCL tree");
 }
 
