@@ -121,8 +121,8 @@ bool is_of_use(const Calibration& calibration, const CalibratedUse& use) {
                      [&](const auto& entry) { return is_used(entry.first, use); });
 }
 
-CalibratedProfile::CalibratedProfile(std::shared_ptr<const std::vector<Calibration>> calibrations,
-                                     CalibratedUse use, std::unique_ptr<Profile> fallback)
+CalibratedProfile::CalibratedProfile(Calibrations calibrations, CalibratedUse use,
+                                     std::unique_ptr<Profile> fallback)
     : calibrations_(std::move(calibrations)), use_(std::move(use)), fallback_(std::move(fallback)) {
   CHECK_INVARIANT(calibrations_ != nullptr && fallback_ != nullptr && use_.sustained > 0);
   sources_ = fallback_->sources();
@@ -282,12 +282,14 @@ CollectiveCost CalibratedProfile::quickest(const std::vector<Sourced<fit::Collec
   return best.value();
 }
 
-base::Result<std::unique_ptr<Profile>> make_calibrated_profile(
-    const std::shared_ptr<const std::vector<Calibration>>& calibrations,
-    const topology::GpuSpec& gpu, int ranks_per_node, const std::string& hardware_folder,
-    const HardwareProfileOptions& options, base::Diagnostics& warnings) {
+base::Result<MadeProfile> make_calibrated_profile(const Calibrations& calibrations,
+                                                  const topology::GpuSpec& gpu, int ranks_per_node,
+                                                  const std::string& hardware_folder,
+                                                  const HardwareProfileOptions& options) {
   auto fallback = make_hardware_profile(gpu, hardware_folder, options);
-  if (!fallback || calibrations->empty()) return fallback;
+  if (!fallback) return tl::unexpected(fallback.error());
+  MadeProfile made{std::move(*fallback), {}};
+  if (calibrations == nullptr) return made;
   CalibratedUse use{.device = gpu.name,
                     .backend = library_of(options.backend.get()),
                     .shares_device = !is_gpu(gpu),
@@ -300,12 +302,15 @@ base::Result<std::unique_ptr<Profile>> make_calibrated_profile(
   }
   for (const Calibration& calibration : *calibrations)
     if (!is_of_use(calibration, use))
-      warnings.push_back({{calibration.name},
-                          fmt::format("no kernels of a {} in it, and no collectives{} on it",
-                                      use.device, use.backend.empty() ? "" : " of " + use.backend),
-                          fmt::format("it holds: {}", fmt::join(devices_of(calibration), ", ")),
-                          base::Severity::warning});
-  return std::make_unique<CalibratedProfile>(calibrations, std::move(use), std::move(*fallback));
+      made.warnings.push_back(
+          {{calibration.name},
+           fmt::format("no kernels of a {} in it, and no collectives{} on it", use.device,
+                       use.backend.empty() ? "" : " of " + use.backend),
+           fmt::format("it holds: {}", fmt::join(devices_of(calibration), ", ")),
+           base::Severity::warning});
+  made.profile =
+      std::make_unique<CalibratedProfile>(calibrations, std::move(use), std::move(made.profile));
+  return made;
 }
 
 }  // namespace calibrate

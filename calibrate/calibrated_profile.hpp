@@ -22,6 +22,9 @@ struct Calibration {
   fit::SizeFits memory;
 };
 
+/// In the order in which they are asked; null: none.
+using Calibrations = std::shared_ptr<const std::vector<Calibration>>;
+
 Calibration fit_calibration(std::string name, std::span<const RunRecords> runs,
                             const topology::HardwareRegistry& registry);
 
@@ -47,8 +50,8 @@ bool is_of_use(const Calibration& calibration, const CalibratedUse& use);
 /// counts; else the quickest of those that were measured, since a library would choose it.
 class CalibratedProfile : public Profile {
  public:
-  /// \pre fallback is not null
-  CalibratedProfile(std::shared_ptr<const std::vector<Calibration>> calibrations, CalibratedUse use,
+  /// \pre neither is null
+  CalibratedProfile(Calibrations calibrations, CalibratedUse use,
                     std::unique_ptr<Profile> fallback);
 
   bool supports(base::DType type) const override;
@@ -86,7 +89,7 @@ class CalibratedProfile : public Profile {
                    const Duration& otherwise) const;
   Duration memory(const base::MemoryBound& work, const Duration& otherwise) const;
 
-  std::shared_ptr<const std::vector<Calibration>> calibrations_;
+  Calibrations calibrations_;
   CalibratedUse use_;
   std::unique_ptr<Profile> fallback_;
   std::vector<std::string> sources_;  ///< the fallback's first
@@ -95,12 +98,17 @@ class CalibratedProfile : public Profile {
   std::vector<OfGroup> collectives_;
 };
 
+/// A profile, and what the user should know of it.
+struct MadeProfile {
+  std::unique_ptr<Profile> profile;
+  base::Diagnostics warnings;
+};
+
 /// A profile of a GPU, or of a device that is none, as make_hardware_profile, with what was
-/// measured before what is modelled. A calibration that holds nothing for it is a warning in
-/// `warnings`.
-base::Result<std::unique_ptr<Profile>> make_calibrated_profile(
-    const std::shared_ptr<const std::vector<Calibration>>& calibrations,
-    const topology::GpuSpec& gpu, int ranks_per_node, const std::string& hardware_folder,
-    const HardwareProfileOptions& options, base::Diagnostics& warnings);
+/// measured before what is modelled. A calibration that holds nothing for it is a warning.
+base::Result<MadeProfile> make_calibrated_profile(const Calibrations& calibrations,
+                                                  const topology::GpuSpec& gpu, int ranks_per_node,
+                                                  const std::string& hardware_folder,
+                                                  const HardwareProfileOptions& options);
 
 }  // namespace calibrate

@@ -12,6 +12,8 @@ void setup_calibrate(CLI::App& app) {
   CLI::App* group = app.add_subcommand(
       "calibrate", "measure collectives and kernels, keep them, and forecast from them");
   group->require_subcommand(1);
+  setup_calibrate_fit(*group);
+  setup_calibrate_replay(*group);
 }
 
 }  // namespace cli

@@ -10,4 +10,7 @@ namespace cli {
 /// "--db FILE", the calibration that a subcommand reads or writes.
 void add_database(CLI::App& command, std::string& path);
 
+void setup_calibrate_fit(CLI::App& group);
+void setup_calibrate_replay(CLI::App& group);
+
 }  // namespace cli

@@ -70,12 +70,11 @@ std::unique_ptr<Profile> profile_of(const std::vector<RunRecords>& files,
   for (const RunRecords& run : files)
     calibrations->push_back(fit_calibration("c" + std::to_string(calibrations->size()) + ".db",
                                             {&run, 1}, shipped_registry()));
-  base::Diagnostics told;
-  auto profile = make_calibrated_profile(calibrations, shipped_gpu(h100), ranks_per_node,
-                                         hardware_folder, options, told);
-  REQUIRE(profile);
-  if (warnings != nullptr) *warnings = told;
-  return std::move(*profile);
+  auto made = make_calibrated_profile(calibrations, shipped_gpu(h100), ranks_per_node,
+                                      hardware_folder, options);
+  REQUIRE(made);
+  if (warnings != nullptr) *warnings = made->warnings;
+  return std::move(made->profile);
 }
 
 Duration all_reduce(const Profile& profile, double bytes,

@@ -229,7 +229,8 @@ TEST_CASE("a network that is measured slow plays an all-reduce at that bandwidth
   CHECK(share > 0.2);
   CHECK(share < 0.45);
   const CollectiveCall call{base::Collective::all_reduce, base::Bytes::from_gib(1)};
-  const base::Seconds time = play_collectives(**backend, scenario.cluster, {&call, 1}).front().time;
+  const base::Seconds time =
+      play_collectives(prices_of(**backend), scenario.cluster, {&call, 1}).front().time;
   // 2 x 31/32 x 2^30 bytes at 160 GB/s: 13.0 ms.
   CHECK(time.s() == Approx(2.0 * 31 / 32 * 1073741824 / 160e9).epsilon(2e-3));
 }

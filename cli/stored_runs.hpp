@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "calibrate/records.hpp"
+
+namespace cli {
+
+/// All runs of a calibration. Prints mistakes and leaves with `mistake`.
+std::vector<calibrate::RunRecords> stored_runs(const std::string& path);
+
+}  // namespace cli
