@@ -77,7 +77,7 @@ const std::vector<Owner>& owners() {
       {"nccl.h", {"calibrate/"}},
       {"mpi.h", {"calibrate/"}},
       {"gloo/", {"calibrate/"}},
-      {"dlfcn.h", {"calibrate/backends/plugin.cpp"}},
+      {"dlfcn.h", {"calibrate/shared_library.cpp", "calibrate/runtime/"}},
       {"CLI/", {"cli/"}},
       {"catch2/", {}},
       {"benchmark/", {}},
