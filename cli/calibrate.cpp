@@ -13,6 +13,8 @@ void setup_calibrate(CLI::App& app) {
       "calibrate", "measure collectives and kernels, keep them, and forecast from them");
   group->require_subcommand(1);
   add_calibrate_collectives(*group);
+  add_calibrate_kernels(*group);
+  add_calibrate_step(*group);
   add_calibrate_fit(*group);
   add_calibrate_replay(*group);
 }

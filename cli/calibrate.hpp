@@ -11,6 +11,8 @@ namespace cli {
 void add_database(CLI::App& command, std::string& path);
 
 void add_calibrate_collectives(CLI::App& group);
+void add_calibrate_kernels(CLI::App& group);
+void add_calibrate_step(CLI::App& group);
 void add_calibrate_fit(CLI::App& group);
 void add_calibrate_replay(CLI::App& group);
 

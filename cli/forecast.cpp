@@ -82,6 +82,21 @@ base::Diagnostics refusals(const sim::StepGraph& graph, const sim::Scenario& sce
   return problems;
 }
 
+base::Result<sim::StepGraph> build(const sim::Scenario& scenario, const calibrate::Profile& profile,
+                                   const std::vector<topology::GpuId>& gpu_of_rank,
+                                   const strategies::ShardedGraph& sharded) {
+  sim::StepGraph graph = sim::build_step({.model = scenario.model,
+                                          .plan = scenario.plan,
+                                          .sharded = sharded,
+                                          .cluster = scenario.cluster,
+                                          .gpu_of_rank = gpu_of_rank,
+                                          .profile = profile,
+                                          .forced = scenario.forced});
+  if (base::Diagnostics refused = refusals(graph, scenario); !refused.empty())
+    return tl::unexpected(std::move(refused));
+  return graph;
+}
+
 }  // namespace
 
 std::string hardware_folder() {
@@ -101,6 +116,14 @@ base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
        .backend = scenario.backend});
 }
 
+base::Result<sim::StepGraph> step_graph(const sim::Scenario& scenario,
+                                        const calibrate::Calibrations& calibrations) {
+  const auto made = profile_for(scenario, calibrations);
+  if (!made) return tl::unexpected(made.error());
+  return build(scenario, *made->profile, sim::place_ranks(scenario),
+               strategies::shard(scenario.model, scenario.plan));
+}
+
 base::Result<Forecast> forecast(const sim::Scenario& scenario,
                                 const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
                                 const std::function<void(double)>& progress) {
@@ -112,16 +135,10 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario,
 
   const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);
   const strategies::ShardedGraph sharded = strategies::shard(scenario.model, plan);
+  base::Result<sim::StepGraph> graph = build(scenario, *made->profile, gpu_of_rank, sharded);
+  if (!graph) return tl::unexpected(graph.error());
   Forecast result;
-  result.graph = sim::build_step({.model = scenario.model,
-                                  .plan = plan,
-                                  .sharded = sharded,
-                                  .cluster = scenario.cluster,
-                                  .gpu_of_rank = gpu_of_rank,
-                                  .profile = *made->profile,
-                                  .forced = scenario.forced});
-  if (base::Diagnostics refused = refusals(result.graph, scenario); !refused.empty())
-    return tl::unexpected(std::move(refused));
+  result.graph = std::move(*graph);
   const sim::Timeline bound = sim::analyse(result.graph, scenario.cluster, gpu_of_rank);
   result.timeline = fidelity == sim::Fidelity::analytic
                         ? bound

@@ -27,6 +27,10 @@ std::string hardware_folder();
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
                                                  const calibrate::Calibrations& calibrations);
 
+/// The step alone, priced but not played.
+base::Result<sim::StepGraph> step_graph(const sim::Scenario& scenario,
+                                        const calibrate::Calibrations& calibrations);
+
 /// Cuts the model, prices and builds the step, plays it at `fidelity` and summarises.
 base::Result<Forecast> forecast(const sim::Scenario& scenario,
                                 const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,

@@ -86,8 +86,17 @@ class TraceWriter {
  public:
   TraceWriter(const sim::StepGraph& graph, const sim::Timeline& timeline)
       : graph_(graph), timeline_(timeline), shown_(representatives(graph)) {}
+  /// An executed step, drawn behind a forecast of it.
+  TraceWriter(const sim::StepGraph& graph, const sim::Timeline& timeline,
+              const std::vector<sim::RankStep>& executed)
+      : graph_(graph),
+        timeline_(timeline),
+        executed_(&executed),
+        shown_(representatives(graph)),
+        first_pid_(static_cast<int>(graph.programs.size()) + 1) {}
 
-  std::string write() {
+  /// All events.
+  std::vector<Event> events() {
     for (const Shown& shown : shown_) {
       describe(shown);
       tasks(shown);
@@ -95,18 +104,12 @@ class TraceWriter {
     }
     collect_receives();
     for (const Shown& shown : shown_) arrows(shown);
-    std::stable_sort(events_.begin(), events_.end(), [](const Event& a, const Event& b) {
-      return std::tie(a.time, a.depth) < std::tie(b.time, b.depth);
-    });
-    std::string out = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
-    for (std::size_t i = 0; i < events_.size(); ++i)
-      out += events_[i].text + (i + 1 < events_.size() ? ",\n" : "\n");
-    return out + "]}\n";
+    return std::move(events_);
   }
 
  private:
   static constexpr int tid_of(sim::Stream stream) { return static_cast<int>(stream) + 1; }
-  static constexpr int pid_of(const Shown& shown) { return shown.program + 1; }
+  int pid_of(const Shown& shown) const { return first_pid_ + shown.program; }
 
   const sim::Program& program(const Shown& shown) const {
     return graph_.programs[static_cast<std::size_t>(shown.program)];
@@ -136,9 +139,10 @@ class TraceWriter {
           -1);
     };
     name(0, "process_name",
-         json_text(fmt::format("{} (rank {}, {} rank{})", program(shown).name, shown.rank,
-                               shown.ranks, shown.ranks == 1 ? "" : "s")));
-    sort(0, "process_sort_index", shown.program);
+         json_text(fmt::format("{}{} (rank {}, {} rank{})",
+                               executed_ == nullptr ? "" : "executed: ", program(shown).name,
+                               shown.rank, shown.ranks, shown.ranks == 1 ? "" : "s")));
+    sort(0, "process_sort_index", pid_of(shown));
     std::array<bool, sim::stream_count> used{};
     for (const sim::Task& task : program(shown).tasks)
       used[static_cast<std::size_t>(task.stream)] = true;
@@ -161,7 +165,7 @@ class TraceWriter {
       const Nanoseconds begin = std::max(at(span.begin), ready);
       last = std::max(at(span.end), begin);
       if (task.kind == sim::TaskKind::run)
-        segment(shown, task, begin, last);
+        segment(shown, i, begin, last);
       else
         transfer(shown, task, ready, begin, last);
     }
@@ -175,14 +179,17 @@ class TraceWriter {
   }
 
   /// A segment with its pieces inside it.
-  void segment(const Shown& shown, const sim::Task& task, Nanoseconds begin, Nanoseconds end) {
+  void segment(const Shown& shown, std::size_t index, Nanoseconds begin, Nanoseconds end) {
+    const sim::Task& task = program(shown).tasks[index];
     const sim::Segment& segment = graph_.segments[task.index];
     slice(shown, task.stream, begin, end, 0,
           fmt::format(R"("name":{},"cat":"{}","cname":"{}","args":{{"micro_batch":{},"chunk":{}}})",
                       numbered(segment.name, task), sim::name_of(segment.phase),
                       colour_of(segment.phase), task.micro_batch, task.chunk));
     const std::vector<double> lengths =
-        piece_lengths(segment, shown.rank, static_cast<double>(end - begin) * 1e-9);
+        executed_ != nullptr
+            ? measured_lengths((*executed_)[static_cast<std::size_t>(shown.rank)].pieces[index])
+            : piece_lengths(segment, shown.rank, static_cast<double>(end - begin) * 1e-9);
     double elapsed = 0;
     Nanoseconds from = begin;
     for (std::size_t i = 0; i < lengths.size(); ++i) {
@@ -192,6 +199,13 @@ class TraceWriter {
       piece(shown, task, segment.pieces[i], from, to);
       from = to;
     }
+  }
+
+  static std::vector<double> measured_lengths(const std::vector<sim::PieceTime>& pieces) {
+    std::vector<double> lengths;
+    for (const sim::PieceTime& piece : pieces)
+      lengths.push_back(piece.compute + piece.communication);
+    return lengths;
   }
 
   /// Time of each piece within a segment that took `total`. Kernels keep the time they were priced
@@ -345,7 +359,8 @@ class TraceWriter {
       if (end == receives_.end()) continue;
       const sim::Span& span = timeline_.span(shown.rank, static_cast<std::uint32_t>(i));
       const std::string rest =
-          fmt::format(R"("name":{},"cat":"message","id":{})", json_text(message.name), ++arrows_);
+          fmt::format(R"("name":{},"cat":"{}message","id":{})", json_text(message.name),
+                      executed_ == nullptr ? "" : "executed ", ++arrows_);
       add('s', at(span.begin), pid_of(shown), tid_of(tasks[i].stream), rest, 2);
       add('f', end->second.time, end->second.pid, end->second.tid, R"("bp":"e",)" + rest, 2);
     }
@@ -353,16 +368,37 @@ class TraceWriter {
 
   const sim::StepGraph& graph_;
   const sim::Timeline& timeline_;
+  const std::vector<sim::RankStep>* executed_ = nullptr;
   std::vector<Shown> shown_;
+  int first_pid_ = 1;
   std::vector<Event> events_;
   std::map<MessageKey, End> receives_;
   int arrows_ = 0;
 };
 
+std::string trace_of(std::vector<Event> events) {
+  std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
+    return std::tie(a.time, a.depth) < std::tie(b.time, b.depth);
+  });
+  std::string out = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
+  for (std::size_t i = 0; i < events.size(); ++i)
+    out += events[i].text + (i + 1 < events.size() ? ",\n" : "\n");
+  return out + "]}\n";
+}
+
 }  // namespace
 
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline) {
-  return TraceWriter(graph, timeline).write();
+  return trace_of(TraceWriter(graph, timeline).events());
+}
+
+std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,
+                         const std::vector<sim::RankStep>& executed) {
+  std::vector<Event> events = TraceWriter(graph, timeline).events();
+  const sim::Timeline measured = sim::timeline_of(executed);
+  for (Event& event : TraceWriter(graph, measured, executed).events())
+    events.push_back(std::move(event));
+  return trace_of(std::move(events));
 }
 
 }  // namespace viz

@@ -5,6 +5,7 @@
 
 #include "sim/report.hpp"
 #include "sim/schedule/schedule.hpp"
+#include "sim/step_comparison.hpp"
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
 #include "topology/cluster.hpp"
@@ -26,6 +27,9 @@ std::string report_json(const sim::Report& report);
 /// Chrome trace event JSON for Perfetto: a process per rank class (one representative rank of each
 /// program), a thread per stream, a counter for memory.
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline);
+/// The same with the step as it was executed behind it, by rank.
+std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,
+                         const std::vector<sim::RankStep>& executed);
 
 /// A pipeline schedule as engineers draw it: a row of cells for each stage, and how many
 /// micro-batches it holds at most. \pre sim::schedule::check finds nothing.
