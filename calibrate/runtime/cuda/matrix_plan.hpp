@@ -30,8 +30,7 @@ MatrixPlan plan_matrix(const foreshard_kernel& kernel);
 /// Bytes of each operand of a kind, in the order of its kernel's arguments.
 std::vector<std::int64_t> operand_bytes(std::string_view kind, const MatrixPlan& plan);
 
-/// Positions of the table of a rotary embedding and words of the vocabulary of an embedding, which
-/// rows use in turn: the table stays in the cache, the vocabulary does not.
+/// The table of a rotary embedding, which rows use in turn: 2 MiB, so it stays in the cache.
 inline constexpr std::int64_t rotary_positions = 4096;
 inline constexpr std::int64_t rotary_pairs = 64;
 
