@@ -34,6 +34,7 @@ class Operands {
   /// Fills it with each of 0 ... below - 1 in a scrambled order.
   void index(std::size_t operand, std::int64_t count, std::int64_t below);
 
+  std::int64_t copies() const { return rotation_.copies; }
   /// The next copy's turn.
   void turn() { copy_ = (copy_ + 1) % rotation_.copies; }
   /// An operand of the copy whose turn it is.

@@ -57,7 +57,7 @@ void check(cudaError_t status, const std::string& what) {
 }
 
 Communicator::Communicator(const ncclUniqueId& id, int ranks, int rank, std::chrono::seconds limit)
-    : ranks_(ranks) {
+    : ranks_(ranks), limit_(limit) {
   const auto making = std::make_shared<Making>();
   making->id = id;
   make(
@@ -70,7 +70,8 @@ Communicator::Communicator(const ncclUniqueId& id, int ranks, int rank, std::chr
 }
 
 Communicator::Communicator(const Communicator& parent, int color, int key,
-                           std::chrono::seconds limit) {
+                           std::chrono::seconds limit)
+    : limit_(limit) {
   const auto making = std::make_shared<Making>();
   const ncclComm_t from = parent.communicator_;
   make(
@@ -85,8 +86,12 @@ Communicator::Communicator(const Communicator& parent, int color, int key,
 
 Communicator::~Communicator() {
   if (!exists()) return;
-  ncclCommFinalize(communicator_);
-  ncclCommDestroy(communicator_);
+  const auto leave = [communicator = communicator_] {
+    ncclCommFinalize(communicator);
+    ncclCommDestroy(communicator);
+  };
+  std::string ignored;  // whoever does not come now is not needed any more
+  guarded(ignored, [&] { make(leave, limit_, "leaving"); });
 }
 
 void Communicator::launch(const Call& call, const void* send, void* receive, void* scratch,

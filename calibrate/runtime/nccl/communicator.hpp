@@ -25,6 +25,7 @@ class Communicator {
   /// Of those ranks of another that give the same color. Every rank of the other calls it, those
   /// that want none with NCCL_SPLIT_NOCOLOR, and have none then.
   Communicator(const Communicator& parent, int color, int key, std::chrono::seconds limit);
+  /// Waits for what runs, and for the other ranks within the limit.
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
@@ -50,6 +51,7 @@ class Communicator {
 
   ncclComm_t communicator_ = nullptr;
   int ranks_ = 0;
+  std::chrono::seconds limit_;
 };
 
 }  // namespace calibrate::runtime::nccl

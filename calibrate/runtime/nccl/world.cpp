@@ -127,8 +127,13 @@ Communicator* World::split(const std::int32_t* ranks, std::int32_t count) {
 
 void World::free(Communicator* communicator) {
   use_device();
+  std::unique_ptr<Communicator> freed;  // after the lock: it may wait for others
   const std::lock_guard lock(mutex_);
-  std::erase_if(communicators_, [&](const auto& owned) { return owned.get() == communicator; });
+  const auto owned = std::find_if(communicators_.begin(), communicators_.end(),
+                                  [&](const auto& one) { return one.get() == communicator; });
+  if (owned == communicators_.end()) return;
+  freed = std::move(*owned);
+  communicators_.erase(owned);
 }
 
 void World::launch(const Communicator& communicator, const foreshard_collective& collective,
@@ -141,7 +146,8 @@ void World::launch(const Communicator& communicator, const foreshard_collective&
 double World::estimate(const Communicator& communicator, const foreshard_collective& collective) {
   const Call call = call_of(collective, communicator.ranks());
   use_device();
-  const std::optional<double> seconds = communicator.estimate(call, scratch_, stream_);
+  std::optional<double> seconds;
+  watched([&] { seconds = communicator.estimate(call, scratch_, stream_); }, stream_);
   if (!seconds) throw Failure(fmt::format("NCCL estimates no {}", collective.operation));
   return *seconds;
 }
