@@ -46,7 +46,8 @@ const std::vector<Arrow>& arrows() {
       {"calibrate", {"calibrate/", "topology/", "base/"}},
       {"sim",
        {"sim/", "strategies/", "topology/", "base/", "calibrate/profile.hpp",
-        "calibrate/backend.hpp"}},
+        "calibrate/backend.hpp", "calibrate/harness/device.hpp", "calibrate/harness/sweep.hpp",
+        "calibrate/harness/world.hpp"}},
       {"viz", {"viz/", "sim/", "strategies/", "calibrate/", "topology/", "base/"}},
       {"cli", {"cli/", "viz/", "sim/", "strategies/", "calibrate/", "topology/", "base/"}},
   };

@@ -105,6 +105,10 @@ void World::share(const void* mine, void* all, std::int64_t bytes) {
       [&] { communicators_.front()->launch(call, send.get(), receive.get(), scratch_, stream_); },
       stream_);
   check(cudaMemcpyAsync(all, receive.get(), whole, cudaMemcpyDeviceToHost, stream_), "a copy");
+  wait();
+}
+
+void World::wait() {
   check(cudaStreamSynchronize(stream_), "waiting for the other ranks");
   if (const auto verdict = watchdog_->verdict()) throw Failure(*verdict);
 }
@@ -140,7 +144,10 @@ void World::launch(const Communicator& communicator, const foreshard_collective&
                    const void* send, void* receive, cudaStream_t stream) {
   const Call call = call_of(collective, communicator.ranks());
   use_device();
-  watched([&] { communicator.launch(call, send, receive, scratch_, stream); }, stream);
+  const bool for_host = call.op == base::Collective::barrier && stream == nullptr;
+  const cudaStream_t used = for_host ? stream_ : stream;
+  watched([&] { communicator.launch(call, send, receive, scratch_, used); }, used);
+  if (for_host) wait();
 }
 
 double World::estimate(const Communicator& communicator, const foreshard_collective& collective) {

@@ -34,6 +34,7 @@ class World {
   /// NULL for a rank that is in none.
   Communicator* split(const std::int32_t* ranks, std::int32_t count);
   void free(Communicator* communicator);
+  /// A barrier without a stream is the host's: it returns when all ranks have come.
   void launch(const Communicator& communicator, const foreshard_collective& collective,
               const void* send, void* receive, cudaStream_t stream);
   /// Seconds that NCCL's own model gives; throws Failure where it gives none.
@@ -47,6 +48,8 @@ class World {
   /// Makes a call that may wait for other ranks while the watchdog knows of it; what it launches is
   /// in `stream`.
   void watched(const std::function<void()>& call, cudaStream_t stream);
+  /// The host waits for what it launched itself.
+  void wait();
   /// In this thread.
   void use_device() const;
   std::optional<std::string> failure();

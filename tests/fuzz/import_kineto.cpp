@@ -1,0 +1,4 @@
+#include "calibrate/import/kineto.hpp"
+#include "tests/fuzz/import_check.hpp"
+
+void fuzz_one(std::string_view text) { fuzz::check_import(calibrate::import_kineto, text); }

@@ -1,0 +1,6 @@
+#include "calibrate/import/nccl_tests_text.hpp"
+#include "tests/fuzz/import_check.hpp"
+
+void fuzz_one(std::string_view text) {
+  fuzz::check_import(calibrate::import_nccl_tests_text, text);
+}
