@@ -21,8 +21,8 @@ std::string library_in(const std::string& variable) {
   return library == nullptr ? std::string() : library;
 }
 
-// SimGrid, which the program links, has an MPI of its own: a runtime has to find the one that it was
-// linked to first. Sanitizers have to come before everything, and refuse that.
+// SimGrid, which the program links, has an MPI of its own: a runtime has to find the one that it
+// was linked to first. Sanitizers have to come before everything, and refuse that.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int own_symbols_first = 0;
 #else

@@ -257,6 +257,10 @@ void scatter(const Call& c) {
 }
 
 void send_receive(const Call& c) {
+  if (c.destination == c.rank() && c.source == c.rank()) {  // Gloo has no connection for it
+    std::memmove(c.receive, c.send, c.bytes());
+    return;
+  }
   constexpr std::uint64_t slot = 1;
   const auto out = c.context->createUnboundBuffer(c.send, c.bytes());
   const auto in = c.context->createUnboundBuffer(c.receive, c.bytes());

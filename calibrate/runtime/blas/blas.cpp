@@ -95,9 +95,13 @@ int32_t sensors(void*, foreshard_sensors* sensors) {
   return 0;
 }
 
-void* allocate(void*, int64_t bytes) {
+void* allocate(void* device, int64_t bytes) {
   constexpr std::size_t line = 64;
-  return std::aligned_alloc(line, (static_cast<std::size_t>(bytes) + line) / line * line);
+  void* const memory =
+      std::aligned_alloc(line, (static_cast<std::size_t>(bytes) + line) / line * line);
+  if (memory == nullptr)
+    of(device)->error = "this machine has no " + std::to_string(bytes) + " bytes of memory";
+  return memory;
 }
 void release(void*, void* memory) { std::free(memory); }
 int32_t copy(void*, void* to, const void* from, int64_t bytes) {

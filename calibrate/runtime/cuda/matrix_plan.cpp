@@ -21,10 +21,9 @@ base::DType dtype_of(Element element) {
   return base::DType::fp32;
 }
 
-void check_element(std::string_view kind, Element element) {
-  const bool only_moved = kind == "copy" || kind == "cast";
-  if ((element == Element::fp8 && !only_moved) || (element == Element::fp32 && kind == "cast"))
-    throw Failure(fmt::format("no {} of {}", kind, base::name_of(dtype_of(element))));
+bool works_on_rows(std::string_view kind) {
+  return kind == "norm" || kind == "rotary" || kind == "softmax" || kind == "cross_entropy" ||
+         kind == "embedding";
 }
 
 }  // namespace
@@ -33,8 +32,11 @@ MatrixPlan plan_matrix(const foreshard_kernel& kernel) {
   MatrixPlan plan{element_of(kernel.dtype), kernel.rows, kernel.columns};
   if (plan.rows < 1 || plan.columns < 1)
     throw Failure(fmt::format("no {} of {} x {}", kernel.kind, plan.rows, plan.columns));
-  check_element(kernel.kind, plan.element);
-  if (plan.columns * bytes_of(plan.element) % load_bytes != 0)
+  const std::string_view kind = kernel.kind;
+  if (plan.element == Element::fp8 && kind != "copy" && kind != "cast")
+    throw Failure(fmt::format("no {} of fp8", kind));
+  if (plan.element == Element::fp32 && kind == "cast") plan.element = Element::bf16;
+  if (works_on_rows(kind) && plan.columns * bytes_of(plan.element) % load_bytes != 0)
     throw Failure(fmt::format("rows of {} {}s do not end at a multiple of {} bytes", plan.columns,
                               kernel.dtype, load_bytes));
   if (kernel.bytes <= 0) return plan;

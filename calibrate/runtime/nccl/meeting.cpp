@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "calibrate/runtime/failure.hpp"
 
@@ -37,6 +39,18 @@ void wait_until(const std::function<bool()>& done, std::chrono::seconds limit,
       throw Failure(fmt::format("{} did not come within {} s", what, limit.count()));
     clock.sleep(pause);
   }
+}
+
+void within(const std::function<void()>& action, std::chrono::seconds limit,
+            const std::string& what, const Clock& clock) {
+  std::packaged_task<void()> task(action);
+  std::future<void> done = task.get_future();
+  std::thread(std::move(task)).detach();
+  const auto ready = [&] {
+    return done.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+  };
+  wait_until(ready, limit, what, clock);
+  done.get();
 }
 
 void publish(const std::string& folder, const std::string& name, const std::string& message) {

@@ -20,6 +20,12 @@ Clock steady_clock();
 void wait_until(const std::function<bool()>& done, std::chrono::seconds limit,
                 const std::string& what, const Clock& clock);
 
+/// Does what may never return in a thread of its own, and throws Failure as above when it has not
+/// within the limit: the thread is left behind then, so `action` may not refer to anything that
+/// goes away. What it throws is thrown here.
+void within(const std::function<void()>& action, std::chrono::seconds limit,
+            const std::string& what, const Clock& clock);
+
 /// Puts a message into a folder that all ranks see, at once or not at all: nobody reads half of it.
 /// Throws Failure where the folder cannot be written.
 void publish(const std::string& folder, const std::string& name, const std::string& message);

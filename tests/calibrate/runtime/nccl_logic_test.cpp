@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iterator>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -133,6 +135,23 @@ TEST_CASE("waiting ends when what was waited for comes, or when the time is over
   CHECK(failure_of([&] {
           wait_until([]() -> bool { throw Failure("broken"); }, seconds{2}, "it", still.clock());
         }) == "broken");
+}
+
+TEST_CASE("what may never return is left behind after a limit") {
+  const Clock clock = steady_clock();
+  int done = 0;
+  within([&] { ++done; }, seconds{60}, "it", clock);
+  CHECK(done == 1);
+  CHECK(failure_of([&] { within([] { throw Failure("broken"); }, seconds{60}, "it", clock); }) ==
+        "broken");
+  // The other thread waits for a lock that is never given, until the test is over.
+  const auto forever = std::make_shared<std::mutex>();
+  const std::unique_lock lock(*forever);
+  StillClock still;
+  CHECK(failure_of([&] {
+          within([forever] { const std::lock_guard wait(*forever); }, seconds{1}, "it",
+                 still.clock());
+        }) == "it did not come within 1 s");
 }
 
 TEST_CASE("a message between ranks is there as a whole, or not") {
