@@ -17,8 +17,12 @@ using calibrate::RunRecords;
 std::string field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  quoted += '"';
+  return quoted;
 }
 
 std::string line_of(std::vector<std::string> fields) {
@@ -31,12 +35,12 @@ std::string source_of(const calibrate::Run& run) {
 }
 
 std::string microseconds(const calibrate::Times& times) {
-  return fmt::format("{}", times.mean * 1e6);
+  return fmt::format("{:.9g}", times.mean * 1e6);
 }
 
 /// Nothing for what took no time.
 std::string rate(double amount, const calibrate::Times& times, double unit) {
-  return times.mean > 0 ? fmt::format("{}", amount / times.mean / unit) : "";
+  return times.mean > 0 ? fmt::format("{:.9g}", amount / times.mean / unit) : "";
 }
 
 /// Rows of one sweep differ in size, time and being in place only.

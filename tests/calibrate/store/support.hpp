@@ -31,6 +31,10 @@ class Folder {
   std::string path_;
 };
 
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 inline Store opened(const std::string& path, Access access) {
   auto store = Store::open(path, access);
   INFO((store ? "" : text_of(store.error())));
