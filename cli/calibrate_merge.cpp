@@ -37,7 +37,7 @@ void merge(const MergeOptions& options) {
   for (const auto& source : sources) {
     const std::vector<calibrate::RunRecords> runs = source.all();
     const int added = into.add_all(runs);
-    write_output("-", fmt::format("{}: {} runs added, {} were there\n", source.path(), added,
+    write_output("-", fmt::format("{}: runs added {}, there before {}\n", source.path(), added,
                                   static_cast<int>(runs.size()) - added));
   }
 }

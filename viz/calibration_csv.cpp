@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <tuple>
+#include <string_view>
 
 namespace viz {
 
@@ -87,43 +87,49 @@ std::string collective_line(const CollectiveRecord& record, const calibrate::Run
        wrong ? "low" : "high"});
 }
 
-std::string kernel_line(const KernelRecord& record, const calibrate::Run& run, std::size_t index) {
-  std::string op = "other";
-  std::vector<std::string> shape(
-      9);  // m, n, k, batch, seq_len, q_heads, kv_heads, head_dim, causal
-  std::string note = record.variant;
+/// Columns of a kernel that depend on its kind.
+struct ShapeCells {
+  std::string_view op = "other";
+  std::string m, n, k, batch, seq_len, q_heads, kv_heads, head_dim;
+  std::string_view causal;
+  std::string note;
+};
+
+ShapeCells cells_of(const KernelRecord& record) {
+  ShapeCells cells;
+  cells.note = record.variant;
   if (const auto* gemm = std::get_if<base::Gemm>(&record.kernel)) {
-    op = gemm->batch > 1 ? "grouped_gemm" : "gemm";
-    shape[0] = std::to_string(gemm->m);
-    shape[1] = std::to_string(gemm->n);
-    shape[2] = std::to_string(gemm->k);
-    if (gemm->batch > 1) shape[3] = std::to_string(gemm->batch);
+    cells.op = gemm->batch > 1 ? "grouped_gemm" : "gemm";
+    cells.m = std::to_string(gemm->m);
+    cells.n = std::to_string(gemm->n);
+    cells.k = std::to_string(gemm->k);
+    if (gemm->batch > 1) cells.batch = std::to_string(gemm->batch);
   } else if (const auto* a = std::get_if<base::Attention>(&record.kernel)) {
-    op = a->backward ? "attention_bwd" : "attention_fwd";
-    shape[3] = std::to_string(a->batch);
-    shape[4] = std::to_string(a->seq_q);
-    shape[5] = std::to_string(a->q_heads);
-    shape[6] = std::to_string(a->kv_heads);
-    shape[7] = std::to_string(a->head_dim);
-    shape[8] = a->causal ? "1" : "0";
+    cells.op = a->backward ? "attention_bwd" : "attention_fwd";
+    cells.batch = std::to_string(a->batch);
+    cells.seq_len = std::to_string(a->seq_q);
+    cells.q_heads = std::to_string(a->q_heads);
+    cells.kv_heads = std::to_string(a->kv_heads);
+    cells.head_dim = std::to_string(a->head_dim);
+    cells.causal = a->causal ? std::string_view("1") : std::string_view("0");
     if (a->seq_kv != a->seq_q || a->window > 0)
-      note = fmt::format("{} keys, window {} {}", a->seq_kv, a->window, note);
+      cells.note = fmt::format("{} keys, window {} {}", a->seq_kv, a->window, cells.note);
   } else {
-    note = fmt::format("{}: {} x {} {}", record.kind, record.rows, record.columns, note);
+    cells.note =
+        fmt::format("{}: {} x {} {}", record.kind, record.rows, record.columns, cells.note);
   }
-  std::vector<std::string> fields{fmt::format("{}-k{}", run.id.substr(0, 8), index + 1),
-                                  source_of(run),
-                                  record.library + " " + record.library_version,
-                                  record.device,
-                                  op,
-                                  std::string(base::name_of(record.dtype))};
-  fields.insert(fields.end(), shape.begin(), shape.end());
+  return cells;
+}
+
+std::string kernel_line(const KernelRecord& record, const calibrate::Run& run, std::size_t index) {
+  const ShapeCells cells = cells_of(record);
   const double flop = base::flop_of(record.kernel).count();
-  fields.push_back(microseconds(record.times));
-  fields.push_back(flop > 0 ? rate(flop, record.times, 1e12) : "");
-  fields.push_back(note);
-  fields.emplace_back("high");
-  return line_of(fields);
+  return line_of({fmt::format("{}-k{}", run.id.substr(0, 8), index + 1), source_of(run),
+                  fmt::format("{} {}", record.library, record.library_version), record.device,
+                  std::string(cells.op), std::string(base::name_of(record.dtype)), cells.m, cells.n,
+                  cells.k, cells.batch, cells.seq_len, cells.q_heads, cells.kv_heads,
+                  cells.head_dim, std::string(cells.causal), microseconds(record.times),
+                  flop > 0 ? rate(flop, record.times, 1e12) : "", cells.note, "high"});
 }
 
 }  // namespace

@@ -197,7 +197,7 @@ std::string calibration_text(const std::string& name, const std::vector<RunRecor
                              const std::vector<calibrate::store::FitRow>& fits) {
   std::size_t rows = 0;
   for (const RunRecords& all : runs) rows += all.collectives.size() + all.kernels.size();
-  return fmt::format("{}: {} runs, {} rows, {} fits\n", printable(name), runs.size(), rows,
+  return fmt::format("{}: runs {}, rows {}, fits {}\n", printable(name), runs.size(), rows,
                      fits.size()) +
          machines(runs) + devices(runs) + software(runs) + run_table(runs) +
          measured(calibrate::store::groups_of(runs)) + fit_table(fits);
