@@ -53,6 +53,9 @@ void Pricer::append(Segment& segment, const std::string& text, Phase phase,
   if (std::holds_alternative<base::MemoryBound>(kernel)) piece.streaming = duration.time;
   piece.spread = static_cast<float>(duration.spread);
   piece.source = static_cast<std::int16_t>(duration.source);
+  piece.first_kernel = static_cast<std::uint32_t>(graph_.kernels.size());
+  piece.kernel_count = 1;
+  graph_.kernels.push_back(kernel);
   segment.pieces.push_back(piece);
   segment.compute += duration.time;
 }
@@ -67,6 +70,8 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   Piece piece;
   piece.label = label(work.label);
   piece.phase = work.kernels.empty() ? Phase::communication : phase;
+  piece.kernel_count = static_cast<std::uint32_t>(segment.pieces.size() - first);
+  piece.first_kernel = static_cast<std::uint32_t>(graph_.kernels.size()) - piece.kernel_count;
   double weighted_spread = 0;
   base::Seconds largest;
   for (std::size_t i = first; i < segment.pieces.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/kernel.hpp"
 #include "base/units.hpp"
 #include "calibrate/profile.hpp"
 #include "strategies/rank_grid.hpp"
@@ -65,6 +66,9 @@ struct Piece {
   std::int32_t collective = -1;  ///< StepGraph::collectives; -1 when it is only a kernel
   float spread = 0;              ///< relative, of `compute`
   std::int16_t source = 0;       ///< StepGraph::sources
+  /// What is computed: into StepGraph::kernels; nothing for time of the host.
+  std::uint32_t first_kernel = 0;
+  std::uint32_t kernel_count = 0;
 };
 
 /// What the compute stream does between two points at which another stream matters; shared by all
@@ -169,6 +173,7 @@ struct StepGraph {
   std::vector<HostCopy> copies;
   std::vector<std::string> labels;
   std::vector<std::string> sources;  ///< names of where durations come from
+  std::vector<base::Kernel> kernels;  ///< of all pieces, in the order of their segments
 
   /// Shapes of groups, per set of axes in use: shape index of each group and the shapes.
   struct Groups {

@@ -46,7 +46,8 @@ const std::vector<Arrow>& arrows() {
       {"calibrate", {"calibrate/", "topology/", "base/"}},
       {"sim",
        {"sim/", "strategies/", "topology/", "base/", "calibrate/profile.hpp",
-        "calibrate/backend.hpp"}},
+        "calibrate/backend.hpp", "calibrate/harness/device.hpp", "calibrate/harness/sweep.hpp",
+        "calibrate/harness/world.hpp"}},
       {"viz", {"viz/", "sim/", "strategies/", "calibrate/", "topology/", "base/"}},
       {"cli", {"cli/", "viz/", "sim/", "strategies/", "calibrate/", "topology/", "base/"}},
   };
@@ -77,7 +78,7 @@ const std::vector<Owner>& owners() {
       {"nccl.h", {"calibrate/"}},
       {"mpi.h", {"calibrate/"}},
       {"gloo/", {"calibrate/"}},
-      {"dlfcn.h", {"calibrate/backends/plugin.cpp"}},
+      {"dlfcn.h", {"calibrate/shared_library.cpp", "calibrate/runtime/"}},
       {"CLI/", {"cli/"}},
       {"catch2/", {}},
       {"benchmark/", {}},

@@ -30,7 +30,7 @@ struct FigureSource {
 /// One GPU model. Peaks are dense (no sparsity).
 struct GpuSpec {
   std::string name;                  ///< registry name, for example "H100-SXM5-80GB"
-  std::string vendor;                ///< "nvidia" or "amd"
+  std::string vendor;                ///< "nvidia", "amd" or "cpu"
   std::string architecture;          ///< "volta", "ampere", "ada", "hopper", "blackwell",
                                      ///< "cdna2", "cdna3"
   std::vector<std::string> aliases;  ///< other spellings; `*` matches any rest (GFD product names)

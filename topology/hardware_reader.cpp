@@ -138,8 +138,8 @@ void read_peaks(base::MapReader& reader, GpuSpec& gpu, std::vector<std::string>&
 void read_gpu_spec(base::MapReader& reader, GpuSpec& gpu) {
   read_name(reader, gpu.name, gpu.aliases);
   reader.require("vendor", gpu.vendor);
-  if (!gpu.vendor.empty() && gpu.vendor != "nvidia" && gpu.vendor != "amd")
-    reader.error("vendor", fmt::format("'vendor' is '{}', must be nvidia or amd", gpu.vendor));
+  if (!gpu.vendor.empty() && gpu.vendor != "nvidia" && gpu.vendor != "amd" && gpu.vendor != "cpu")
+    reader.error("vendor", fmt::format("'vendor' is '{}', must be nvidia, amd or cpu", gpu.vendor));
   reader.require("architecture", gpu.architecture);
   read_positive(reader, true, "memory", gpu.memory);
   read_positive(reader, true, "memory_bandwidth", gpu.memory_bandwidth);

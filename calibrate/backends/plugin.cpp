@@ -1,17 +1,16 @@
 #include "calibrate/backends/plugin.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
 #include "base/check.hpp"
 #include "calibrate/backends/hockney.hpp"
 #include "calibrate/backends/plugin.h"
+#include "calibrate/shared_library.hpp"
 
 namespace calibrate::backends {
 
@@ -108,29 +107,13 @@ bool is_complete(const foreshard_backend& backend) {
          backend.supports != nullptr && backend.cost != nullptr;
 }
 
-/// Why the last call of the loader failed.
-std::string loader_error() {
-  const char* why = ::dlerror();
-  return why == nullptr ? "no reason given" : why;
-}
-
 }  // namespace
 
 std::string plugin_variable(std::string_view name) {
-  std::string variable = "FORESHARD_BACKEND_";
-  for (const char c : name) {
-    const bool small = c >= 'a' && c <= 'z';
-    if (!small && !(c >= '0' && c <= '9') && c != '_') return {};
-    variable += small ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return name.empty() ? std::string() : variable + "_LIB";
+  return library_variable("FORESHARD_BACKEND_", name);
 }
 
-std::string plugin_library(std::string_view name) {
-  const std::string variable = plugin_variable(name);
-  const char* library = variable.empty() ? nullptr : std::getenv(variable.c_str());
-  return library == nullptr ? std::string() : library;
-}
+std::string plugin_library(std::string_view name) { return library_in(plugin_variable(name)); }
 
 base::Result<std::unique_ptr<CollectiveBackend>> load_plugin(const std::string& name,
                                                              const std::string& library,
@@ -140,10 +123,10 @@ base::Result<std::unique_ptr<CollectiveBackend>> load_plugin(const std::string& 
         base::Diagnostics{{where, fmt::format("communication plug-in '{}' {}", library, why),
                            fmt::format("{} names its library", plugin_variable(name))}});
   };
-  void* opened = ::dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL);  // never closed
-  if (opened == nullptr) return refuse("cannot be loaded: " + loader_error());
+  const auto opened = open_library(library);
+  if (!opened) return refuse("cannot be loaded: " + opened.error());
   const std::string symbol = "foreshard_backend_" + name;
-  void* found = ::dlsym(opened, symbol.c_str());
+  void* found = function_in(*opened, symbol);
   if (found == nullptr) return refuse(fmt::format("has no function {}", symbol));
   const foreshard_backend_factory factory = reinterpret_cast<FactoryFunction>(found)();
   if (factory.create == nullptr || factory.destroy == nullptr || factory.version == nullptr)

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "calibrate/harness/sampling.hpp"
+#include "calibrate/harness/sweep.hpp"
+
+/// Times collectives as nccl-tests does: a warm-up, a barrier, then one iteration behind the other;
+/// an iteration's time is that of all ranks together (-a).
+namespace calibrate::harness {
+
+class CollectiveBench {
+ public:
+  /// Buffers lie on `device`. All of it must outlive this.
+  CollectiveBench(const World& world, const Device& device, const SweepOptions& options,
+                  const StopRule& rule);
+
+  /// One call, done at once by all groups that ranks of the world form; `group` is that of this
+  /// rank. Every rank gets the same record: times of the group of rank 0, wrong elements of all.
+  /// `wrong` is empty when the data was not checked. No sample is left where the device was
+  /// throttled all the time: then `times.iterations` is 0.
+  CollectiveRecord measure(const World::Group& group, const CollectiveCall& call,
+                           const CallSize& size, bool in_place) const;
+
+ private:
+  struct Buffers;
+  Placement placement(const std::vector<std::int32_t>& leaders,
+                      const std::vector<int>& members) const;
+  Buffers buffers(const World::Group& group, const CollectiveCall& call, const CallSize& size,
+                  bool in_place) const;
+  std::int64_t wrong(const World::Group& group, const CollectiveCall& call, const CallSize& size,
+                     const Buffers& buffers) const;
+
+  const World& world_;
+  const Device& device_;
+  SweepOptions options_;
+  StopRule rule_;
+  Sampling sampling_;
+  std::vector<std::uint64_t> host_of_rank_;
+  int ranks_per_device_ = 1;  ///< at most, of all hosts
+  std::string device_name_;
+  Software library_;
+};
+
+}  // namespace calibrate::harness
