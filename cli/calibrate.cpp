@@ -12,6 +12,7 @@ void setup_calibrate(CLI::App& app) {
   CLI::App* group = app.add_subcommand(
       "calibrate", "measure collectives and kernels, keep them, and forecast from them");
   group->require_subcommand(1);
+  add_calibrate_import(*group);
 }
 
 }  // namespace cli

@@ -10,4 +10,6 @@ namespace cli {
 /// "--db FILE", the calibration that a subcommand reads or writes.
 void add_database(CLI::App& command, std::string& path);
 
+void add_calibrate_import(CLI::App& group);
+
 }  // namespace cli

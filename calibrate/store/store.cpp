@@ -208,33 +208,25 @@ void Store::finish(RunKey run, RunState state, const std::string& ended) {
       .run();
 }
 
-bool Store::has(const RunRecords& records) const {
-  const Run& run = records.run;
-  if (database_.prepare("SELECT 1 FROM run WHERE uid = ?").bind(1, std::string_view(run.id)).step())
-    return true;
-  if (run.source.empty()) return false;
-  Statement same = database_.prepare(
-      "SELECT (SELECT count(*) FROM collective WHERE run = run.id), "
-      "(SELECT count(*) FROM kernel WHERE run = run.id) "
-      "FROM run WHERE tool = ? AND source = ? AND started = ?");
-  same.bind(1, std::string_view(run.tool))
-      .bind(2, std::string_view(run.source))
-      .bind(3, std::string_view(run.started));
-  while (same.step())
-    if (same.integer(0) == static_cast<std::int64_t>(records.collectives.size()) &&
-        same.integer(1) == static_cast<std::int64_t>(records.kernels.size()))
-      return true;
-  return false;
+bool Store::insert_new(const RunRecords& records) {
+  Statement same = database_.prepare("SELECT 1 FROM run WHERE uid = ?");
+  if (same.bind(1, std::string_view(records.run.id)).step()) return false;
+  const RunKey run = insert(records.run);
+  for (const CollectiveRecord& record : records.collectives) insert(run, record);
+  for (const KernelRecord& record : records.kernels) insert(run, record);
+  return true;
 }
 
 bool Store::add(const RunRecords& records) {
   bool added = false;
+  database_.transaction([&] { added = insert_new(records); });
+  return added;
+}
+
+std::size_t Store::add(const std::vector<RunRecords>& runs) {
+  std::size_t added = 0;
   database_.transaction([&] {
-    if (has(records)) return;
-    const RunKey run = insert(records.run);
-    for (const CollectiveRecord& record : records.collectives) insert(run, record);
-    for (const KernelRecord& record : records.kernels) insert(run, record);
-    added = true;
+    for (const RunRecords& records : runs) added += insert_new(records) ? 1 : 0;
   });
   return added;
 }

@@ -39,9 +39,11 @@ class Store {
   bool add(RunKey run, const CollectiveRecord& record);
   bool add(RunKey run, const KernelRecord& record);
   void finish(RunKey run, RunState state, const std::string& ended);
-  /// A whole run or nothing of it; false when a run of this id, or of the same tool from the same
-  /// source with equally many rows and the same start, is there.
+  /// A whole run or nothing of it; false when a run of this id is there. Imports of the same file
+  /// have the same ids.
   bool add(const RunRecords& records);
+  /// All of these runs that are not there yet, or nothing of any; how many were added.
+  std::size_t add(const std::vector<RunRecords>& runs);
 
   /// The newest run that is not complete of this tool, command and machine, to go on with.
   std::optional<RunKey> unfinished(const Run& like);
@@ -60,7 +62,8 @@ class Store {
   void insert(RunKey run, const CollectiveRecord& record);
   void insert(RunKey run, const KernelRecord& record);
   Times times(std::int64_t id) const;
-  bool has(const RunRecords& records) const;
+  /// Inside a transaction: a run that is not there yet.
+  bool insert_new(const RunRecords& records);
 
   Database database_;
 };
