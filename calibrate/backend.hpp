@@ -27,6 +27,9 @@ class CollectiveBackend {
   /// Whether the algorithms and protocols that the user asked for leave anything for this operation
   /// and group; where not, the library would stop, and `cost` is that of its own choice.
   virtual bool obeys(Collective /*op*/, const GroupShape& /*shape*/) const { return true; }
+  /// Whether the user left the choice of algorithms and protocols to the library, as measurements
+  /// usually do.
+  virtual bool chooses_freely() const { return true; }
   /// What prices rest on, for people; more than one where a backend falls back on others.
   virtual std::vector<std::string> sources() const { return {description()}; }
 };

@@ -21,8 +21,17 @@ std::string library_in(const std::string& variable) {
   return library == nullptr ? std::string() : library;
 }
 
+// SimGrid, which the program links, has an MPI of its own: a runtime has to find the one that it was
+// linked to first. Sanitizers have to come before everything, and refuse that.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int own_symbols_first = 0;
+#else
+constexpr int own_symbols_first = RTLD_DEEPBIND;
+#endif
+
 tl::expected<void*, std::string> open_library(const std::string& path) {
-  if (void* opened = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL)) return opened;
+  if (void* opened = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL | own_symbols_first))
+    return opened;
   const char* why = ::dlerror();
   return tl::unexpected(std::string(why == nullptr ? "no reason given" : why));
 }

@@ -15,7 +15,8 @@ std::string library_variable(std::string_view prefix, std::string_view name);
 /// What that variable holds; empty when it is not set.
 std::string library_in(const std::string& variable);
 
-/// Opens a library with RTLD_LAZY | RTLD_LOCAL, or says why it cannot be.
+/// Opens a library with RTLD_LAZY | RTLD_LOCAL, its own symbols before those of the program, or says
+/// why it cannot be.
 tl::expected<void*, std::string> open_library(const std::string& path);
 
 /// A function of an open library; NULL when it has none of that name.

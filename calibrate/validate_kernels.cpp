@@ -11,7 +11,6 @@
 #include <optional>
 #include <utility>
 
-#include "calibrate/hardware_profile.hpp"
 #include "calibrate/validate_collectives.hpp"
 
 namespace calibrate {
@@ -177,17 +176,18 @@ base::ScoredRow priced(const KernelRow& row, const std::vector<Duration>& durati
 /// Profiles by GPU and attention library; each is read once.
 class Profiles {
  public:
-  Profiles(const topology::HardwareRegistry& registry, const std::string& folder)
-      : registry_(registry), folder_(folder) {}
+  Profiles(const topology::HardwareRegistry& registry, const std::string& folder,
+           Calibrations calibrations)
+      : registry_(registry), folder_(folder), calibrations_(std::move(calibrations)) {}
 
   base::Result<const Profile*> find(const topology::GpuSpec& gpu, const std::string& library) {
     const HardwareProfileOptions wanted = options_for(gpu, library);
     std::unique_ptr<Profile>& slot =
         known_[{gpu.name, wanted.flash_attention, wanted.unfused_attention}];
     if (slot == nullptr) {
-      auto made = make_hardware_profile(gpu, folder_, wanted);
+      auto made = make_calibrated_profile(calibrations_, gpu, 1, folder_, wanted);
       if (!made) return tl::unexpected(made.error());
-      slot = std::move(*made);
+      slot = std::move(made->profile);
     }
     return slot.get();
   }
@@ -211,6 +211,7 @@ class Profiles {
 
   const topology::HardwareRegistry& registry_;
   const std::string& folder_;
+  Calibrations calibrations_;
   std::map<std::string, KernelCurves> curves_;
   std::map<std::array<std::string, 3>, std::unique_ptr<Profile>> known_;
 };
@@ -271,8 +272,9 @@ KernelsOfRow kernels_of(const KernelRow& row) {
 
 base::Result<base::Score> validate_kernels(const std::vector<KernelRow>& rows,
                                            const topology::HardwareRegistry& registry,
-                                           const std::string& hardware_folder) {
-  Profiles profiles(registry, hardware_folder);
+                                           const std::string& hardware_folder,
+                                           const Calibrations& calibrations) {
+  Profiles profiles(registry, hardware_folder, calibrations);
   std::vector<base::ScoredRow> scored;
   std::vector<base::UnexpressedRow> left_out;
   for (const KernelRow& row : rows) {

@@ -8,6 +8,7 @@
 #include "base/diagnostic.hpp"
 #include "base/kernel.hpp"
 #include "base/score.hpp"
+#include "calibrate/calibrated_profile.hpp"
 #include "calibrate/transformer_layer.hpp"
 #include "topology/hardware.hpp"
 
@@ -43,9 +44,10 @@ struct KernelsOfRow {
 };
 KernelsOfRow kernels_of(const KernelRow& row);
 
-/// Prices every row with the profile of its GPU and compares.
+/// Prices every row with the profile of its GPU, with what calibrations know of it, and compares.
 base::Result<base::Score> validate_kernels(const std::vector<KernelRow>& rows,
                                            const topology::HardwareRegistry& registry,
-                                           const std::string& hardware_folder);
+                                           const std::string& hardware_folder,
+                                           const Calibrations& calibrations = nullptr);
 
 }  // namespace calibrate

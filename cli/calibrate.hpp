@@ -10,6 +10,9 @@ namespace cli {
 /// "--db FILE", the calibration that a subcommand reads or writes.
 void add_database(CLI::App& command, std::string& path);
 
+void add_calibrate_collectives(CLI::App& group);
+void add_calibrate_fit(CLI::App& group);
 void add_calibrate_import(CLI::App& group);
+void add_calibrate_replay(CLI::App& group);
 
 }  // namespace cli

@@ -22,8 +22,8 @@ struct CheckOptions {
 void check(const CheckOptions& options) {
   const sim::Scenario scenario = options.scenario.load();
   print(scenario.notes);
-  if (const auto profile = profile_for(scenario); !profile) {
-    print(profile.error());
+  if (const auto made = profile_for(scenario, nullptr); !made) {
+    print(made.error());
     leave_with(mistake);
   }
   write_output("-", fmt::format("{}: no mistakes found\n", options.scenario.path));

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "base/quantity.hpp"
-#include "calibrate/hardware_profile.hpp"
 #include "sim/analytic.hpp"
 #include "sim/build_step.hpp"
 #include "strategies/shard.hpp"
@@ -26,6 +27,15 @@ const topology::GpuSpec& pacing_gpu(const topology::Cluster& cluster, base::DTyp
     if (gpu.peak.at(dtype) < slowest->peak.at(dtype)) slowest = &gpu;
   }
   return *slowest;
+}
+
+/// Ranks on the fullest node.
+int busiest_node(const sim::Scenario& scenario) {
+  std::map<int, int> ranks;
+  int most = 0;
+  for (const topology::GpuId gpu : sim::place_ranks(scenario))
+    most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
+  return most;
 }
 
 std::string model_text(const strategies::ModelSpec& model) {
@@ -79,21 +89,26 @@ std::string hardware_folder() {
   return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
 }
 
-base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenario& scenario) {
+base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
+                                                 const calibrate::Calibrations& calibrations) {
   const strategies::Plan& plan = scenario.plan;
-  return calibrate::make_hardware_profile(
-      pacing_gpu(scenario.cluster, plan.precision.compute), hardware_folder(),
+  return calibrate::make_calibrated_profile(
+      calibrations, pacing_gpu(scenario.cluster, plan.precision.compute), busiest_node(scenario),
+      hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
        .step_gpus = plan.ranks(),
        .backend = scenario.backend});
 }
 
-base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
+base::Result<Forecast> forecast(const sim::Scenario& scenario,
+                                const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
                                 const std::function<void(double)>& progress) {
   const strategies::Plan& plan = scenario.plan;
-  auto profile = profile_for(scenario);
-  if (!profile) return tl::unexpected(profile.error());
+  auto made = profile_for(scenario, calibrations);
+  if (!made) return tl::unexpected(made.error());
+  base::Diagnostics notes = scenario.notes;
+  notes.insert(notes.end(), made->warnings.begin(), made->warnings.end());
 
   const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);
   const strategies::ShardedGraph sharded = strategies::shard(scenario.model, plan);
@@ -103,7 +118,7 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                                   .sharded = sharded,
                                   .cluster = scenario.cluster,
                                   .gpu_of_rank = gpu_of_rank,
-                                  .profile = **profile,
+                                  .profile = *made->profile,
                                   .forced = scenario.forced});
   if (base::Diagnostics refused = refusals(result.graph, scenario); !refused.empty())
     return tl::unexpected(std::move(refused));
@@ -133,7 +148,7 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fid
                       .hardware_flop = model_flop + sharded.recompute_flop * micro_batches,
                       .compute_dtype = plan.precision.compute,
                       .measured = scenario.measured,
-                      .diagnostics = scenario.notes});
+                      .diagnostics = std::move(notes)});
   return result;
 }
 

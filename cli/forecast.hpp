@@ -1,11 +1,10 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "base/diagnostic.hpp"
-#include "calibrate/profile.hpp"
+#include "calibrate/calibrated_profile.hpp"
 #include "sim/report.hpp"
 #include "sim/scenario.hpp"
 #include "sim/step_graph.hpp"
@@ -23,11 +22,14 @@ struct Forecast {
 /// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
 std::string hardware_folder();
 
-/// Prices for this scenario: the slowest GPU model of the cluster sets the pace.
-base::Result<std::unique_ptr<calibrate::Profile>> profile_for(const sim::Scenario& scenario);
+/// Prices for this scenario: the slowest GPU model of the cluster sets the pace, and what
+/// calibrations know of it goes before models.
+base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
+                                                 const calibrate::Calibrations& calibrations);
 
 /// Cuts the model, prices and builds the step, plays it at `fidelity` and summarises.
-base::Result<Forecast> forecast(const sim::Scenario& scenario, sim::Fidelity fidelity,
+base::Result<Forecast> forecast(const sim::Scenario& scenario,
+                                const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
                                 const std::function<void(double)>& progress);
 
 }  // namespace cli

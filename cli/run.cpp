@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/quantity.hpp"
+#include "cli/calibration_option.hpp"
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/fidelity_option.hpp"
@@ -26,6 +27,7 @@ namespace {
 
 struct RunOptions {
   ScenarioArgument scenario;
+  CalibrationOption calibration;
   std::string fidelity;  ///< that of the scenario when empty
   std::string json;
   std::string trace;
@@ -56,10 +58,11 @@ base::Diagnostic does_not_fit(const std::string& path, const sim::MemoryReport& 
           memory.advice};
 }
 
-Forecast forecast_or_leave(const sim::Scenario& scenario, const RunOptions& options) {
+Forecast forecast_or_leave(const sim::Scenario& scenario,
+                           const calibrate::Calibrations& calibrations, const RunOptions& options) {
   Progress progress("simulating");
   base::Result<Forecast> result =
-      forecast(scenario, fidelity_of(options.fidelity).value_or(scenario.fidelity),
+      forecast(scenario, calibrations, fidelity_of(options.fidelity).value_or(scenario.fidelity),
                [&progress](double share) { progress.update(share); });
   if (!result) {
     print(result.error());
@@ -80,11 +83,12 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
 
 void run(const RunOptions& options) {
   const sim::Scenario scenario = options.scenario.load();
-  Forecast answer = forecast_or_leave(scenario, options);
+  const calibrate::Calibrations calibrations = options.calibration.load();
+  Forecast answer = forecast_or_leave(scenario, calibrations, options);
   sim::MemoryReport& memory = answer.report.memory;
   if (!memory.fits)
-    if (const auto profile = profile_for(scenario))
-      memory.advice = sim::advise(scenario, **profile, memory);
+    if (const auto made = profile_for(scenario, calibrations))
+      memory.advice = sim::advise(scenario, *made->profile, memory);
   if (!options.json.empty()) write_output(options.json, viz::report_json(answer.report));
   write_pictures(options, scenario, answer);
   if (options.json != "-")
@@ -101,6 +105,7 @@ void setup_run(CLI::App& app) {
   CLI::App* command = app.add_subcommand("run", "forecast the step of a scenario");
   const auto options = std::make_shared<RunOptions>();
   options->scenario.add_to(*command);
+  options->calibration.add_to(*command);
   add_fidelity(*command, options->fidelity);
   const CLI::Validator output(check_output_path, "");
   const CLI::Validator file(check_file_path, "");

@@ -5,8 +5,10 @@
 #include "base/csv.hpp"
 #include "base/document.hpp"
 #include "calibrate/backend.hpp"
+#include "calibrate/calibrated_profile.hpp"
 #include "calibrate/validate_collectives.hpp"
 #include "calibrate/validate_kernels.hpp"
+#include "cli/calibration_option.hpp"
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/fidelity_option.hpp"
@@ -28,19 +30,32 @@ struct ValidateOptions {
   std::string table;
   std::string json;
   std::string fidelity;  ///< hybrid when empty; of training steps only
+  CalibrationOption calibration;
 };
 
-using Scorer = base::Result<base::Score> (*)(const base::Csv&, const topology::HardwareRegistry&);
+using Scorer = base::Result<base::Score> (*)(const base::Csv&, const topology::HardwareRegistry&,
+                                             const calibrate::Calibrations&);
+
+template <class T>
+T value_or_leave(base::Result<T> result) {
+  if (!result) {
+    print(result.error());
+    leave_with(mistake);
+  }
+  return std::move(*result);
+}
 
 base::Result<base::Score> score_kernels(const base::Csv& table,
-                                        const topology::HardwareRegistry& registry) {
+                                        const topology::HardwareRegistry& registry,
+                                        const calibrate::Calibrations& calibrations) {
   const auto rows = calibrate::read_kernel_rows(table);
   if (!rows) return tl::unexpected(rows.error());
-  return calibrate::validate_kernels(*rows, registry, hardware_folder());
+  return calibrate::validate_kernels(*rows, registry, hardware_folder(), calibrations);
 }
 
 base::Result<base::Score> score_collectives(const base::Csv& table,
-                                            const topology::HardwareRegistry& registry) {
+                                            const topology::HardwareRegistry& registry,
+                                            const calibrate::Calibrations& calibrations) {
   const auto rows = calibrate::read_collective_rows(table);
   if (!rows) return tl::unexpected(rows.error());
   const auto backend = calibrate::make_backend({.hardware_folder = hardware_folder()});
@@ -56,7 +71,14 @@ base::Result<base::Score> score_collectives(const base::Csv& table,
                            base::Bytes::from_double(row->size_bytes)});
         const topology::Cluster cluster =
             topology::uniform_cluster(setting.node, setting.nodes, setting.ranks_per_node, shared);
-        return sim::play_collectives(**backend, cluster, calls);
+        const calibrate::MadeProfile made = value_or_leave(calibrate::make_calibrated_profile(
+            calibrations, cluster.gpu_spec(0), setting.ranks_per_node, hardware_folder(),
+            {.backend = *backend}));
+        return sim::play_collectives(
+            [&](base::Collective op, base::Bytes bytes, const calibrate::GroupShape& shape) {
+              return made.profile->collective(op, bytes, shape);
+            },
+            cluster, calls);
       });
 }
 
@@ -66,23 +88,15 @@ base::Result<base::Csv> read_table(const std::string& path) {
   return base::parse_csv(*text, path);
 }
 
-base::Result<base::Score> score_table(const std::string& path, Scorer scorer) {
+base::Result<base::Score> score_table(const ValidateOptions& options, Scorer scorer) {
+  const std::string& path = options.table;
   const base::Result<base::Csv> table = read_table(path);
   if (!table) return tl::unexpected(table.error());
   const auto registry = topology::HardwareRegistry::read(hardware_folder());
   if (!registry) return tl::unexpected(registry.error());
-  base::Result<base::Score> score = scorer(*table, *registry);
+  base::Result<base::Score> score = scorer(*table, *registry, options.calibration.load());
   if (score) score->table = path;
   return score;
-}
-
-template <class T>
-T value_or_leave(base::Result<T> result) {
-  if (!result) {
-    print(result.error());
-    leave_with(mistake);
-  }
-  return std::move(*result);
 }
 
 void write_score(const ValidateOptions& options, const std::string& json, const std::string& text) {
@@ -91,7 +105,7 @@ void write_score(const ValidateOptions& options, const std::string& json, const 
 }
 
 void validate(const ValidateOptions& options, Scorer scorer) {
-  const base::Score score = value_or_leave(score_table(options.table, scorer));
+  const base::Score score = value_or_leave(score_table(options, scorer));
   write_score(options, viz::score_json(score), viz::score_text(score));
 }
 
@@ -100,9 +114,10 @@ sim::training::Score score_steps(const ValidateOptions& options) {
   const auto registry = std::make_shared<const topology::HardwareRegistry>(
       value_or_leave(topology::HardwareRegistry::read(hardware_folder())));
   Progress progress("forecasting");
-  sim::training::Score score = value_or_leave(
-      score_training(table, registry, fidelity_of(options.fidelity).value_or(sim::Fidelity::hybrid),
-                     [&progress](double share) { progress.update(share); }));
+  sim::training::Score score =
+      value_or_leave(score_training(table, registry, options.calibration.load(),
+                                    fidelity_of(options.fidelity).value_or(sim::Fidelity::hybrid),
+                                    [&progress](double share) { progress.update(share); }));
   score.steps.table = options.table;
   return score;
 }
@@ -111,6 +126,7 @@ CLI::App* add_table(CLI::App& group, const std::string& name, const std::string&
                     const std::shared_ptr<ValidateOptions>& options) {
   CLI::App* command = group.add_subcommand(name, help);
   command->add_option("--table", options->table, "the measurements")->type_name("CSV")->required();
+  options->calibration.add_to(*command);
   command->add_option("--json", options->json, "write the score as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));

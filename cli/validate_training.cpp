@@ -31,8 +31,10 @@ double counted_memory(const Row& row, sim::training::PrintedPeak printed,
 }
 
 sim::training::Forecast forecast_row(const Row& row, sim::training::PrintedPeak printed,
-                                     const sim::Scenario& scenario, sim::Fidelity fidelity) {
-  const base::Result<Forecast> forecast = cli::forecast(scenario, fidelity, {});
+                                     const sim::Scenario& scenario,
+                                     const calibrate::Calibrations& calibrations,
+                                     sim::Fidelity fidelity) {
+  const base::Result<Forecast> forecast = cli::forecast(scenario, calibrations, fidelity, {});
   if (!forecast) throw std::runtime_error(forecast.error().front().message);
   const sim::Report& report = forecast->report;
   return {.step_s = report.step.s(),
@@ -47,7 +49,8 @@ sim::training::Forecast forecast_row(const Row& row, sim::training::PrintedPeak 
 
 base::Result<sim::training::Score> score_training(
     const base::Csv& table, const std::shared_ptr<const topology::HardwareRegistry>& registry,
-    sim::Fidelity fidelity, const std::function<void(double)>& progress) {
+    const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
+    const std::function<void(double)>& progress) {
   const auto rows = sim::training::read_rows(table);
   if (!rows) return tl::unexpected(rows.error());
   const auto backend = calibrate::make_backend({.hardware_folder = hardware_folder()});
@@ -77,7 +80,7 @@ base::Result<sim::training::Score> score_training(
         const Row& row = *expressed[at];
         return forecast_row(row, frameworks->of(row).peak,
                             sim::training::scenario_of(row, settings[at], registry, *backend),
-                            fidelity);
+                            calibrations, fidelity);
       },
       progress);
   std::vector<sim::training::ForecastRow> answered;

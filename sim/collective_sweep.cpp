@@ -8,7 +8,14 @@
 
 namespace sim {
 
-std::vector<calibrate::Duration> play_collectives(const calibrate::CollectiveBackend& backend,
+CollectivePrice prices_of(const calibrate::CollectiveBackend& backend) {
+  return [&backend](base::Collective op, base::Bytes bytes, const calibrate::GroupShape& shape) {
+    CHECK_INVARIANT(backend.supports(op));
+    return backend.cost(op, bytes, shape);
+  };
+}
+
+std::vector<calibrate::Duration> play_collectives(const CollectivePrice& price,
                                                   const topology::Cluster& cluster,
                                                   std::span<const CollectiveCall> calls) {
   using strategies::Axis;
@@ -20,14 +27,13 @@ std::vector<calibrate::Duration> play_collectives(const calibrate::CollectiveBac
   graph.groups.push_back(group_shapes(graph.grid, Axis::data_shard, cluster, gpus));
   graph.programs.emplace_back();
   for (const CollectiveCall& call : calls) {
-    CHECK_INVARIANT(backend.supports(call.op));
     CollectiveUse use;
     use.name = base::name_of(call.op);
     use.op = call.op;
     use.kind = CommKind::other;
     use.axes = Axis::data_shard;
     use.bytes = call.bytes;
-    use.cost.push_back(backend.cost(call.op, call.bytes, graph.groups.front().shapes.front()));
+    use.cost.push_back(price(call.op, call.bytes, graph.groups.front().shapes.front()));
     Task task;
     task.kind = TaskKind::collective;
     task.stream = Stream::data_comm;

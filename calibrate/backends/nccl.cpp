@@ -141,6 +141,8 @@ class Backend final : public CollectiveBackend {
             fmt::format("{}, fitted to published sweeps ({} points)", description(), points)};
   }
 
+  bool chooses_freely() const override { return own_choice_; }
+
   /// The model is NCCL's; how far it is off was measured, see spread_of.
   bool calibrated() const override { return true; }
 

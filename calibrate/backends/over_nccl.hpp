@@ -19,6 +19,8 @@ class OverNccl : public CollectiveBackend {
     return nccl_->obeys(op, shape);
   }
 
+  bool chooses_freely() const override { return nccl_->chooses_freely(); }
+
   CollectiveCost cost(Collective op, base::Bytes bytes, const GroupShape& shape) const override {
     CollectiveCost cost = nccl_->cost(op, bytes, shape);
     cost.total.source = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/check.hpp"
@@ -70,6 +71,11 @@ base::Result<World> World::join(const foreshard_network& runtime,
 
 int World::rank() const { return joined_->runtime.rank(joined_->handle); }
 int World::ranks() const { return joined_->runtime.ranks(joined_->handle); }
+void World::abort() const {
+  joined_->runtime.abort(joined_->handle);
+  std::_Exit(70);
+}
+
 bool World::host_memory() const { return joined_->runtime.host_memory(joined_->handle) != 0; }
 
 std::vector<Software> World::software() const {

@@ -56,6 +56,8 @@ class World {
 
   int rank() const;
   int ranks() const;
+  /// Ends all ranks at once: one that fails would leave the others waiting.
+  [[noreturn]] void abort() const;
   bool host_memory() const;  ///< buffers lie in host memory, and calls block
   std::vector<Software> software() const;
 

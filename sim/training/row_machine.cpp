@@ -30,7 +30,7 @@ BytesPerSecond bus_bandwidth(const Machine& machine, const calibrate::Collective
   const topology::Cluster cluster =
       topology::uniform_cluster(machine.node, machine.nodes, machine.gpus_per_node, registry);
   const CollectiveCall call{base::Collective::all_reduce, base::Bytes::from_gib(1)};
-  const base::Seconds time = play_collectives(backend, cluster, {&call, 1}).front().time;
+  const base::Seconds time = play_collectives(prices_of(backend), cluster, {&call, 1}).front().time;
   return call.bytes / time * calibrate::bus_factor(call.op, cluster.gpu_count());
 }
 

@@ -1,13 +1,11 @@
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <string>
 
 #include "calibrate/validate_collectives.hpp"
 #include "calibrate/validate_kernels.hpp"
 #include "tests/calibrate/support.hpp"
+#include "tests/support/published.hpp"
 
 namespace calibrate {
 namespace {
@@ -120,17 +118,6 @@ TEST_CASE("a collective's row finds the node type with its GPUs and NICs") {
   CHECK(setting_of(row, shipped_registry())->node.name == "a3-highgpu-8g");
   row.fabric = "efabric (p55)";
   CHECK(setting_of(row, shipped_registry())->node.name == "dgx-h100");
-}
-
-// The published measurements lie beside a developer's checkout and are not shipped:
-// FORESHARD_VALIDATION names their folder, ../shared/validation is where they usually are.
-std::string published(const std::string& name) {
-  const char* chosen = std::getenv("FORESHARD_VALIDATION");
-  const std::string folder =
-      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
-  std::ifstream file(folder + "/" + name, std::ios::binary);
-  if (!file) WARN("skipped: no " << folder << "/" << name);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 TEST_CASE("published kernels are met within 10 % in the median, on each GPU and each operation") {

@@ -44,7 +44,7 @@ std::string row_of(const std::string& path) {
     FAIL_CHECK(scenario.error().front().format());
     return {};
   }
-  const auto answer = cli::forecast(*scenario, sim::Fidelity::hybrid, nullptr);
+  const auto answer = cli::forecast(*scenario, nullptr, sim::Fidelity::hybrid, nullptr);
   if (!answer) {
     FAIL_CHECK(answer.error().front().format());
     return {};

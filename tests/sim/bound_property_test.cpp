@@ -449,7 +449,8 @@ TEST_CASE("large collectives alone take what NCCL says") {
         const double links = link_bound(one.graph, engine::fabric_of(cluster, {}), one.gpus, true);
         const double price = cost.total.time.s();
         const std::vector<CollectiveCall> call{{op, bytes}};
-        const double played = play_collectives(**backend, cluster, call).front().time.s();
+        const double played =
+            play_collectives(prices_of(**backend), cluster, call).front().time.s();
         INFO(type << ", " << count << " nodes, " << base::name_of(op) << " as "
                   << base::name_of(cost.algorithm) << ": links " << links << ", price " << price);
         CHECK((links > price * 1.02) == asks_too_much(type, count, op));

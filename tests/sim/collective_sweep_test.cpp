@@ -1,14 +1,12 @@
 #include "sim/collective_sweep.hpp"
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 
 #include "base/csv.hpp"
 #include "calibrate/validate_collectives.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/published.hpp"
 #include "tests/topology/support.hpp"
 
 namespace sim {
@@ -26,7 +24,7 @@ TEST_CASE("collectives played one after the other take their prices") {
                                           {Collective::all_reduce, Bytes::from_gib(1)},
                                           {Collective::all_gather, Bytes::from_gib(1)},
                                           {Collective::all_to_all, Bytes::from_mib(64)}};
-  const auto played = play_collectives(**backend, *cluster, calls);
+  const auto played = play_collectives(prices_of(**backend), *cluster, calls);
   REQUIRE(played.size() == calls.size());
   // Eight H100 on NVSwitches, NCCL 2.28's own estimates: 28.0 us (ring, LL), 3,972.6 us (NVLS) and
   // 2,642.0 us (ring, Simple).
@@ -47,22 +45,15 @@ TEST_CASE("rings on a mesh use all of its links") {
   const topology::NodeType& type = *cluster->nodes().front().type;
   const double links = (type.scale_up_rate * type.scale_up_efficiency).byte();
   const CollectiveCall call{Collective::all_reduce, Bytes::from_gib(1)};
-  const double played = play_collectives(**backend, *cluster, {&call, 1}).front().time.s();
+  const double played =
+      play_collectives(prices_of(**backend), *cluster, {&call, 1}).front().time.s();
   CHECK(played >= 1.75 * 1073741824.0 / links * (1 - 1e-9));
   CHECK(played < 1.75 * 1073741824.0 / links * 1.5);
 }
 
-// As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
 TEST_CASE("published sweeps are met in the median: 25 % below 1 MiB, 15 % from there, 8 % above") {
-  const char* chosen = std::getenv("FORESHARD_VALIDATION");
-  const std::string folder =
-      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
-  std::ifstream file(folder + "/collectives.csv", std::ios::binary);
-  if (!file) {
-    WARN("skipped: no " << folder << "/collectives.csv");
-    return;
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::string text = published("collectives.csv");
+  if (text.empty()) return;
   const auto table = base::parse_csv(text, "collectives.csv");
   REQUIRE(table);
   const auto rows = calibrate::read_collective_rows(*table);
@@ -81,7 +72,7 @@ TEST_CASE("published sweeps are met in the median: 25 % below 1 MiB, 15 % from t
               {*calibrate::operation_of(row->collective), Bytes::from_double(row->size_bytes)});
         const auto cluster = topology::uniform_cluster(
             setting.node, setting.nodes, setting.ranks_per_node, topology::shipped_registry());
-        return play_collectives(**backend, cluster, calls);
+        return play_collectives(prices_of(**backend), cluster, calls);
       });
   // The fits were made on these rows; on halves of the sweeps that they did not see they miss
   // by 26, 14 and 5 %.

@@ -1,13 +1,10 @@
 // From the row of a table to a model, a plan and a machine.
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-
 #include "sim/collective_sweep.hpp"
 #include "sim/training/setting.hpp"
 #include "tests/sim/training_support.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/published.hpp"
 
 namespace sim::training {
 namespace {
@@ -232,7 +229,8 @@ TEST_CASE("a network that is measured slow plays an all-reduce at that bandwidth
   CHECK(share > 0.2);
   CHECK(share < 0.45);
   const CollectiveCall call{base::Collective::all_reduce, base::Bytes::from_gib(1)};
-  const base::Seconds time = play_collectives(**backend, scenario.cluster, {&call, 1}).front().time;
+  const base::Seconds time =
+      play_collectives(prices_of(**backend), scenario.cluster, {&call, 1}).front().time;
   // 2 x 31/32 x 2^30 bytes at 160 GB/s: 13.0 ms.
   CHECK(time.s() == Approx(2.0 * 31 / 32 * 1073741824 / 160e9).epsilon(2e-3));
 }
@@ -280,17 +278,9 @@ TEST_CASE("mistakes in a table are told with their line, all at once") {
   CHECK(read_rows(*short_table).error().size() == columns.size() - 3);  // one is not read
 }
 
-// As in tests/calibrate/validate_test.cpp: beside a developer's checkout, not shipped.
 TEST_CASE("every published row is expressed or says what is missing") {
-  const char* chosen = std::getenv("FORESHARD_VALIDATION");
-  const std::string folder =
-      chosen != nullptr ? chosen : std::string(FORESHARD_SOURCE_DIR) + "/../shared/validation";
-  std::ifstream file(folder + "/training.csv", std::ios::binary);
-  if (!file) {
-    WARN("skipped: no " << folder << "/training.csv");
-    return;
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::string text = published("training.csv");
+  if (text.empty()) return;
   const auto table = base::parse_csv(text, "training.csv");
   REQUIRE(table);
   const auto rows = read_rows(*table);

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Other programs, as children of this one.
+namespace cli {
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+/// Starts the program that the first word names, looked for in PATH, with more variables in its
+/// environment. Throws base::EnvironmentError when it cannot be started.
+///
+/// Not posix_spawn: that takes `environ`, of which a program that names it has a copy of its own.
+/// MPI libraries that are loaded at run time then see two.
+pid_t start_process(const std::vector<std::string>& words, const Variables& variables = {});
+
+/// Waits for a child; how it ended, if not well: "was killed by signal 9", "ended with exit code
+/// 1".
+std::optional<std::string> wait_for(pid_t child);
+std::optional<std::string> fault_of(int status);
+
+}  // namespace cli

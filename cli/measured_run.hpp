@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "calibrate/store/store.hpp"
+#include "cli/ranks.hpp"
+
+namespace cli {
+
+/// A run of this program in a calibration, as rank 0 keeps it: each row is on the disk before the
+/// next is measured.
+class MeasuredRun {
+ public:
+  /// Opens the file and begins a run of `command`; with `resume`, goes on with the newest one that
+  /// did not come to its end.
+  static base::Result<MeasuredRun> open(const std::string& database, const RankHere& here,
+                                        const std::string& command, bool resume);
+
+  /// Rows of the run that goes on.
+  const calibrate::RunRecords& known() const { return known_; }
+  void add(const calibrate::CollectiveRecord& record);
+  void add(const calibrate::KernelRecord& record);
+  /// Marks the run complete and tells on stderr how many rows it has, and what was wrong.
+  void finish();
+
+ private:
+  MeasuredRun(calibrate::store::Store store, calibrate::store::Store::RunKey run,
+              calibrate::RunRecords known)
+      : store_(std::move(store)), run_(run), known_(std::move(known)) {}
+  void count(bool kept, const calibrate::Times& times);
+
+  calibrate::store::Store store_;
+  calibrate::store::Store::RunKey run_;
+  calibrate::RunRecords known_;
+  int rows_ = 0;
+  int refused_ = 0;
+  int wrong_ = 0;
+  int dropped_ = 0;
+};
+
+/// Whether a calibration can be written, before ranks are started: mistakes are told, and the
+/// command ends.
+void check_database(const std::string& path);
+
+}  // namespace cli
