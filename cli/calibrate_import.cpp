@@ -8,8 +8,8 @@
 #include "base/document.hpp"
 #include "calibrate/harness/sweep.hpp"
 #include "calibrate/import/formats.hpp"
-#include "calibrate/store/store.hpp"
 #include "cli/calibrate.hpp"
+#include "cli/calibration_file.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
@@ -77,9 +77,8 @@ std::string summary(const std::vector<RunRecords>& runs, std::size_t added) {
 void import_files(const ImportCommand& command) {
   const auto registry = value_or_leave(topology::HardwareRegistry::read(hardware_folder()));
   const std::vector<RunRecords> runs = value_or_leave(read_files(command, registry));
-  auto store = value_or_leave(
-      calibrate::store::Store::open(command.database, calibrate::store::Access::write));
-  write_output("-", summary(runs, store.add(runs)));
+  auto store = open_calibration(command.database, calibrate::store::Access::write);
+  write_output("-", summary(runs, static_cast<std::size_t>(store.add_all(runs))));
 }
 
 std::vector<std::string> format_names() {

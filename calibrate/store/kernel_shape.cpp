@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 #include <map>
 #include <sstream>
 
@@ -23,11 +24,13 @@ class Words {
     }
   }
 
-  std::int64_t number(const std::string& name) {
+  std::int64_t number(const std::string& name,
+                      std::int64_t max = std::numeric_limits<std::int64_t>::max()) {
     const std::string text = take(name);
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    sound = sound && error == std::errc() && end == text.data() + text.size() && value >= 0;
+    sound = sound && error == std::errc() && end == text.data() + text.size() && value >= 0 &&
+            value <= max;
     return value;
   }
   bool flag(const std::string& name) { return number(name) != 0; }
@@ -103,7 +106,7 @@ std::optional<base::Kernel> kernel_of_shape(std::string_view text) {
   } else if (words.kind == "memory") {
     base::MemoryBound work;
     work.bytes = base::Bytes::from_count(words.number("bytes"));
-    work.kernels = static_cast<int>(words.number("kernels"));
+    work.kernels = static_cast<int>(words.number("kernels", std::numeric_limits<int>::max()));
     kernel = work;
   } else {
     return {};

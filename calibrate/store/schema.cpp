@@ -59,57 +59,62 @@ CREATE INDEX collective_of_run ON collective (run);
 CREATE INDEX kernel_of_run ON kernel (run);
 )";
 
-/// What leads from each version to the next.
-constexpr std::array<std::string_view, 1> steps{version_1};
+constexpr std::array<std::string_view, 1> known_steps{version_1};
 
 base::Diagnostics mistake(const Database& database, std::string message, std::string hint) {
   return {{{database.path()}, std::move(message), std::move(hint)}};
 }
 
+/// SQLite's first complaint about the pages of the file; empty when it has none.
+std::string damage_of(const Database& database) {
+  Statement check = database.prepare("PRAGMA quick_check(1)");
+  const std::string answer = check.step() ? check.value<std::string>() : "";
+  return answer == "ok" ? "" : answer;
+}
+
+/// Whether it is older than what is written now.
+base::Result<void> check_for_reading(const Database& database, std::int64_t version,
+                                     std::int64_t newest) {
+  if (version == 0) return tl::unexpected(mistake(database, "holds nothing yet", ""));
+  if (version < newest)
+    return tl::unexpected(mistake(
+        database, fmt::format("has tables of version {}, this program reads {}", version, newest),
+        "a command that writes brings it up to date"));
+  return {};
+}
+
 }  // namespace
 
-int schema_version() { return static_cast<int>(steps.size()); }
+std::span<const std::string_view> schema_steps() { return known_steps; }
 
-base::Result<void> bring_up_to_date(const Database& database, Access access) {
+base::Result<void> bring_up_to_date(const Database& database, Access access,
+                                    std::span<const std::string_view> steps) {
+  const auto newest = static_cast<std::int64_t>(steps.size());
   const bool empty = database.pragma("schema_version") == 0;
   if (!empty && database.pragma("application_id") != application_id)
     return tl::unexpected(mistake(database, "is a SQLite database, but no calibration of foreshard",
                                   "give the name of a file that is not there yet"));
   const std::int64_t version = database.pragma("user_version");
-  if (version > schema_version())
+  if (version > newest)
     return tl::unexpected(mistake(
-        database,
-        fmt::format("has tables of version {}, this program knows {}", version, schema_version()),
+        database, fmt::format("has tables of version {}, this program knows {}", version, newest),
         "use a newer foreshard"));
-  if (!empty && database.prepare("PRAGMA quick_check(1)").step()) {
-    Statement check = database.prepare("PRAGMA quick_check(1)");
-    check.step();
-    if (check.text(0) != "ok")
-      return tl::unexpected(mistake(database, fmt::format("is damaged: {}", check.text(0)),
-                                    "restore a copy, or save what can be read: sqlite3 FILE "
-                                    ".recover"));
-  }
-  if (access == Access::read) {
-    if (version < schema_version())
-      return tl::unexpected(mistake(
-          database,
-          empty ? std::string("holds nothing yet")
-                : fmt::format("has tables of version {}, which must be brought up to {} by a "
-                              "command that writes",
-                              version, schema_version()),
-          ""));
-    return {};
-  }
-  database.execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-  if (version == schema_version()) return {};
+  if (!empty)
+    if (const std::string damage = damage_of(database); !damage.empty())
+      return tl::unexpected(
+          mistake(database, fmt::format("is damaged: {}", damage),
+                  "restore a copy, or save what can be read: sqlite3 FILE .recover"));
+  if (access == Access::read) return check_for_reading(database, version, newest);
+  database.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  if (version == newest) return {};
+  database.execute("PRAGMA journal_mode = WAL");
   database.transaction([&] {
     // Another process may have been quicker.
     for (auto from = static_cast<std::size_t>(database.pragma("user_version")); from < steps.size();
          ++from)
       database.execute(std::string(steps[from]));
     database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
-                                 application_id, schema_version()));
+                                 application_id, newest));
   });
   return {};
 }

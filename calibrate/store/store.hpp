@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,8 @@ class Store {
  public:
   using RunKey = std::int64_t;
 
-  static base::Result<Store> open(const std::string& path, Access access);
+  static base::Result<Store> open(const std::string& path, Access access,
+                                  std::chrono::milliseconds lock_wait = lock_wait_default);
   const std::string& path() const { return database_.path(); }
 
   /// A run whose rows are to come. \pre no run of this id is there
@@ -39,11 +42,11 @@ class Store {
   bool add(RunKey run, const CollectiveRecord& record);
   bool add(RunKey run, const KernelRecord& record);
   void finish(RunKey run, RunState state, const std::string& ended);
-  /// A whole run or nothing of it; false when a run of this id is there. Imports of the same file
-  /// have the same ids.
-  bool add(const RunRecords& records);
-  /// All of these runs that are not there yet, or nothing of any; how many were added.
-  std::size_t add(const std::vector<RunRecords>& runs);
+  /// A whole run or nothing of it; false when a run of this id is there, or one of the same tool
+  /// from the same source with the same rows. \pre all rows are sound
+  bool add(const RunRecords& records) { return add_all({&records, 1}) == 1; }
+  /// All of these runs that are not there yet, or none of them; how many were added.
+  int add_all(std::span<const RunRecords> runs);
 
   /// The newest run that is not complete of this tool, command and machine, to go on with.
   std::optional<RunKey> unfinished(const Run& like);
@@ -57,13 +60,8 @@ class Store {
 
  private:
   explicit Store(Database database) : database_(std::move(database)) {}
-  RunKey insert(const Run& run);
-  std::int64_t insert(const Times& times);
-  void insert(RunKey run, const CollectiveRecord& record);
-  void insert(RunKey run, const KernelRecord& record);
-  Times times(std::int64_t id) const;
-  /// Inside a transaction: a run that is not there yet.
-  bool insert_new(const RunRecords& records);
+  RunRecords read(RunKey run) const;
+  bool has(const RunRecords& records) const;
 
   Database database_;
 };

@@ -1,9 +1,9 @@
 // `foreshard calibrate import` as scripts see it.
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
-#include "calibrate/import/nccl_tests_output.hpp"
-#include "calibrate/import/nccl_tests_text.hpp"
 #include "calibrate/store/store.hpp"
 #include "tests/cli/program.hpp"
 #include "tests/support/catch.hpp"
@@ -46,15 +46,23 @@ TEST_CASE("an imported sweep is kept once, and comes out as it went in") {
   REQUIRE(runs.size() == 2);
   CHECK(runs[0].collectives.at(0).device == "H200-SXM-141GB");
 
-  const std::string exported = folder / "exported.log";
-  write_file(exported, calibrate::nccl_tests_text(runs[0]));
-  const std::string other = folder / "other.db";
-  CHECK(foreshard("calibrate import '" + exported + "' --db '" + other + "'").code == 0);
-  std::vector<calibrate::CollectiveRecord> again = runs_in(other).at(0).collectives;
-  REQUIRE(again.size() == runs[0].collectives.size());
-  for (std::size_t i = 0; i < again.size(); ++i) {
-    again[i].line = runs[0].collectives[i].line;
-    CHECK(again[i] == runs[0].collectives[i]);
+  for (const std::string format : {"nccl-tests", "nccl-tests-json"}) {
+    const std::string exported = folder / format;
+    const std::string other = folder / (format + ".db");
+    CHECK(foreshard("calibrate export --format " + format + " --db '" + database + "' --output '" +
+                    exported + "'")
+              .code == 0);
+    CHECK(foreshard("calibrate import '" + exported + "' --db '" + other + "'").code == 0);
+    const std::vector<RunRecords> again = runs_in(other);
+    REQUIRE(again.size() == 2);
+    for (std::size_t run = 0; run < 2; ++run) {
+      std::vector<calibrate::CollectiveRecord> records = again[run].collectives;
+      REQUIRE(records.size() == runs[run].collectives.size());
+      for (std::size_t i = 0; i < records.size(); ++i) {
+        records[i].line = runs[run].collectives[i].line;
+        CHECK(records[i] == runs[run].collectives[i]);
+      }
+    }
   }
 }
 
