@@ -23,6 +23,7 @@ void setup_calibrate(CLI::App& app) {
   add_calibrate_kernels(*group);
   add_calibrate_step(*group);
   add_calibrate_fit(*group);
+  add_calibrate_import(*group);
   add_calibrate_replay(*group);
   add_calibrate_show(*group);
   add_calibrate_export(*group);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "calibrate/import/nccl_tests_output.hpp"
 #include "cli/calibrate.hpp"
 #include "cli/calibration_file.hpp"
 #include "cli/exit_code.hpp"
@@ -34,11 +35,20 @@ struct Format {
   std::string (*write)(const Runs& runs, const Fits& fits);
 };
 
-constexpr std::array<Format, 3> formats{{
+template <std::string (*write)(const calibrate::RunRecords&)>
+std::string each(const Runs& runs, const Fits&) {
+  std::string text;
+  for (const calibrate::RunRecords& run : runs) text += write(run);
+  return text;
+}
+
+constexpr std::array<Format, 5> formats{{
     {"json", "", viz::calibration_json},
     {"csv", "collectives",
      [](const Runs& runs, const Fits&) { return viz::collectives_csv(runs); }},
     {"csv", "kernels", [](const Runs& runs, const Fits&) { return viz::kernels_csv(runs); }},
+    {"nccl-tests", "collectives", each<calibrate::nccl_tests_text>},
+    {"nccl-tests-json", "collectives", each<calibrate::nccl_tests_json>},
 }};
 
 std::vector<std::string> format_names() {

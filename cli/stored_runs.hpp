@@ -3,15 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "calibrate/store/store.hpp"
+#include "calibrate/records.hpp"
 
 namespace cli {
 
-/// An existing calibration. Prints mistakes and leaves with `mistake`.
-calibrate::store::Store open_calibration(const std::string& path,
-                                         calibrate::store::Access access);
-
-/// All its runs.
+/// All runs of an existing calibration. Prints mistakes and leaves with `mistake`.
 std::vector<calibrate::RunRecords> stored_runs(const std::string& path);
 
 }  // namespace cli

@@ -50,6 +50,17 @@ void name_devices(RunRecords& records, const topology::HardwareRegistry& registr
   for (KernelRecord& record : records.kernels) rename(record.device);
 }
 
+/// Measurements whose data came out wrong are kept with what was wrong, and told.
+void warn_of_wrong_data(Imported& imported, const std::string& file) {
+  for (const RunRecords& run : imported.runs)
+    for (const CollectiveRecord& record : run.collectives)
+      if (record.wrong.value_or(0) > 0)
+        imported.notes.push_back({{file, record.line, 0},
+                                  fmt::format("{} elements are wrong", *record.wrong),
+                                  "its time is no measurement of a working collective",
+                                  base::Severity::warning});
+}
+
 std::string known_formats() {
   std::string text = "--format is one of:";
   for (const ImportFormat& format : formats) text += fmt::format(" {}", format.name);
@@ -73,8 +84,9 @@ ImportResult import_records(std::string_view text, const std::string& file, std:
                                             : fmt::format("no format '{}'", format),
                            known_formats()}});
   ImportResult result = row->read(text, file, options);
-  if (result)
-    for (RunRecords& run : result->runs) name_devices(run, registry);
+  if (!result) return result;
+  for (RunRecords& run : result->runs) name_devices(run, registry);
+  warn_of_wrong_data(*result, file);
   return result;
 }
 

@@ -151,6 +151,12 @@ base::Bytes bytes_of_call(Collective op, int ranks, std::int64_t count, int elem
                                   (of_all ? ranks : 1));
 }
 
+bool is_size_of(base::Bytes bytes, Collective op, int ranks, std::int64_t count,
+                int element_bytes) {
+  const std::int64_t rest = bytes.count() - bytes_of_call(op, ranks, count, element_bytes).count();
+  return rest >= 0 && rest < bytes_of_call(op, ranks, 1, element_bytes).count();
+}
+
 base::Diagnostics complete(CollectiveRecord& record, const ImportOptions& options,
                            const base::SourceRef& where) {
   if (!options.device.empty()) record.device = options.device;

@@ -47,6 +47,11 @@ std::optional<base::Collective> collective_of(std::string_view name);
 /// Bytes in nccl-tests' convention for the argument of a call.
 base::Bytes bytes_of_call(base::Collective op, int ranks, std::int64_t count, int element_bytes);
 
+/// Whether a size is that of so many elements; tools that choose sizes freely leave a part of an
+/// element over.
+bool is_size_of(base::Bytes bytes, base::Collective op, int ranks, std::int64_t count,
+                int element_bytes);
+
 /// Puts the options into a record, and tells at `where` what neither they nor the file say.
 base::Diagnostics complete(CollectiveRecord& record, const ImportOptions& options,
                            const base::SourceRef& where);

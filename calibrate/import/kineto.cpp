@@ -35,6 +35,7 @@ struct Launches {
   const Node* op = nullptr;     ///< its event; nullptr when it is not in the trace
   const Node* first = nullptr;  ///< event of the first kernel
   double seconds = 0;
+  bool tf32 = false;  ///< in the name of one
 };
 
 /// Whole numbers of "[0, 8, 16]", or of a list.
@@ -67,8 +68,13 @@ class Reader {
     if (events == nullptr) return tl::unexpected(problems_);
     describe(root);
     for (const Node& event : events->items) index(event);
-    for (const Node& event : events->items)
-      if (text_of(event, "cat") == "kernel") take_kernel(event);
+    for (const Node& event : events->items) {
+      const std::string_view category = text_of(event, "cat");
+      if (category == "kernel") take_kernel(event);
+      if (category == "gpu_memcpy" || category == "gpu_memset")
+        if (const auto us = json_.required_number(event, "dur", 0))
+          leave_out(std::string(category), *us * 1e-6);
+    }
     for (const auto& [id, launches] : launches_) take_launches(launches);
     if (!problems_.empty()) return tl::unexpected(problems_);
     return result(text);
@@ -120,6 +126,7 @@ class Reader {
     launches.op = op;
     if (launches.first == nullptr) launches.first = &event;
     launches.seconds += seconds;
+    launches.tf32 = launches.tf32 || name.find("tf32") != std::string_view::npos;
   }
 
   void leave_out(const std::string& what, double seconds) {
@@ -136,6 +143,7 @@ class Reader {
     if (kernel.unmatched.empty() && !(launches.seconds > 0)) kernel.unmatched = "it took no time";
     if (!kernel.unmatched.empty())
       return leave_out(fmt::format("{}: {}", op.name, kernel.unmatched), launches.seconds);
+    set_arithmetic(launches, kernel.record);
     kernel.record.device = device_;
     if (!options_.library_version.empty()) kernel.record.library_version = options_.library_version;
     kernel.record.line = json_.where(*launches.first).line;
@@ -149,6 +157,15 @@ class Reader {
     KernelRecord& record =
         same != run_.kernels.end() ? *same : run_.kernels.emplace_back(std::move(kernel.record));
     record.times.samples.push_back(launches.seconds);
+  }
+
+  /// What only the name of a kernel says: fp32 that is multiplied as tf32, AMD's library.
+  static void set_arithmetic(const Launches& launches, KernelRecord& record) {
+    auto* gemm = std::get_if<base::Gemm>(&record.kernel);
+    if (gemm == nullptr) return;
+    if (launches.tf32 && gemm->dtype == base::DType::fp32)
+      gemm->dtype = record.dtype = base::DType::tf32;
+    if (text_of(*launches.first, "name").starts_with("Cijk_")) record.library = "hipBLASLt";
   }
 
   // --- collectives ---------------------------------------------------------------------------

@@ -175,7 +175,7 @@ class Reader {
         std::min<std::int64_t>(root.value_or(-1), std::numeric_limits<int>::max()));
     if (const auto iterations = json_.whole(result, "actual_iterations", 0))
       if (*iterations > 0) record.times.iterations = bounded(iterations, 0);
-    if (bytes_of_call(record.op, record.placement.ranks, *count, type->bytes) != record.bytes)
+    if (!is_size_of(record.bytes, record.op, record.placement.ranks, *count, type->bytes))
       return json_.error(result,
                          fmt::format("{} bytes are not {} of {} for {} of {} ranks", *bytes, *count,
                                      type->name, base::name_of(record.op), record.placement.ranks),

@@ -42,11 +42,14 @@ struct Sweep {
   std::vector<CollectiveRecord> records;
 };
 
-/// "[1,0]<stdout>:" that mpirun puts before a line.
+/// Without the "[1,0]<stdout>:" of mpirun or the "0: " of srun before a line.
 std::string_view without_tag(std::string_view line) {
   constexpr std::string_view tag = "]<stdout>:";
-  const std::size_t at = line.starts_with('[') ? line.find(tag) : std::string_view::npos;
-  return at == std::string_view::npos ? line : line.substr(at + tag.size());
+  if (const std::size_t at = line.find(tag); line.starts_with('[') && at != line.npos)
+    return line.substr(at + tag.size());
+  const std::size_t digits = line.find_first_not_of(" 0123456789");
+  const bool labelled = digits != line.npos && digits > 0 && line.substr(digits, 2) == ": ";
+  return labelled ? line.substr(digits + 1) : line;
 }
 
 /// The word that follows `key` in a line; empty when the line has no such key.
@@ -313,7 +316,7 @@ class Reader {
     record.root = static_cast<int>(*root);
     if (!op_known_) return true;
     const int ranks = record.placement.ranks;
-    if (bytes_of_call(record.op, ranks, *count, type->bytes) != record.bytes)
+    if (!is_size_of(record.bytes, record.op, ranks, *count, type->bytes))
       error(fields[0].column,
             fmt::format("{} bytes are not {} of {} for {} of {} ranks", *bytes, *count, type->name,
                         base::name_of(record.op), ranks),

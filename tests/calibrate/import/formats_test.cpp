@@ -35,6 +35,20 @@ TEST_CASE("formats are known by their first words, devices by their names in the
   }
 }
 
+TEST_CASE("wrong data is told") {
+  const std::string log =
+      "# nccl-tests version 2.17.6 nccl-headers=22809 nccl-library=22809\n"
+      "# Collective test starting: all_reduce_perf\n"
+      "#  Rank  0 Group  0 Pid 1 on a device  0 [0000:1b:00] NVIDIA H200\n"
+      "8 2 float sum -1 20.15 0.00 0.00 3 19.87 0.00 0.00 0\n";
+  const ImportResult all = import_records(log, "f", "auto", {}, shipped_registry());
+  REQUIRE(all);
+  CHECK(all->runs.at(0).collectives.at(0).wrong == 3);
+  CHECK(text_of(all->notes) ==
+        "f:4: warning: 3 elements are wrong (its time is no measurement of a working "
+        "collective)\n");
+}
+
 TEST_CASE("every format has a name of its own and reads nothing from nothing") {
   std::set<std::string_view> names;
   for (const ImportFormat& format : import_formats()) {

@@ -47,21 +47,24 @@ TEST_CASE("kernels of a trace are matched to their operators") {
   const std::string product = shapes("[[16,64],[64,32]]", bf16_pair);
   const Imported all = imported(
       import_kineto,
-      trace(launched(1, "aten::mm", product, 5) + launched(2, "aten::mm", product, 7) +
-            // Two kernels of one call: split K, and the sum of its parts.
-            launched(3, "aten::addmm",
-                     shapes("[[32],[16,64],[64,32]]", R"(["float","float","float"])"), 8) +
-            R"({"ph":"X","cat":"kernel","name":"reduce","ts":2,"dur":2,"args":{"correlation":77}},)"
-            R"({"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","ts":2,"dur":2,)"
-            R"("args":{"correlation":77,"External id":3}},)"
-            "\n" +
-            launched(4, "aten::bmm", shapes("[[3,16,64],[3,64,32]]", bf16_pair), 4) +
-            launched(5, "aten::linear",
-                     shapes("[[2,8,64],[32,64],[]]", R"(["c10::Half","c10::Half",""])"), 3) +
-            launched(6, "aten::cat", "", 100) +
-            R"({"ph":"X","cat":"kernel","name":"lonely","ts":2,"dur":50,"args":{}},)"));
+      trace(
+          launched(1, "aten::mm", product, 5) + launched(2, "aten::mm", product, 7) +
+          // Two kernels of one call: split K, and the sum of its parts.
+          launched(3, "aten::addmm",
+                   shapes("[[32],[16,64],[64,32]]", R"(["float","float","float"])"), 8) +
+          R"({"ph":"X","cat":"gpu_memcpy","name":"Memcpy HtoD","ts":2,"dur":75},)"
+          R"({"ph":"X","cat":"kernel","name":"tf32_sum","ts":2,"dur":2,"args":{"correlation":77}},)"
+          R"({"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","ts":2,"dur":2,)"
+          R"("args":{"correlation":77,"External id":3}},)"
+          "\n" +
+          launched(4, "aten::bmm", shapes("[[3,16,64],[3,64,32]]", bf16_pair), 4) +
+          launched(5, "aten::linear",
+                   shapes("[[2,8,64],[32,64],[]]", R"(["c10::Half","c10::Half",""])"), 3) +
+          launched(6, "aten::cat", "", 100) +
+          R"({"ph":"X","cat":"kernel","name":"lonely","ts":2,"dur":50,"args":{}},)"));
   CHECK(text_of(all.notes) ==
         "log: note: 1 times, 100 us not matched: aten::cat: no kernel of ours stands for it\n"
+        "log: note: 1 times, 75 us not matched: gpu_memcpy\n"
         "log: note: 1 times, 50 us not matched: kernels without an operator\n");
   REQUIRE(all.runs.size() == 1);
   CHECK(all.runs[0].run.tool == "pytorch");
@@ -74,7 +77,7 @@ TEST_CASE("kernels of a trace are matched to their operators") {
   CHECK(records[0].times.mean == Approx(us(6)));
   CHECK(records[0].line == 5);
   CHECK(std::get<base::Gemm>(records[1].kernel) ==
-        base::Gemm{16, 32, 64, 1, DType::fp32, DType::fp32});
+        base::Gemm{16, 32, 64, 1, DType::tf32, DType::fp32});
   CHECK(records[1].times.mean == Approx(us(10)));
   CHECK(std::get<base::Gemm>(records[2].kernel) == base::Gemm{16, 32, 64, 3});
   CHECK(std::get<base::Gemm>(records[3].kernel) ==

@@ -87,11 +87,11 @@ TEST_CASE("damaged JSON gives all mistakes and no record") {
                            R"("out_of_place":{"time":12.5,"alg_bw":1,"bus_bw":1,"nwrong":0}})";
   CHECK(mistakes(import_nccl_tests_json,
                  document(good + ",\n" +
-                          R"({"size":65,"count":8,"type":"float","redop":"none","root":"-1"},)" +
+                          R"({"size":72,"count":8,"type":"float","redop":"none","root":"-1"},)" +
                           "\n" + R"({"size":64,"count":8,"type":"flaot","redop":"none"},)" + "\n" +
                           R"({"size":64,"count":8,"type":"float","in_place":{"time":"nan"}},)" +
                           "\n" + R"({"size":64,"count":"x","type":"float","in_place":{}})")) ==
-        "log:4:1: error: 65 bytes are not 8 of float for all_to_all of 2 ranks (--ranks and "
+        "log:4:1: error: 72 bytes are not 8 of float for all_to_all of 2 ranks (--ranks and "
         "--operation go before what the file says)\n"
         "log:5:1: error: no type 'flaot'\n"
         "log:6:56: error: \"time\" is no number from 0\n"

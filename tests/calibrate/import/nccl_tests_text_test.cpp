@@ -151,9 +151,11 @@ TEST_CASE("older headers, a log of AMD, tags of mpirun") {
   std::string tagged;
   for (const char c : "\n" + amd)
     tagged += c == '\n' ? std::string("\n[1,0]<stdout>:") : std::string(1, c);
+  std::string labelled;
+  for (const char c : "\n" + amd) labelled += c == '\n' ? std::string("\n 0: ") : std::string(1, c);
   ImportOptions options;
   options.op = Collective::all_reduce;
-  for (const std::string& text : {amd, tagged}) {
+  for (const std::string& text : {amd, tagged, labelled}) {
     const Imported mi300 = imported(import_nccl_tests_text, text, options);
     REQUIRE(mi300.runs.size() == 1);
     CHECK(mi300.runs[0].run.tool == "rccl-tests");
