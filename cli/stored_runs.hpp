@@ -8,8 +8,7 @@
 namespace cli {
 
 /// An existing calibration. Prints mistakes and leaves with `mistake`.
-calibrate::store::Store open_calibration(const std::string& path,
-                                         calibrate::store::Access access);
+calibrate::store::Store open_calibration(const std::string& path, calibrate::store::Access access);
 
 /// All its runs.
 std::vector<calibrate::RunRecords> stored_runs(const std::string& path);
