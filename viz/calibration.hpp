@@ -14,6 +14,11 @@ std::string fit_text(const calibrate::fit::Report& report);
 /// "foreshard.fit.v1".
 std::string fit_json(const calibrate::fit::Report& report);
 
+/// The parameters of one fit on one line of JSON, with the keys of fit_json. `bus_factor` makes
+/// bandwidths those of the bus; 1 for kernels.
+std::string parameters_json(const calibrate::fit::SizeFit& fit, double bus_factor);
+std::string parameters_json(const calibrate::fit::ShapeFit& fit);
+
 /// Measured and simulated times of every size.
 std::string replay_text(const calibrate::Replay& replay);
 /// "foreshard.replay.v1".

@@ -10,8 +10,8 @@ namespace viz {
 
 namespace {
 
-using calibrate::fit::CollectiveFit;
 using calibrate::fit::Report;
+using calibrate::fit::ShapeFit;
 using calibrate::fit::SizeFit;
 using Json = nlohmann::ordered_json;
 
@@ -65,6 +65,16 @@ Json size_json(const SizeFit& fit, double factor) {
   return json;
 }
 
+Json shape_json(const ShapeFit& fit) {
+  return {{"shapes", fit.shapes().size()},
+          {"formula_spread", fit.form_spread()},
+          {"left_out_spread", fit.left_out_spread()}};
+}
+
+std::string line_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 double factor_of(const calibrate::fit::CollectiveKey& key) {
   return base::bus_factor(key.op, key.placement.ranks);
 }
@@ -96,6 +106,12 @@ std::string fit_text(const Report& report) {
   return out;
 }
 
+std::string parameters_json(const SizeFit& fit, double bus_factor) {
+  return line_of(size_json(fit, bus_factor));
+}
+
+std::string parameters_json(const ShapeFit& fit) { return line_of(shape_json(fit)); }
+
 std::string fit_json(const Report& report) {
   Json json{{"schema", "foreshard.fit.v1"}};
   json["collectives"] = Json::array();
@@ -121,11 +137,9 @@ std::string fit_json(const Report& report) {
              {"kind", key.kind},
              {"dtype", base::name_of(key.dtype)},
              {"rows", fitted.basis.rows()},
-             {"shapes", fitted.fit.shapes().size()},
-             {"formula_spread", fitted.fit.form_spread()},
-             {"left_out_spread", fitted.fit.left_out_spread()},
              {"held_out_median_error",
               held_out == report.held_out.end() ? Json() : Json(held_out->second.error)}};
+    row.update(shape_json(fitted.fit));
     json["products"].push_back(std::move(row));
   }
   json["memory"] = Json::array();

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "calibrate/store/store.hpp"
+
 namespace calibrate::fit {
 
 std::string describe(const CollectiveKey& key, const std::string& version) {
@@ -56,7 +58,7 @@ CollectiveFits fit_collectives(std::span<const RunRecords> runs) {
   std::map<CollectiveKey, Measured> measured;
   for (const RunRecords& run : runs)
     for (const CollectiveRecord& record : run.collectives) {
-      if (record.wrong.value_or(0) > 0 || !(record.times.typical() > 0)) continue;
+      if (!store::usable(record) || record.bytes.count() < 0) continue;
       Measured& of_key = measured[{record.device, record.library, record.op, record.algorithm,
                                    record.protocol, record.placement}];
       of_key.sizes[record.bytes.as_double()].push_back(sample_of(record.times));

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "calibrate/fit/gemm_fit.hpp"
+#include "calibrate/store/store.hpp"
 
 namespace calibrate::fit {
 
@@ -24,12 +26,22 @@ KernelKey key_of(const KernelRecord& record) {
   return key;
 }
 
-/// Calls `take(key, record, run)` for all kernels that have a time.
+/// Whether there is anything to compute or move.
+bool has_shape(const base::Kernel& kernel) {
+  if (const auto* g = std::get_if<base::Gemm>(&kernel))
+    return std::min({g->m, g->n, g->k, g->batch}) > 0;
+  if (const auto* a = std::get_if<base::Attention>(&kernel))
+    return std::min({a->batch, a->seq_q, a->seq_kv, a->q_heads, a->kv_heads, a->head_dim,
+                     a->value_dim}) > 0;
+  return std::get<base::MemoryBound>(kernel).bytes.count() >= 0;
+}
+
+/// Calls `take(key, record, run)` for all kernels that a fit may rest on.
 template <class Take>
 void for_all(std::span<const RunRecords> runs, Take take) {
   for (const RunRecords& run : runs)
     for (const KernelRecord& record : run.kernels)
-      if (record.times.typical() > 0) take(key_of(record), record, run.run);
+      if (store::usable(record) && has_shape(record.kernel)) take(key_of(record), record, run.run);
 }
 
 struct Traffic {
