@@ -32,7 +32,8 @@ std::string verdict_text(const ChangedGroup& group) {
     case Verdict::only_in_a: return "not comparable: only in A";
     case Verdict::only_in_b: return "not comparable: only in B";
     case Verdict::unsure:
-      return fmt::format("{} {}, spread unknown", percent(group.drift), direction(group.drift));
+      return fmt::format("{} {}, spread {}", percent(group.drift), direction(group.drift),
+                         group.error ? "too wide" : "unknown");
     case Verdict::slower:
     case Verdict::faster: return fmt::format("{} {}", percent(group.drift), direction(group.drift));
     case Verdict::same: break;
@@ -55,8 +56,9 @@ std::string overall_text(const Difference& all) {
     return fmt::format("drift: {} slower and {} faster of {} things, median {} {}", all.slower,
                        all.faster, all.compared, percent(all.drift), direction(all.drift));
   if (all.unsure > 0)
-    return fmt::format("no sure drift: {} of {} things differ, but nothing tells their spread",
-                       all.unsure, all.compared);
+    return fmt::format(
+        "no sure drift: {} of {} things differ, but their spread is unknown or too wide",
+        all.unsure, all.compared);
   return fmt::format("no drift: {} things are the same", all.compared);
 }
 

@@ -95,7 +95,9 @@ Typical typical_of(const Repeats& repeats) {
 Verdict judge(double drift, const std::optional<double>& error) {
   if (std::abs(change_of(drift)) < change_that_counts) return Verdict::same;
   if (!error) return Verdict::unsure;
-  if (std::abs(drift) <= errors_to_be_sure * *error) return Verdict::same;
+  const double chance = errors_to_be_sure * *error;
+  if (std::abs(drift) <= chance)
+    return chance > change_to_be_seen ? Verdict::unsure : Verdict::same;
   return drift > 0 ? Verdict::slower : Verdict::faster;
 }
 

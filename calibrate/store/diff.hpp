@@ -15,11 +15,14 @@ inline constexpr double errors_to_be_sure = 3;
 /// A change below 1 % is called none, however sure it is.
 inline constexpr double change_that_counts = 0.01;
 
+/// Where a change of 10 % could be chance, one that is not sure is not called none either.
+inline constexpr double change_to_be_seen = 0.1;
+
 enum class Verdict {
   same,
   slower,
   faster,
-  unsure,  ///< it differs, but nothing says how far repetitions spread
+  unsure,  ///< it differs, but how far repetitions spread is unknown, or too much
   only_in_a,
   only_in_b,
 };

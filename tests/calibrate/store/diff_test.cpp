@@ -80,6 +80,10 @@ TEST_CASE("without spread one size is unsure, and several give their scatter") {
   CHECK(times_judged(Verdict::same, before, before) >= 990);
 }
 
+TEST_CASE("two samples of each are too few to tell a change of 20 % from chance") {
+  CHECK(times_judged(Verdict::unsure, {.samples = 2}, {.factor = 1.2, .samples = 2}) >= 900);
+}
+
 TEST_CASE("a change below 1 % is none, however sure") {
   CHECK(times_judged(Verdict::same, {.noise = 1e-4}, {.factor = 1.008, .noise = 1e-4}) == 1000);
 }
