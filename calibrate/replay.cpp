@@ -6,7 +6,8 @@ namespace {
 
 /// What moves every byte as evenly as the bus bandwidth of the operation supposes.
 CollectiveAlgorithm even_algorithm(Collective op, const GroupShape& shape) {
-  if (op == Collective::all_reduce && shape.in_switch_reduction)
+  // Of n members each sends 1 + 1/n of the buffer to switches that reduce, 2 (n-1)/n round a ring.
+  if (op == Collective::all_reduce && shape.in_switch_reduction && shape.ranks > 3)
     return shape.nodes == 1 ? CollectiveAlgorithm::nvls : CollectiveAlgorithm::nvls_tree;
   switch (op) {
     case Collective::all_to_all:
