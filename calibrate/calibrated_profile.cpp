@@ -133,27 +133,28 @@ CalibratedProfile::CalibratedProfile(Calibrations calibrations, CalibratedUse us
 }
 
 int CalibratedProfile::add_sources(const std::string& what, const fit::Basis& basis,
-                                   const std::string& points) {
+                                   const std::string& points, const std::string& condition) {
   const int first = static_cast<int>(sources_.size());
   const std::string dates = basis.dates();
   const std::string when = dates.empty() ? "measured" : "measured " + dates;
-  sources_.push_back(fmt::format("{}, {} ({})", what, when, points));
-  sources_.push_back(fmt::format("{}, interpolated between {} {}", what, points, when));
-  sources_.push_back(fmt::format("{}, fitted to {} {}", what, points, when));
-  sources_.push_back(fmt::format("{}, fitted, up to twice beyond {} {}", what, points, when));
-  sources_.push_back(fmt::format("{}, extrapolated beyond {} {}", what, points, when));
+  const std::string end = condition.empty() ? "" : "; " + condition;
+  for (const std::string& way : {fmt::format("{} ({})", when, points),
+                                 fmt::format("interpolated between {} {}", points, when),
+                                 fmt::format("fitted to {} {}", points, when),
+                                 fmt::format("fitted, up to twice beyond {} {}", points, when),
+                                 fmt::format("extrapolated beyond {} {}", points, when)})
+    sources_.push_back(fmt::format("{}, {}{}", what, way, end));
   return first;
 }
 
 void CalibratedProfile::add_kernels(const Calibration& calibration) {
   const std::string clock =
-      use_.sustained < 1 ? fmt::format("; clock held at {:.0f} %", 100 * use_.sustained) : "";
+      use_.sustained < 1 ? fmt::format("clock held at {:.0f} %", 100 * use_.sustained) : "";
   for (const auto* entry : chosen_of(calibration.products, use_)) {
     const auto& [key, fitted] = *entry;
-    const int source =
-        add_sources(fit::describe(key, fitted.basis.versions()), fitted.basis,
-                    fmt::format("{} shapes{}", fitted.fit.shapes().size(),
-                                key.kind == "gemm" || key.flash ? clock : std::string()));
+    const int source = add_sources(fit::describe(key, fitted.basis.versions()), fitted.basis,
+                                   fmt::format("{} shapes", fitted.fit.shapes().size()),
+                                   key.kind == "gemm" || key.flash ? clock : "");
     products_.push_back({key, {&fitted.fit, source}});
   }
   for (const auto* entry : chosen_of(calibration.memory, use_)) {
@@ -161,7 +162,7 @@ void CalibratedProfile::add_kernels(const Calibration& calibration) {
     memory_.push_back(
         {&fitted.fit,
          add_sources(fmt::format("memory-bound kernels on {}", key.device), fitted.basis,
-                     fmt::format("{} sizes", fitted.fit.points().size()))});
+                     fmt::format("{} sizes", fitted.fit.points().size()), "")});
   }
 }
 
@@ -185,7 +186,7 @@ void CalibratedProfile::add_choice(std::vector<OfGroup>& groups, const fit::Coll
     return;
   const Sourced<fit::CollectiveFit> choice{
       &fitted.fit, add_sources(fit::describe(key, fitted.basis.versions()), fitted.basis,
-                               fmt::format("{} sizes", fitted.fit.sizes().points().size()))};
+                               fmt::format("{} sizes", fitted.fit.sizes().points().size()), "")};
   if (same != groups.end()) {
     same->choices.push_back(choice);
   } else {

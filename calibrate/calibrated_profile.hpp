@@ -78,7 +78,9 @@ class CalibratedProfile : public Profile {
     std::vector<Sourced<fit::CollectiveFit>> choices;  ///< algorithms and protocols
   };
 
-  int add_sources(const std::string& what, const fit::Basis& basis, const std::string& points);
+  /// `points`: "33 sizes"; `condition`: under what it holds, empty if nothing is to be said.
+  int add_sources(const std::string& what, const fit::Basis& basis, const std::string& points,
+                  const std::string& condition);
   void add_kernels(const Calibration& calibration);
   void add_collectives(const Calibration& calibration);
   void add_choice(std::vector<OfGroup>& groups, const fit::CollectiveKey& key,

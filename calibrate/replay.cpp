@@ -5,7 +5,10 @@ namespace calibrate {
 namespace {
 
 /// What moves every byte as evenly as the bus bandwidth of the operation supposes.
-CollectiveAlgorithm even_algorithm(Collective op) {
+CollectiveAlgorithm even_algorithm(Collective op, const GroupShape& shape) {
+  // Of n members each sends 1 + 1/n of the buffer to switches that reduce, 2 (n-1)/n round a ring.
+  if (op == Collective::all_reduce && shape.in_switch_reduction && shape.ranks > 3)
+    return shape.nodes == 1 ? CollectiveAlgorithm::nvls : CollectiveAlgorithm::nvls_tree;
   switch (op) {
     case Collective::all_to_all:
     case Collective::send_receive:
@@ -35,9 +38,10 @@ topology::NodeType made_up(const Placement& placement, base::BytesPerSecond rate
 
 }  // namespace
 
-CollectiveCost replay_cost(const fit::CollectiveFit& fit, Collective op, base::Bytes bytes) {
+CollectiveCost replay_cost(const fit::CollectiveFit& fit, Collective op, base::Bytes bytes,
+                           const GroupShape& shape) {
   CollectiveCost cost = fit.cost(bytes, fit.sizes().at(bytes.as_double()));
-  cost.algorithm = even_algorithm(op);
+  cost.algorithm = even_algorithm(op, shape);
   return cost;
 }
 

@@ -10,8 +10,10 @@
 /// A measured sweep played again in the simulator.
 namespace calibrate {
 
-/// The price of a measured collective by its fit, for the simulator to play.
-CollectiveCost replay_cost(const fit::CollectiveFit& fit, Collective op, base::Bytes bytes);
+/// The price of a measured collective by its fit, for the simulator to play on such a group: round
+/// a ring or straight, or through NVSwitches that reduce, which alone carry what is measured there.
+CollectiveCost replay_cost(const fit::CollectiveFit& fit, Collective op, base::Bytes bytes,
+                           const GroupShape& shape);
 
 /// Nodes on which a sweep can be played.
 struct ReplayMachine {

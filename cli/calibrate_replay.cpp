@@ -34,8 +34,8 @@ std::vector<calibrate::ReplayedSweep::Row> play(
   const topology::Cluster cluster = topology::uniform_cluster(
       machine.node, key.placement.nodes, key.placement.ranks_per_node, registry);
   const auto played = sim::play_collectives(
-      [&](base::Collective op, base::Bytes bytes, const calibrate::GroupShape&) {
-        return calibrate::replay_cost(fit, op, bytes);
+      [&](base::Collective op, base::Bytes bytes, const calibrate::GroupShape& shape) {
+        return calibrate::replay_cost(fit, op, bytes, shape);
       },
       cluster, calls);
   std::vector<calibrate::ReplayedSweep::Row> rows;

@@ -91,7 +91,7 @@ std::string size_ticks(const Axis& x, const Axis& y) {
   std::string out;
   const int first = std::max(0, static_cast<int>(std::ceil(x.least / std::log10(2.0))));
   const int last = std::min(59, static_cast<int>(std::floor(x.most / std::log10(2.0))));
-  const int step = std::max(1, (last - first) / 6);
+  const int step = std::max(1, (last - first + 5) / 6);
   for (int power = first; power <= last; power += step) {
     const double at = x.at(std::pow(2.0, power));
     out += fmt::format(

@@ -192,9 +192,9 @@ TEST_CASE("GEMMs are measured, and held at the clock of a step in its middle") {
         "gemm bf16 on H100-SXM5-80GB, cuBLASLt, measured 2026-11-28 (2 shapes)");
   const auto step = profile_of({run}, nullptr, {.step_gpus = 1});
   CHECK(step->kernel(gemm).time.us() == Approx(300 / 0.87));  // hopper.yaml, sustained
-  CHECK(
-      source_of(*step, step->kernel(gemm)) ==
-      "gemm bf16 on H100-SXM5-80GB, cuBLASLt, measured 2026-11-28 (2 shapes; clock held at 87 %)");
+  CHECK(source_of(*step, step->kernel(gemm)) ==
+        "gemm bf16 on H100-SXM5-80GB, cuBLASLt, measured 2026-11-28 (2 shapes); clock "
+        "held at 87 %");
   // Another format was not measured.
   const base::Kernel fp8 = base::Gemm{4096, 4096, 4096, 1, DType::fp8};
   CHECK(alone->kernel(fp8).time == profile_of({})->kernel(fp8).time);

@@ -69,7 +69,11 @@ TEST_CASE("a device of the registry is replayed on its node, whose links may be 
   REQUIRE(believable.sweeps.size() == 1);
   CHECK(believable.sweeps[0].machine != "made-up links");
   for (const auto& row : believable.sweeps[0].rows) CHECK(std::abs(row.difference()) < 1e-3);
-  // NVLink 4 has 450 GB/s: a ring cannot have had 4,000 of them.
+  // What NVSwitches that reduce have on 8 H100, above the 450 GB/s of NVLink 4 that bound a ring.
+  const auto in_switch =
+      replayed(sweep(base::Collective::all_reduce, eight, "H100-SXM5-80GB", 480e9));
+  for (const auto& row : in_switch.sweeps[0].rows) CHECK(std::abs(row.difference()) < 1e-3);
+  // NVLink 4 has 450 GB/s: nothing can have had 4,000 of them.
   const auto not_so =
       replayed(sweep(base::Collective::all_reduce, eight, "H100-SXM5-80GB", 4000e9));
   CHECK(not_so.sweeps[0].rows.back().difference() > 5);
