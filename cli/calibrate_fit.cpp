@@ -7,7 +7,9 @@
 
 #include "calibrate/fit/report.hpp"
 #include "calibrate/harness/machine.hpp"
+#include "calibrate/store/store.hpp"
 #include "cli/calibrate.hpp"
+#include "cli/calibration_file.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"

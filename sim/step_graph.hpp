@@ -172,7 +172,7 @@ struct StepGraph {
   std::vector<Message> messages;
   std::vector<HostCopy> copies;
   std::vector<std::string> labels;
-  std::vector<std::string> sources;  ///< names of where durations come from
+  std::vector<std::string> sources;   ///< names of where durations come from
   std::vector<base::Kernel> kernels;  ///< of all pieces, in the order of their segments
 
   /// Shapes of groups, per set of axes in use: shape index of each group and the shapes.
