@@ -142,7 +142,7 @@ class TraceWriter {
          json_text(fmt::format("{}{} (rank {}, {} rank{})",
                                executed_ == nullptr ? "" : "executed: ", program(shown).name,
                                shown.rank, shown.ranks, shown.ranks == 1 ? "" : "s")));
-    sort(0, "process_sort_index", pid_of(shown));
+    sort(0, "process_sort_index", pid_of(shown) - 1);
     std::array<bool, sim::stream_count> used{};
     for (const sim::Task& task : program(shown).tasks)
       used[static_cast<std::size_t>(task.stream)] = true;

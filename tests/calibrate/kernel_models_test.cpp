@@ -100,7 +100,9 @@ TEST_CASE("large GEMMs reach what is published for each GPU") {
 TEST_CASE("attention never beats the peak or the memory, and grows with every dimension") {
   for (const topology::GpuSpec& gpu : shipped_registry().gpus()) {
     const KernelCurves curves = curves_of(gpu);
-    const DType type = gpu.peak.contains(DType::bf16) ? DType::bf16 : DType::fp16;
+    const DType type = gpu.peak.contains(DType::bf16)   ? DType::bf16
+                       : gpu.peak.contains(DType::fp16) ? DType::fp16
+                                                        : DType::fp32;
     const auto time_of = [&](const Attention& a, const FlashCurve& curve) {
       return a.flash ? flash_attention_time(a, gpu, curve)
                      : unfused_attention_time(a, gpu, curves, curves.unfused[0]);

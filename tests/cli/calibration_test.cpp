@@ -58,7 +58,7 @@ std::string calibration(const Folder& folder, const std::string& name,
   auto store = Store::open(folder / name, Access::write);
   REQUIRE(store);
   store->add_all(runs);
-  return "'" + (folder / name) + "'";
+  return folder / name;
 }
 
 TEST_CASE("calibrate show tells what a calibration holds") {
@@ -70,7 +70,7 @@ TEST_CASE("calibrate show tells what a calibration holds") {
   CHECK(text.code == 0);
   CHECK(text.err.empty());
   for (const char* part :
-       {"2 runs, 8 rows, 0 fits", "node-1", "Xeon", "64 GiB", "H200-SXM-141GB", "NCCL", "2.28.3",
+       {"runs 2, rows 8, fits 0", "node-1", "Xeon", "64 GiB", "H200-SXM-141GB", "NCCL", "2.28.3",
         "aaaaaaaa  2026-11-28T11:30:00Z  complete     4  foreshard 0.1  measured here",
         "bbbbbbbb: ended at 2026-11-28T11:29:59Z, before it began: the clock went back", "8 on 2",
         "8 B - 1 MiB", "gemm", "2 GFlop"})
@@ -157,8 +157,8 @@ TEST_CASE("calibrate merge takes runs over once, and only from files that are al
   CHECK(contains(bad.err, "bad.db: error: file is not a database"));
   CHECK(Store::open(folder / "a.db", Access::read)->runs().size() == 1);
   const std::string command = "calibrate merge --db " + into + " " + from;
-  CHECK(contains(foreshard(command).out, "b.db: 1 runs added, 1 were there"));
-  CHECK(contains(foreshard(command).out, "b.db: 0 runs added, 2 were there"));
+  CHECK(contains(foreshard(command).out, "b.db: runs added 1, there before 1"));
+  CHECK(contains(foreshard(command).out, "b.db: runs added 0, there before 2"));
   CHECK(Store::open(folder / "a.db", Access::read)->all() ==
         std::vector<RunRecords>{example('a'), example('b')});
 }
