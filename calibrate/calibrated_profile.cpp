@@ -37,9 +37,13 @@ bool is_library_of(const std::string& backend, const std::string& library) {
   return !backend.empty() && name == backend;
 }
 
+/// Groups that worked at once count inside a CPU host, whose memory they share in a step as well:
+/// there nothing else in a forecast makes them wait for each other.
 bool is_used(const fit::CollectiveKey& key, const CalibratedUse& use) {
+  const Placement& place = key.placement;
   return key.device == use.device && is_library_of(use.backend, key.library) &&
-         key.placement.groups == 1 && (key.placement.ranks_per_device == 1 || use.shares_device);
+         (place.groups == 1 || (use.shares_device && place.nodes == 1)) &&
+         (place.ranks_per_device == 1 || use.shares_device);
 }
 
 /// How well a key of the kind that is wanted serves; the least is the best. Who computes at once
@@ -172,18 +176,19 @@ void CalibratedProfile::add_collectives(const Calibration& calibration) {
   std::vector<OfGroup> groups;
   for (const auto& [key, fitted] : calibration.collectives)
     if (is_used(key, use_)) add_choice(groups, key, fitted);
+  // Those that had most company come first, as in a step.
+  std::stable_sort(groups.begin(), groups.end(), [](const OfGroup& a, const OfGroup& b) {
+    return a.placement.groups > b.placement.groups;
+  });
   std::move(groups.begin(), groups.end(), std::back_inserter(collectives_));
 }
 
 void CalibratedProfile::add_choice(std::vector<OfGroup>& groups, const fit::CollectiveKey& key,
                                    const fit::FittedCollective& fitted) {
   const auto same = std::find_if(groups.begin(), groups.end(), [&](const OfGroup& group) {
-    Placement placement = group.placement;
-    placement.stride = key.placement.stride;
-    return group.op == key.op && placement == key.placement;
+    return group.op == key.op && group.placement == key.placement;
   });
-  if (same != groups.end() && (same->own_choice || same->placement.stride != key.placement.stride))
-    return;
+  if (same != groups.end() && same->own_choice) return;
   const Sourced<fit::CollectiveFit> choice{
       &fitted.fit, add_sources(fit::describe(key, fitted.basis.versions()), fitted.basis,
                                fmt::format("{} sizes", fitted.fit.sizes().points().size()), "")};

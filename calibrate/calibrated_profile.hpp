@@ -46,8 +46,9 @@ bool is_of_use(const Calibration& calibration, const CalibratedUse& use);
 /// that know it equally well the first answers.
 ///
 /// Collectives are those of the device by the backend's library, with as many ranks on as many
-/// nodes, one group at a time. Where a library was measured with its own choice of algorithm, that
-/// counts; else the quickest of those that were measured, since a library would choose it.
+/// nodes, one group at a time (inside a CPU host: as many at once as were measured). Where a
+/// library was measured with its own choice of algorithm, that counts; else the quickest of those
+/// that were measured, since a library would choose it.
 class CalibratedProfile : public Profile {
  public:
   /// \pre neither is null

@@ -22,6 +22,7 @@ void setup_calibrate(CLI::App& app) {
   add_calibrate_collectives(*group);
   add_calibrate_kernels(*group);
   add_calibrate_step(*group);
+  add_calibrate_doctor(*group);
   add_calibrate_fit(*group);
   add_calibrate_import(*group);
   add_calibrate_replay(*group);

@@ -20,6 +20,7 @@ void add_calibrate_merge(CLI::App& group);
 void add_calibrate_collectives(CLI::App& group);
 void add_calibrate_kernels(CLI::App& group);
 void add_calibrate_step(CLI::App& group);
+void add_calibrate_doctor(CLI::App& group);
 void add_calibrate_fit(CLI::App& group);
 void add_calibrate_import(CLI::App& group);
 void add_calibrate_replay(CLI::App& group);

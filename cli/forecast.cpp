@@ -131,6 +131,11 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario,
   auto made = profile_for(scenario, calibrations);
   if (!made) return tl::unexpected(made.error());
   base::Diagnostics notes = scenario.notes;
+  // Where a calibration has prices of it, nobody has to be told that its model has none.
+  if (calibrations != nullptr && made->warnings.empty())
+    std::erase_if(notes, [&](const base::Diagnostic& note) {
+      return note.where == scenario.backend_where && note.severity == base::Severity::warning;
+    });
   notes.insert(notes.end(), made->warnings.begin(), made->warnings.end());
 
   const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);

@@ -35,6 +35,21 @@ NeededWork needed_work(const StepGraph& graph) {
   return needed;
 }
 
+const Piece* reference_piece(const StepGraph& graph) {
+  const Piece* largest = nullptr;
+  double most = 0;
+  for (const Segment& segment : graph.segments)
+    for (const Piece& piece : segment.pieces) {
+      if (piece.kernel_count != 1) continue;
+      const base::Kernel& kernel = graph.kernels[piece.first_kernel];
+      const double flop = base::flop_of(kernel).count();
+      if (!std::holds_alternative<base::Gemm>(kernel) || flop <= most) continue;
+      largest = &piece;
+      most = flop;
+    }
+  return largest;
+}
+
 CollectiveWork collective_work(Collective op, base::Bytes bytes, int ranks,
                                const std::string& dtype) {
   CollectiveWork work;
@@ -128,6 +143,7 @@ class RankExecutor {
   }
 
   RankStep step() {
+    const double reference = time_reference();
     done_.reset();
     moments_.assign(program_.tasks.size(), {});
     pieces_.assign(program_.tasks.size(), {});
@@ -142,7 +158,9 @@ class RankExecutor {
     done_.rethrow();
     if (!host_)
       for (const auto& [stream, handle] : streams_) device_.synchronise(handle.get());
-    return read();
+    RankStep step = read();
+    step.reference = reference;
+    return step;
   }
 
  private:
@@ -268,6 +286,22 @@ class RankExecutor {
   }
 
   // --- running -----------------------------------------------------------------------------------
+
+  /// All ranks at once, as they were measured.
+  double time_reference() {
+    const Piece* const piece = reference_piece(graph_);
+    const Device::Work* const work =
+        piece == nullptr ? nullptr : work_of(graph_.kernels[piece->first_kernel]);
+    if (work == nullptr) return 0;
+    constexpr int launches = 3;
+    void* const stream = streams_.at(Stream::compute).get();
+    world_.agree(0);
+    const Moment begin = now(Stream::compute);
+    for (int i = 0; i < launches; ++i) work->launch(stream);
+    const Moment end = now(Stream::compute);
+    device_.synchronise(stream);
+    return seconds(begin, end) / launches;
+  }
 
   Moment now(Stream stream) {
     if (host_) return {Clock::now(), nullptr};

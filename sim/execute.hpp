@@ -36,6 +36,10 @@ struct NeededWork {
 };
 NeededWork needed_work(const StepGraph& graph);
 
+/// The piece of the graph with the largest single matrix product: what is launched between steps to
+/// see whether the machine is as fast as when it was measured. Null where there is none.
+const Piece* reference_piece(const StepGraph& graph);
+
 /// The call and its buffers for `bytes` of a collective among `ranks`, in elements of `dtype` as
 /// nccl-tests calls them.
 struct CollectiveWork {
@@ -53,6 +57,7 @@ struct PieceTime {
 
 /// What one rank measured of one step.
 struct RankStep {
+  double reference = 0;     ///< seconds of the reference kernel, just before the step
   double seconds = 0;       ///< from the common begin to the end of its last task
   std::vector<Span> spans;  ///< by task of its program, from that begin
   std::vector<std::vector<PieceTime>> pieces;  ///< by task: those of its segment

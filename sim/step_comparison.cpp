@@ -86,7 +86,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 std::vector<double> packed(const RankStep& step) {
-  std::vector<double> numbers{step.seconds, static_cast<double>(step.spans.size())};
+  std::vector<double> numbers{step.seconds, step.reference, static_cast<double>(step.spans.size())};
   for (std::size_t task = 0; task < step.spans.size(); ++task) {
     numbers.insert(numbers.end(), {step.spans[task].begin, step.spans[task].end,
                                    static_cast<double>(step.pieces[task].size())});
@@ -104,6 +104,7 @@ RankStep unpacked(std::span<const double> numbers) {
   };
   RankStep step;
   step.seconds = next();
+  step.reference = next();
   const auto tasks = static_cast<std::size_t>(next());
   for (std::size_t task = 0; task < tasks; ++task) {
     const double begin = next();
@@ -132,6 +133,12 @@ StepComparison compare_steps(const StepGraph& graph, double forecast, const Exec
   result.executed_min = seconds_of(steps[order.front()]);
   result.executed_max = seconds_of(steps[order.back()]);
 
+  if (const Piece* const piece = reference_piece(graph)) {
+    std::vector<double> times;
+    for (const std::vector<RankStep>& step : steps)
+      for (const RankStep& rank : step) times.push_back(rank.reference);
+    result.drift = median(std::move(times)) / piece->compute.s();
+  }
   const auto ranks = static_cast<double>(graph.program_of_rank.size());
   std::map<Parts::key_type, std::vector<double>> by_step;
   for (const std::vector<RankStep>& step : steps)

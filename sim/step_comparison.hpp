@@ -34,8 +34,14 @@ struct StepComparison {
   double executed_min = 0;
   double executed_max = 0;
   int steps = 0;
+  /// How much longer the reference kernel took between the steps than the forecast has it; 1 where
+  /// there is none. A machine that others use too is not as fast at one time as at another.
+  double drift = 1;
   std::vector<ComparedPart> parts;  ///< longest first
   std::size_t middle = 0;           ///< the step whose time is the median
+
+  /// Of the forecast at the speed that the machine had while it executed.
+  double error_at_speed() const { return executed > 0 ? forecast * drift / executed - 1 : 0; }
 
   double error() const { return executed > 0 ? forecast / executed - 1 : 0; }
 };

@@ -25,7 +25,10 @@ std::string step_comparison_text(const ComparedStep& step, const sim::StepCompar
   out += fmt::format("  executed  {:>12}   (median of {} steps, {} to {})\n",
                      time_text(comparison.executed), comparison.steps,
                      time_text(comparison.executed_min), time_text(comparison.executed_max));
-  out += fmt::format("  error     {:>12}\n\n", error_text(comparison.error()));
+  out += fmt::format("  error     {:>12}\n", error_text(comparison.error()));
+  out += fmt::format(
+      "  at speed  {:>12}   (the largest product took {:.2f} times as long between the steps)\n\n",
+      error_text(comparison.error_at_speed()), comparison.drift);
   for (const sim::SourceShare& source : step.sources)
     out += fmt::format("  {:>5.1f} %  ± {:.1f} %  {}\n", 100 * source.share, 100 * source.spread,
                        source.name);
@@ -56,6 +59,8 @@ std::string step_comparison_json(const ComparedStep& step, const sim::StepCompar
   json["executed_max_s"] = comparison.executed_max;
   json["steps"] = comparison.steps;
   json["error"] = comparison.error();
+  json["drift"] = comparison.drift;
+  json["error_at_speed"] = comparison.error_at_speed();
   json["parts"] = nlohmann::ordered_json::array();
   for (const sim::ComparedPart& part : comparison.parts)
     json["parts"].push_back({{"name", part.name},
