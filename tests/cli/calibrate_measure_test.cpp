@@ -71,6 +71,27 @@ TEST_CASE("a run that was killed goes on where it was") {
   CHECK(runs[0].run.state == calibrate::RunState::complete);
 }
 
+TEST_CASE("when a rank is killed the others end, and what was measured stays") {
+  const Folder folder;
+  const std::string db = folder / "dead.db";
+  // Ranks of Gloo are children of the command. The sweep alone would take minutes.
+  const std::string script =
+      "'" FORESHARD_BINARY "' calibrate collectives --db " + db +
+      " --backend gloo --ranks 2 --operations all_reduce -b 1K -e 64M -f 2 -n 200 --budget 20 >" +
+      (folder / "out") + " 2>" + (folder / "err") +
+      " & command=$!; for i in $(seq 100); do grep -q '^ *2048 ' " + (folder / "out") +
+      " && break; sleep 0.1; done; pkill -9 -o -P $command; wait $command; test $? -eq 70";
+  const int status = std::system(script.c_str());
+  INFO(contents_of(folder / "err"));
+  CHECK(status == 0);
+  CHECK(contains(contents_of(folder / "err"), "was killed by signal 9"));
+  CHECK(contains(contents_of(folder / "err"), "--resume goes on"));
+  const auto runs = stored(db);
+  REQUIRE(runs.size() == 1);
+  CHECK(runs[0].run.state == calibrate::RunState::running);
+  CHECK(runs[0].collectives.size() >= 4);  // 1 KiB and 2 KiB, out of place and in place
+}
+
 TEST_CASE("kernels of a core are measured, and those it lacks are told") {
   const Folder folder;
   const std::string db = folder / "kernels.db";
