@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include "calibrate/harness/collective_bench.hpp"
+#include "calibrate/harness/machine.hpp"
 #include "calibrate/harness/sweep.hpp"
 #include "calibrate/import/nccl_tests_output.hpp"
 #include "cli/calibrate.hpp"
@@ -49,6 +51,14 @@ base::Result<Plan> plan_of(const Options& options) {
     plan.sweep = std::move(*sweep);
   else
     problems = sweep.error();
+  if (plan.sweep.issue_time)
+    problems.push_back({{"-C"}, "the time of calls alone is not measured", "leave out -C"});
+  if (plan.sweep.skipped > 0)
+    problems.push_back({{"-K"}, "all iterations count here", "more warm-ups: -w"});
+  if (plan.sweep.root && *plan.sweep.root >= std::max(1, options.job.ranks) &&
+      options.job.ranks > 0)
+    problems.push_back(
+        {{"-r"}, fmt::format("no rank {} among {}", *plan.sweep.root, options.job.ranks), ""});
   std::vector<std::string_view> known;
   for (const auto& [name, op] : base::collective_names) known.push_back(name);
   for (const std::string& wanted : options.operations) {
@@ -101,17 +111,29 @@ class Sweep {
   }
 
   void measure() {
-    for (const base::Collective op : plan_.operations)
-      for (const std::string& dtype : plan_.sweep.dtypes)
-        for (const std::string& reduction : reductions_of(op, plan_.sweep))
-          sizes(op, dtype, reduction);
+    const int cycles = plan_.sweep.cycles;
+    for (int cycle = 0; cycles == 0 || cycle < cycles; ++cycle)  // 0: until it is stopped
+      for (const base::Collective op : plan_.operations)
+        for (const std::string& dtype : plan_.sweep.dtypes)
+          for (const std::string& reduction : reductions_of(op, plan_.sweep))
+            for (const int root : roots_of(op)) sizes(op, dtype, reduction, root);
   }
 
  private:
   /// Rank 0 is in the first group, whose extent all groups have.
   int ranks() const { return here_.world.agree(group_.ranks()); }
 
-  void sizes(base::Collective op, const std::string& dtype, const std::string& reduction) {
+  std::vector<int> roots_of(base::Collective op) const {
+    if (!calibrate::has_root(op)) return {0};
+    if (plan_.sweep.root) return {*plan_.sweep.root};
+    std::vector<int> all(static_cast<std::size_t>(ranks()));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
+
+  void sizes(base::Collective op, const std::string& dtype, const std::string& reduction,
+             int root) {
+    const std::string started = stamp();
     const int element = calibrate::find_element_type(dtype)->bytes;
     calibrate::SweepHeader header;
     if (run_ != nullptr) {
@@ -128,25 +150,38 @@ class Sweep {
     std::vector<calibrate::SweepRow> rows;
     for (const CallSize& size : calibrate::sweep_calls(op, ranks(), element, plan_.sweep)) {
       calibrate::SweepRow row;
-      row.out_of_place = one(op, dtype, reduction, size, false);
+      row.time_stamp = stamp();
+      row.out_of_place = one(op, dtype, reduction, root, size, false);
       if (op != base::Collective::all_to_all && op != base::Collective::send_receive)
-        row.in_place = one(op, dtype, reduction, size, true);
+        row.in_place = one(op, dtype, reduction, root, size, true);
       if (run_ == nullptr) continue;
       fmt::print("{}", calibrate::nccl_tests_row(header, row));
       std::fflush(stdout);
       rows.push_back(std::move(row));
     }
-    if (run_ != nullptr) fmt::print("{}", calibrate::nccl_tests_footer(header, rows));
+    if (run_ == nullptr) return;
+    fmt::print("{}", calibrate::nccl_tests_footer(header, rows));
+    if (plan_.sweep.json.empty()) return;
+    // One sweep a line, all of them each time: what is there when somebody stops is whole.
+    json_ += calibrate::nccl_tests_json(header, rows, started, stamp()) + "\n";
+    write_output(plan_.sweep.json, json_);
+  }
+
+  /// "2026-11-28 11:30:00", UTC.
+  static std::string stamp() {
+    std::string text = calibrate::harness::now_text();
+    std::replace(text.begin(), text.end(), 'T', ' ');
+    return text.substr(0, text.size() - 1);
   }
 
   CollectiveRecord one(base::Collective op, const std::string& dtype, const std::string& reduction,
-                       const CallSize& size, bool in_place) {
+                       int root, const CallSize& size, bool in_place) {
     calibrate::harness::CollectiveCall call;
     call.op = op;
     call.dtype = dtype;
     call.reduction = reduction;
     call.count = size.count;
-    call.root = plan_.sweep.root.value_or(0);
+    call.root = root;
     if (op == base::Collective::send_receive && group_.rank() >= 0) {
       call.destination = (group_.rank() + 1) % group_.ranks();
       call.source = (group_.rank() + group_.ranks() - 1) % group_.ranks();
@@ -180,6 +215,7 @@ class Sweep {
   const Plan& plan_;
   const RankHere& here_;
   MeasuredRun* run_;
+  std::string json_;  // of the sweeps so far
   calibrate::harness::CollectiveBench bench_;
   calibrate::harness::World::Group group_;
 };
@@ -220,6 +256,7 @@ void measure(Options options) {
     leave_with(wrong_command);
   }
   options.job.compute = compute_of(options.job.network);
+  if (plan->sweep.timeout_s > 0) options.job.timeout_s = plan->sweep.timeout_s;
   if (!options.algorithm.empty()) setenv("NCCL_ALGO", options.algorithm.c_str(), 1);
   if (!options.protocol.empty()) setenv("NCCL_PROTO", options.protocol.c_str(), 1);
   if (!is_rank(options.job.network)) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -101,7 +102,9 @@ std::optional<std::string> start_children(int ranks, const std::vector<std::stri
                                              {place_variable, rendezvous.path()}}));
   for (int running = ranks; running > 0; --running) {
     int status = 0;
-    const pid_t ended = waitpid(-1, &status, 0);
+    pid_t ended = 0;
+    do ended = waitpid(-1, &status, 0);
+    while (ended < 0 && errno == EINTR);
     const auto rank = std::find(children.begin(), children.end(), ended) - children.begin();
     if (auto fault = fault_of(status)) {
       children.erase(children.begin() + rank);

@@ -48,6 +48,29 @@ TEST_CASE("collectives of MPI and Gloo are measured with checked data, in nccl-t
   }
 }
 
+TEST_CASE("cycles, roots and JSON of a sweep are as in nccl-tests, and are read again") {
+  const Folder folder;
+  const std::string json = folder / "sweep.json";
+  const auto run = foreshard("calibrate collectives --db " + (folder / "a.db") +
+                             " --backend gloo --ranks 2 --operations broadcast -b 64 -e 512 -f 8 "
+                             "-n 5 -N 2 -r all --budget 0 -J " +
+                             json);
+  INFO(run.err << run.out);
+  REQUIRE(run.code == 0);
+  // Two cycles of two roots of two sizes, out of place and in place.
+  CHECK(stored(folder / "a.db").front().collectives.size() == 2 * 2 * 2 * 2);
+  const auto read = foreshard("calibrate import " + json + " --db " + (folder / "b.db") +
+                              " --device cpu-core --nodes 1 --ranks 2");
+  INFO(read.err);
+  CHECK(read.code == 0);
+  std::size_t rows = 0;
+  for (const auto& records : stored(folder / "b.db")) rows += records.collectives.size();
+  CHECK(rows == 2 * 2 * 2 * 2);
+  const auto refused = foreshard("calibrate collectives --db x.db -C 1 -K 2");
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.err, "the time of calls alone is not measured"));
+}
+
 TEST_CASE("a run that was killed goes on where it was") {
   const Folder folder;
   const std::string db = folder / "killed.db";
