@@ -4,7 +4,6 @@
 #include <array>
 #include <memory>
 #include <set>
-#include <string_view>
 
 #include "calibrate/harness/device.hpp"
 #include "calibrate/runtime/loader.hpp"

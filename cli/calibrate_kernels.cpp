@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include "base/quantity.hpp"
 #include "calibrate/harness/kernel_bench.hpp"
 #include "calibrate/store/kernel_shape.hpp"
 #include "cli/calibrate.hpp"

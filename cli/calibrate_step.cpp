@@ -1,12 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "base/check.hpp"
 #include "calibrate/harness/collective_bench.hpp"
@@ -17,7 +15,6 @@
 #include "cli/forecast.hpp"
 #include "cli/measured_run.hpp"
 #include "cli/output.hpp"
-#include "cli/progress.hpp"
 #include "cli/ranks.hpp"
 #include "cli/scenario_argument.hpp"
 #include "cli/stored_runs.hpp"

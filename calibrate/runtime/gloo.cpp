@@ -326,10 +326,10 @@ void* communicator(void* world, const int32_t* members, int32_t count) {
     std::string name = "of";
     int mine = 0;
     for (int32_t i = 0; i < count; ++i) {
-      name += "-" + std::to_string(members[i]);
+      name.append(1, '-').append(std::to_string(members[i]));
       if (members[i] == job.rank) mine = i;
     }
-    name += "/" + std::to_string(job.made[list]++);
+    name.append(1, '/').append(std::to_string(job.made[list]++));
     return new Communicator{connect(job, name, mine, count), {}};
   } catch (const std::exception& error) {
     job.error = std::string("Gloo: ") + error.what();
