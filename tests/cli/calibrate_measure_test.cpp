@@ -168,6 +168,23 @@ TEST_CASE("a step is measured, forecast, executed and compared") {
   }
 }
 
+// Messages between stages on streams of their own, gathered parameters, and Gloo instead of MPI.
+TEST_CASE("pipelines and sharded parameters are executed, too") {
+  const Folder folder;
+  for (const char* plan : {"--set plan.data_parallel=1 --set plan.pipeline_parallel=2",
+                           "--set plan.zero=3", "--set communication.backend=gloo"}) {
+    const auto run = foreshard(
+        "calibrate step scenarios/calibrate/cpu-dp2.yaml --db " + (folder / "a.db") +
+        " --set model.layers=2 --set model.hidden=64 --set model.heads=2 --set model.kv_heads=2 "
+        "--set model.ffn=128 --set model.vocab=256 --set plan.sequence=32 --steps 2 --budget 0.01 "
+        "--json - " +
+        plan);
+    INFO(run.err << run.out);
+    REQUIRE(run.code == 0);
+    CHECK(nlohmann::json::parse(run.out)["executed_s"] > 0);
+  }
+}
+
 TEST_CASE("scenarios that this machine's cores cannot execute are refused") {
   const Folder folder;
   const auto run = foreshard("calibrate step scenarios/quickstart.yaml --db " + (folder / "x.db") +
