@@ -206,7 +206,10 @@ void run_rank(const Options& options, const sim::Scenario& scenario, const sim::
     }
     const auto steps =
         sim::execute(graph, here.device, here.world,
-                     {.warm_up = 2, .steps = options.steps, .dtype = element_of(job)});
+                     {.warm_up = 2,
+                      .steps = options.steps,
+                      .dtype = element_of(job),
+                      .failed = [&](const std::exception& failure) { end_ranks(here, failure); }});
     if (!steps) throw base::EnvironmentError(steps.error().front().message);
     write_steps(options.result, here, *steps);
   });

@@ -169,6 +169,11 @@ base::Result<RankHere> join_ranks(const JobOptions& options) {
   return RankHere{std::move(*device), std::move(*world)};
 }
 
+void end_ranks(const RankHere& here, const std::exception& failure) {
+  fmt::print(stderr, "foreshard: error: rank {}: {}\n", here.world.rank(), failure.what());
+  here.world.abort();
+}
+
 void as_rank(const JobOptions& options, const std::function<void(const RankHere&)>& body) {
   const auto here = join_ranks(options);
   if (!here) {
@@ -178,9 +183,8 @@ void as_rank(const JobOptions& options, const std::function<void(const RankHere&
   }
   try {
     body(*here);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "foreshard: error: rank {}: {}\n", here->world.rank(), error.what());
-    here->world.abort();
+  } catch (const std::exception& failure) {
+    end_ranks(*here, failure);
   }
 }
 

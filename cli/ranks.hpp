@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,6 +43,9 @@ struct RankHere {
   calibrate::harness::World world;
 };
 base::Result<RankHere> join_ranks(const JobOptions& options);
+
+/// Tells what went wrong on this rank, and ends all of them.
+[[noreturn]] void end_ranks(const RankHere& here, const std::exception& failure);
 
 /// Joins the others and does `body`; what is thrown there is told with the rank's number, and ends
 /// all of them.

@@ -314,7 +314,8 @@ class RankExecutor {
     try {
       for (std::uint32_t i = 0; i < program_.tasks.size(); ++i)
         if (program_.tasks[i].stream == stream) run_task(i);
-    } catch (...) {
+    } catch (const std::exception& failure) {
+      options_.failed(failure);
       done_.fail(std::current_exception());
     }
   }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -67,6 +69,9 @@ struct ExecuteOptions {
   int warm_up = 1;
   int steps = 5;
   std::string dtype = "float";  ///< of what travels
+  /// Called by a stream that fails, before the others are waited for. Those may be inside a
+  /// collective that never ends now, so a job of several ranks has to be ended here.
+  std::function<void(const std::exception&)> failed = [](const std::exception&) {};
 };
 
 /// Runs the program of this rank `warm_up + steps` times; all ranks of the world together, rank r
