@@ -220,10 +220,6 @@ class Sweep {
   calibrate::harness::World::Group group_;
 };
 
-std::string joined(const std::vector<std::string>& words) {
-  return fmt::format("{}", fmt::join(words, " "));
-}
-
 std::vector<std::string> arguments_of(const Options& options) {
   std::vector<std::string> words{
       "calibrate", "collectives",       "--db",    options.database,
@@ -269,26 +265,12 @@ void measure(Options options) {
       }
       options.job.ranks = *usual;
     }
-    std::vector<std::string> arguments = arguments_of(options);
-    if (options.resume) arguments.emplace_back("--resume");
-    if (const auto fault = start_ranks(options.job, arguments)) {
-      fmt::print(stderr,
-                 "foreshard: error: {}; what was measured until then is in {}, --resume goes on\n",
-                 *fault, options.database);
-      leave_with(broken);
-    }
+    start_measuring(options.job, arguments_of(options), options.resume, options.database);
     return;
   }
   as_rank(options.job, [&](const RankHere& here) {
-    std::optional<MeasuredRun> run;
-    if (here.world.rank() == 0) {
-      auto opened =
-          MeasuredRun::open(options.database, here, joined(arguments_of(options)), options.resume);
-      opened ? static_cast<void>(run.emplace(std::move(*opened))) : print(opened.error());
-    }
-    if (here.world.agree<std::int32_t>(run ? 1 : 0) == 0) return;
-    Sweep(options, *plan, here, run ? &*run : nullptr).measure();
-    if (run) run->finish();
+    keep_run(options.database, here, fmt::format("{}", fmt::join(arguments_of(options), " ")),
+             options.resume, [&](MeasuredRun* run) { Sweep(options, *plan, here, run).measure(); });
   });
 }
 

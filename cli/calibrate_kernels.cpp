@@ -91,38 +91,28 @@ bool measured_before(const calibrate::RunRecords& known, const KernelTask& task)
 }
 
 void measure_here(const Options& options, const std::vector<KernelTask>& tasks,
-                  const RankHere& here) {
-  std::optional<MeasuredRun> run;
-  if (here.world.rank() == 0) {
-    auto opened =
-        MeasuredRun::open(options.database, here,
-                          fmt::format("{}", fmt::join(arguments_of(options), " ")), options.resume);
-    opened ? static_cast<void>(run.emplace(std::move(*opened))) : print(opened.error());
-  }
-  if (here.world.agree<std::int32_t>(run ? 1 : 0) == 0) return;
+                  const RankHere& here, MeasuredRun* run) {
   const calibrate::harness::KernelBench bench(
       here.device, &here.world,
       {.warm_up = 2, .batch = 10, .spread = options.spread, .seconds = options.budget});
   int lacking = 0;
   for (const KernelTask& task : tasks) {
-    const bool known = run && measured_before(run->known(), task);
+    const bool known = run != nullptr && measured_before(run->known(), task);
     if (here.world.agree<std::int32_t>(known ? 1 : 0) != 0) continue;
     const base::Result<KernelRecord> record = bench.measure(task, options.variant);
     if (!record) {
       ++lacking;
-      if (run)
+      if (run != nullptr)
         print(base::Diagnostics{{{}, record.error().front().message, "", base::Severity::note}});
       continue;
     }
-    if (!run) continue;
+    if (run == nullptr) continue;
     run->add(*record);
     tell(*record);
   }
-  if (!run) return;
-  if (lacking > 0)
+  if (run != nullptr && lacking > 0)
     fmt::print(stderr, "foreshard: note: {} of {} kernels are not there on this device\n", lacking,
                tasks.size());
-  run->finish();
 }
 
 void measure(const Options& options) {
@@ -133,17 +123,13 @@ void measure(const Options& options) {
   }
   if (!is_rank(options.job.network)) {
     check_database(options.database);
-    std::vector<std::string> arguments = arguments_of(options);
-    if (options.resume) arguments.emplace_back("--resume");
-    if (const auto fault = start_ranks(options.job, arguments)) {
-      fmt::print(stderr,
-                 "foreshard: error: {}; what was measured until then is in {}, --resume goes on\n",
-                 *fault, options.database);
-      leave_with(broken);
-    }
+    start_measuring(options.job, arguments_of(options), options.resume, options.database);
     return;
   }
-  as_rank(options.job, [&](const RankHere& here) { measure_here(options, *tasks, here); });
+  as_rank(options.job, [&](const RankHere& here) {
+    keep_run(options.database, here, fmt::format("{}", fmt::join(arguments_of(options), " ")),
+             options.resume, [&](MeasuredRun* run) { measure_here(options, *tasks, here, run); });
+  });
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <optional>
+#include <utility>
 
 #include "calibrate/harness/machine.hpp"
 #include "cli/exit_code.hpp"
@@ -76,6 +78,29 @@ void MeasuredRun::finish() {
     fmt::print(stderr, "foreshard: note: {} samples of throttled devices were dropped\n", dropped_);
   if (refused_ > 0)
     fmt::print(stderr, "foreshard: warning: {} rows without sound times were not kept\n", refused_);
+}
+
+void keep_run(const std::string& database, const RankHere& here, const std::string& command,
+              bool resume, const std::function<void(MeasuredRun*)>& body) {
+  std::optional<MeasuredRun> run;
+  if (here.world.rank() == 0) {
+    auto opened = MeasuredRun::open(database, here, command, resume);
+    opened ? static_cast<void>(run.emplace(std::move(*opened))) : print(opened.error());
+  }
+  if (here.world.agree<std::int32_t>(run ? 1 : 0) == 0) return;
+  body(run ? &*run : nullptr);
+  if (run) run->finish();
+}
+
+void start_measuring(const JobOptions& job, std::vector<std::string> arguments, bool resume,
+                     const std::string& database) {
+  if (resume) arguments.emplace_back("--resume");
+  const auto fault = start_ranks(job, arguments);
+  if (!fault) return;
+  fmt::print(stderr,
+             "foreshard: error: {}; what was measured until then is in {}, --resume goes on\n",
+             *fault, database);
+  leave_with(broken);
 }
 
 void check_database(const std::string& path) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,16 @@ class MeasuredRun {
   int wrong_ = 0;
   int dropped_ = 0;
 };
+
+/// Begins a run on rank 0, which keeps it, does `body` with it (null on other ranks) on all ranks,
+/// and finishes it. Where it cannot be begun, rank 0 tells why and nothing is done.
+void keep_run(const std::string& database, const RankHere& here, const std::string& command,
+              bool resume, const std::function<void(MeasuredRun*)>& body);
+
+/// Starts ranks that measure. When one fails, tells so, and that --resume goes on; then the command
+/// ends.
+void start_measuring(const JobOptions& job, std::vector<std::string> arguments, bool resume,
+                     const std::string& database);
 
 /// Whether a calibration can be written, before ranks are started: mistakes are told, and the
 /// command ends.

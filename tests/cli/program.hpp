@@ -9,24 +9,7 @@
 #include <string>
 
 #include "tests/support/catch.hpp"
-
-/// A folder for one test, gone at its end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "foreshard-cli-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+#include "tests/support/folder.hpp"
 
 inline std::string contents_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "calibrate/runtime/blas/work.hpp"
+#include "calibrate/runtime/software.hpp"
 
 /// The runtime "blas": one core of this machine as a device.
 namespace calibrate::runtime::blas {
@@ -43,11 +44,6 @@ double clock_mhz() {
   return 0;
 }
 
-template <std::size_t n>
-void put(char (&field)[n], const std::string& text) {
-  std::snprintf(field, n, "%s", text.c_str());
-}
-
 Device* of(void* device) { return static_cast<Device*>(device); }
 
 const char* version() { return FORESHARD_RUNTIME_ABI; }
@@ -71,8 +67,8 @@ const char* error(void* device) {
 
 int32_t info(void*, foreshard_device_info* info) {
   *info = {};
-  put(info->name, "cpu-core");  // as in the hardware registry
-  put(info->identity, processor());
+  copy_text(info->name, "cpu-core");  // as in the hardware registry
+  copy_text(info->identity, processor());
   info->memory = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / devices();
   info->host = 1;
   return 0;
@@ -81,11 +77,12 @@ int32_t info(void*, foreshard_device_info* info) {
 int32_t software(void*, int32_t index, foreshard_software* software) {
   if (index != 0) return 1;
   *software = {};
-  put(software->name, "OpenBLAS");
+  copy_text(software->name, "OpenBLAS");
   // "OpenBLAS 0.3.21 DYNAMIC_ARCH …": the second word; the core that it chose after it.
   std::string version = openblas_get_config();
   version = version.substr(version.find(' ') + 1);
-  put(software->version, version.substr(0, version.find(' ')) + " " + openblas_get_corename());
+  copy_text(software->version,
+            version.substr(0, version.find(' ')) + " " + openblas_get_corename());
   return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "calibrate/runtime/loader.hpp"
 #include "tests/calibrate/backend_support.hpp"
 #include "tests/calibrate/runtime/network_check.hpp"
+#include "tests/support/folder.hpp"
 
 namespace calibrate::runtime {
 namespace {
@@ -184,24 +185,6 @@ TEST_CASE("runtimes that compute do what their interface says") {
   check_kernels(compute, device.get(), stream);
   if (!host) compute.destroy_stream(device.get(), stream);
 }
-
-/// A folder for one test, gone at its end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "foreshard-network-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// Ranks as threads of this process, each on a device of its own where there are devices.
 std::vector<std::string> check_ranks(const foreshard_network& network,

@@ -16,6 +16,7 @@
 #include "calibrate/runtime/nccl/meeting.hpp"
 #include "calibrate/runtime/nccl/watchdog.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
 
 namespace calibrate::runtime::nccl {
 namespace {
@@ -43,24 +44,6 @@ struct StillClock {
               ++sleeps;
             }};
   }
-};
-
-/// A folder for one test, gone at its end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "foreshard-meeting-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 foreshard_collective collective(const char* operation) {
