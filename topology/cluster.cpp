@@ -156,6 +156,8 @@ const Link& Cluster::link(LinkId id) const { return *graph_->links[id]; }
 
 const std::string& Cluster::fabric() const { return graph_->fabric; }
 
+const std::vector<std::string>& Cluster::levels() const { return graph_->levels; }
+
 int Cluster::rail_of(GpuId id) const {
   const NodeInfo& node = nodes_[static_cast<std::size_t>(node_of(id))];
   const int local = static_cast<int>(id - node.first_gpu);
@@ -182,6 +184,7 @@ base::Result<Cluster> build_cluster(const ClusterSpec& spec,
   note_nodes(spec, notes);
   auto graph = std::make_shared<Graph>();
   graph->custom_types = spec.custom_types;
+  graph->levels = spec.levels;
   ScaleUp built = build_scale_up(*graph, spec, notes);
   build_fabric({*graph, spec, std::move(built.nics), problems, notes}, built.domains);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));

@@ -46,6 +46,8 @@ struct NodeInfo {
   int accelerator_domain = 0;  ///< nodes with equal numbers share NVLink
   GpuId first_gpu = 0;
   int gpus = 0;
+  int free_gpus = -1;       ///< as NodeSpec::free_gpus
+  std::string unavailable;  ///< as NodeSpec::unavailable
 };
 
 struct Graph;  // a boost::adjacency_list, topology/graph.hpp
@@ -74,6 +76,8 @@ class Cluster {
   const HardwareRegistry& registry() const { return *registry_; }
   /// How nodes are joined, for people: "rail-optimised"; empty when nothing joins them.
   const std::string& fabric() const;
+  /// Names of the places of NodeInfo::domains, coarse to fine; empty where nobody gave them names.
+  const std::vector<std::string>& levels() const;
   /// What was inferred while building.
   const base::Diagnostics& notes() const { return notes_; }
 

@@ -47,7 +47,9 @@ struct NodeSpec {
   const NodeType* type = nullptr;    ///< owned by the registry or `ClusterSpec::custom_types`
   std::vector<std::string> domains;  ///< e.g. {core, spine, leaf}; empty when unknown
   std::string accelerator_domain;    ///< NVLink domain beyond the node (NVL72); empty: the node
-  int usable_gpus = 0;  ///< allocatable: GPUs 0 to usable_gpus - 1; 0 is a node without
+  int usable_gpus = 0;      ///< allocatable: GPUs 0 to usable_gpus - 1; 0 is a node without
+  int free_gpus = -1;       ///< of these, taken by nobody; -1: nobody said what runs there
+  std::string unavailable;  ///< why nothing new runs there: "cordoned"; empty: it does
 };
 
 /// Cables that do not work as built.
@@ -62,6 +64,7 @@ struct ClusterSpec {
   std::vector<NodeSpec> nodes;
   FabricSpec fabric;
   bool fabric_from_domains = false;  ///< the switch tree is `NodeSpec::domains`, not fabric sizes
+  std::vector<std::string> levels;   ///< names of the places of `NodeSpec::domains`: label keys
   base::Diagnostics notes;           ///< what was inferred, and from what
   std::vector<CableFault> faults;    ///< of a cable hit by several the worst counts
   std::vector<std::shared_ptr<const NodeType>> custom_types;  ///< described by the user in place

@@ -22,8 +22,9 @@ struct Graph : GraphBase {
   Graph(const Graph&) = delete;  // `links` points into the edges
   Graph& operator=(const Graph&) = delete;
 
-  std::vector<Link*> links;  ///< by LinkId
-  std::string fabric;        ///< Cluster::fabric()
+  std::vector<Link*> links;         ///< by LinkId
+  std::string fabric;               ///< Cluster::fabric()
+  std::vector<std::string> levels;  ///< Cluster::levels()
   std::vector<std::shared_ptr<const NodeType>> custom_types;
 };
 

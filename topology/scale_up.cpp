@@ -69,7 +69,8 @@ class Builder {
   void add_node(const NodeSpec& node, int domain, ScaleUp& out) {
     const NodeType& type = *node.type;
     const int index = static_cast<int>(out.nodes.size());
-    NodeInfo info{node.name, &type, node.domains, domain, next_gpu_, node.usable_gpus};
+    NodeInfo info{node.name,        &type,          node.domains,    domain, next_gpu_,
+                  node.usable_gpus, node.free_gpus, node.unavailable};
     next_gpu_ += static_cast<GpuId>(node.usable_gpus);
     std::vector<DeviceId> gpus;
     for (int i = 0; i < node.usable_gpus; ++i)
