@@ -28,7 +28,9 @@ inline std::string dump_text(const std::string& name) {
 inline std::string fabric_text(const FoundCluster& found) {
   const auto end = [&](const CableEnd& one) {
     const bool at_node = one.at == CableEnd::At::node;
-    return (at_node ? found.nodes[one.index].name : found.switches[one.index].name) +
+    return (at_node                                  ? found.nodes[one.index].name
+            : found.switches[one.index].name.empty() ? found.switches[one.index].id
+                                                     : found.switches[one.index].name) +
            (one.nic.empty() ? "" : "/" + one.nic) + (one.port.empty() ? "" : ":" + one.port);
   };
   std::string text;
@@ -41,8 +43,9 @@ inline std::string fabric_text(const FoundCluster& found) {
     text += "\n";
   }
   for (const FoundSwitch& one : found.switches)
-    text += fmt::format("{}{} tier {}{}\n", one.name, one.model.empty() ? "" : " " + one.model,
-                        one.tier, one.rail < 0 ? "" : fmt::format(" rail {}", one.rail));
+    text += fmt::format("{}{} tier {}{}\n", one.name.empty() ? one.id : one.name,
+                        one.model.empty() ? "" : " " + one.model, one.tier,
+                        one.rail < 0 ? "" : fmt::format(" rail {}", one.rail));
   for (const FoundCable& cable : found.cables)
     text += fmt::format("{} - {} {:g}{}{}\n", end(cable.a), end(cable.b), cable.rate.gbit(),
                         cable.state == CableState::up         ? ""

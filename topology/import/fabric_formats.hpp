@@ -6,5 +6,11 @@
 namespace topology {
 
 extern const ImportFormat ibnetdiscover_format;
+extern const ImportFormat iblinkinfo_format;
+extern const ImportFormat netq_format;
+extern const ImportFormat lldp_format;
+extern const ImportFormat sonic_format;
+extern const ImportFormat ufm_format;
+extern const ImportFormat lingjun_format;
 
 }  // namespace topology

@@ -41,6 +41,7 @@ class RailFinder {
     if (rank_of_.size() < 2) return;
     for (const Wire& wire : wires_)
       if (const std::optional<int> rank = rank_of(wire)) ++ranks_on_[wire.leaf][*rank];
+    if (ranks_on_.size() < 2) return;
     if (!has_rails()) {
       note("no rails in the cabling: NICs of a node share leaves, or hang on them in no order");
       return;

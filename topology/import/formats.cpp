@@ -7,7 +7,9 @@
 namespace topology {
 
 std::span<const ImportFormat> import_formats() {
-  static const std::array<ImportFormat, 2> formats{foreshard_json_format, ibnetdiscover_format};
+  static const std::array<ImportFormat, 8> formats{
+      foreshard_json_format, ibnetdiscover_format, iblinkinfo_format, netq_format,
+      lldp_format,           sonic_format,         ufm_format,        lingjun_format};
   return formats;
 }
 
