@@ -6,6 +6,7 @@
 
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/fuzz/registry.hpp"
+#include "topology/export/format.hpp"
 #include "topology/import/format.hpp"
 
 namespace fuzz {
@@ -32,6 +33,19 @@ inline void check_found(const topology::FoundCluster& found) {
                                                                           : found.switches.size()));
 }
 
+/// Every format takes it, or says why not.
+inline void check_written(const topology::FoundCluster& found) {
+  for (const topology::ExportFormat& format : topology::export_formats()) {
+    const auto out = format.write(found);
+    if (!out) {
+      check_refusal(out.error());
+      continue;
+    }
+    check(out->notes);
+    CHECK_INVARIANT(!out->text.empty() && !base::has_errors(out->notes));
+  }
+}
+
 /// Whatever a dump says: mistakes and nothing else, or a cluster that makes sense.
 inline void check_dump(std::string_view format, std::string_view text) {
   const auto formats = topology::import_formats();
@@ -44,6 +58,7 @@ inline void check_dump(std::string_view format, std::string_view text) {
   const auto cluster = found->read(std::span(&file, 1), {*shipped_registry(), {}});
   if (!cluster) return check_refusal(cluster.error());
   check_found(*cluster);
+  check_written(*cluster);
 }
 
 }  // namespace fuzz

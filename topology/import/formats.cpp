@@ -2,16 +2,29 @@
 
 #include "topology/import/format.hpp"
 #include "topology/import/slurm.hpp"
+#include "topology/import/topograph.hpp"
 
 namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 1> formats{{
+constexpr std::array<ImportFormat, 4> formats{{
     {.name = "slurm-conf",
      .what = "Slurm's topology.conf, or the output of scontrol show topology",
      .detect = is_slurm_conf,
      .read = read_slurm_conf},
+    {.name = "slurm-yaml",
+     .what = "Slurm's topology.yaml",
+     .detect = is_slurm_yaml,
+     .read = read_slurm_yaml},
+    {.name = "topograph",
+     .what = "model of Topograph, YAML",
+     .detect = is_topograph_model,
+     .read = read_topograph_model},
+    {.name = "topograph-graph",
+     .what = "answer of Topograph's engine graph, JSON",
+     .detect = is_topograph_graph,
+     .read = read_topograph_graph},
 }};
 
 }  // namespace

@@ -16,8 +16,6 @@ namespace {
 using base::PlacedText;
 using base::Severity;
 constexpr std::size_t names_shown = 3;
-/// More than any network has; each node keeps a name for each.
-constexpr int tiers_max = 64;
 
 class Hanger {
  public:
@@ -104,7 +102,7 @@ class Hanger {
 
   void check_depth() {
     for (std::size_t i = 0; i < switches_.size(); ++i)
-      if (switches_[i].tier == tiers_max + 1)
+      if (switches_[i].tier == static_cast<int>(tiers_max) + 1)
         return error(declared_[i].name.where,
                      fmt::format("the switch '{}' has {} tiers of switches below it, at most {}",
                                  switches_[i].name, tiers_max, tiers_max - 1));

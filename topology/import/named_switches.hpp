@@ -10,6 +10,9 @@
 /// What the formats share that tell a tree as "this switch has these children".
 namespace topology {
 
+/// More tiers of switches than any network has; each node keeps a name for each.
+inline constexpr std::size_t tiers_max = 64;
+
 struct NamedSwitch {
   base::PlacedText name;
   std::vector<base::PlacedText> switches;

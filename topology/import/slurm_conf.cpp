@@ -5,8 +5,8 @@
 #include <cctype>
 
 #include "base/parsing.hpp"
-#include "topology/hostlist.hpp"
 #include "topology/import/named_switches.hpp"
+#include "topology/import/placed_hosts.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/slurm_blocks.hpp"
 
@@ -117,21 +117,7 @@ class Reader {
   }
 
   std::vector<PlacedText> names_of(const PlacedText* list) {
-    std::vector<PlacedText> names;
-    if (list == nullptr) return names;
-    auto expanded = expand_hostlist(list->text, list->where);
-    if (!expanded) {
-      problems_.insert(problems_.end(), expanded.error().begin(), expanded.error().end());
-      return names;
-    }
-    names_ += expanded->size();
-    if (names_ > hostlist_names_max) {
-      if (names_ - expanded->size() <= hostlist_names_max)
-        error(list->where, fmt::format("more than {} names in all", hostlist_names_max));
-      return names;
-    }
-    for (std::string& name : *expanded) names.push_back({std::move(name), list->where});
-    return names;
+    return list == nullptr ? std::vector<PlacedText>() : hosts_.expand(*list);
   }
 
   void finish_record() {
@@ -185,8 +171,8 @@ class Reader {
   std::vector<NamedSwitch> switches_;
   std::vector<SlurmBlock> blocks_;
   bool rings_ = false;
-  std::size_t names_ = 0;
   base::Diagnostics problems_;
+  PlacedHosts hosts_{problems_};
   base::Diagnostics notes_;
 };
 
