@@ -120,7 +120,7 @@ class Differ {
     std::map<std::string, std::vector<std::string>> cables;
     for (const FoundCable& cable : cluster.cables) {
       const auto [a, b] =
-          std::minmax(end_text(cable.a, cluster, earlier), end_text(cable.b, cluster, earlier));
+          std::minmax({end_text(cable.a, cluster, earlier), end_text(cable.b, cluster, earlier)});
       cables[fmt::format("{} -> {}", a, b)].push_back(state_of(cable));
     }
     for (auto& [ends, states] : cables) std::sort(states.begin(), states.end());

@@ -70,7 +70,8 @@ class Halves {
       const Link& link = cluster_.link(id);
       const int from = vertex_[link.from];
       const int to = vertex_[link.to];
-      if (!link.down && from != to) pipes[{from, to}] += static_cast<std::int64_t>(link.rate.byte());
+      if (!link.down && from != to)
+        pipes[{from, to}] += static_cast<std::int64_t>(link.rate.byte());
     }
     for (const auto& [ends, capacity] : pipes) {
       const auto back = pipes.find({ends.second, ends.first});
