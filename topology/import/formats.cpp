@@ -1,5 +1,6 @@
 #include <array>
 
+#include "topology/import/cloud_json.hpp"
 #include "topology/import/foreshard_json.hpp"
 #include "topology/import/format.hpp"
 #include "topology/import/slurm.hpp"
@@ -9,7 +10,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 5> formats{{
+constexpr std::array<ImportFormat, 10> formats{{
     {.name = "foreshard",
      .what = "a cluster that foreshard wrote, JSON",
      .detect = is_foreshard_json,
@@ -30,6 +31,31 @@ constexpr std::array<ImportFormat, 5> formats{{
      .what = "answer of Topograph's engine graph, JSON",
      .detect = is_topograph_graph,
      .read = read_topograph_graph},
+    {.name = "aws-topology",
+     .what = "output of aws ec2 describe-instance-topology",
+     .detect = is_aws_topology,
+     .read = read_aws_topology,
+     .together = true},
+    {.name = "gcp-instances",
+     .what = "output of gcloud compute instances list --format=json",
+     .detect = is_gcp_instances,
+     .read = read_gcp_instances,
+     .together = true},
+    {.name = "oci-hosts",
+     .what = "compute hosts of OCI, or the metadata of its instances",
+     .detect = is_oci_hosts,
+     .read = read_oci_hosts,
+     .together = true},
+    {.name = "lambda-instances",
+     .what = "instances of Lambda with their networkPath",
+     .detect = is_lambda_instances,
+     .read = read_lambda_instances,
+     .together = true},
+    {.name = "nscale-topology",
+     .what = "topology of Nscale's instances",
+     .detect = is_nscale_topology,
+     .read = read_nscale_topology,
+     .together = true},
 }};
 
 }  // namespace
