@@ -28,7 +28,7 @@ class Explainer {
     std::vector<std::string> levels;
     for (const LevelCoverage& level : tree_.coverage.levels)
       levels.push_back(fmt::format("{} ({})", level.key, level.domains));
-    note(file_, fmt::format("switches from the labels {}", fmt::join(levels, ", ")));
+    note(file_, fmt::format("switches from the {}s {}", tree_.kind, fmt::join(levels, ", ")));
     if (tree_.seen.size() > 1) {
       std::vector<std::string> seen;
       for (const SchemeCoverage& scheme : tree_.seen)
@@ -74,12 +74,12 @@ class Explainer {
       const std::vector<std::string>& path = tree_.paths[i];
       const KubernetesNode& node = *nodes_[i].node;
       if (path.empty())
-        gaps.add(node, Severity::warning, "without any of these labels",
+        gaps.add(node, Severity::warning, fmt::format("without any of these {}s", tree_.kind),
                  "hung from the top switch; label them and import again");
       for (std::size_t level = 0; level < path.size(); ++level)
         if (path[level].empty())
           gaps.add(node, Severity::warning,
-                   fmt::format("without the label {}", tree_.coverage.levels[level].key),
+                   fmt::format("without the {} {}", tree_.kind, tree_.coverage.levels[level].key),
                    "hung from the levels they tell; label them and import again");
     }
     gaps.report(notes_);

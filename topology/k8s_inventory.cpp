@@ -28,22 +28,10 @@ std::string_view first_label(const KubernetesNode& node,
   return {};
 }
 
-/// A count as Kubernetes writes it: "8", or "8k" for thousands.
-std::optional<int> parse_count(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || number < 0 || number > 1'000'000) return std::nullopt;
-  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (rest.empty()) return number;
-  return rest == "k" ? std::optional<int>(number * 1000) : std::nullopt;
-}
-
 /// GPUs that the scheduler may hand out; nothing when the dump does not say.
 std::optional<int> allocatable_gpus(const KubernetesNode& node) {
-  constexpr std::array<std::string_view, 3> resources{"nvidia.com/gpu", "nvidia.com/gpu.shared",
-                                                      "amd.com/gpu"};
   std::optional<int> total;
-  for (const std::string_view resource : resources) {
+  for (const std::string_view resource : gpu_resources) {
     const Node* value = node.allocatable == nullptr ? nullptr : node.allocatable->find(resource);
     if (value == nullptr) continue;
     if (const std::optional<int> count = parse_count(value->text))
@@ -312,6 +300,15 @@ class Taker {
 };
 
 }  // namespace
+
+std::optional<int> parse_count(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0 || number > 1'000'000) return std::nullopt;
+  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (rest.empty()) return number;
+  return rest == "k" && number <= 1000 ? std::optional<int>(number * 1000) : std::nullopt;
+}
 
 base::Result<Inventory> take_inventory(const std::vector<KubernetesNode>& nodes,
                                        const HardwareRegistry& registry,

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.hpp"
@@ -27,6 +30,13 @@ enum class Keep : std::uint8_t {
   unavailable,  ///< cordoned and not-ready ones, too
   all,          ///< also those without whole GPUs, and those of an unknown kind
 };
+
+/// Resources that are GPUs.
+inline constexpr std::array<std::string_view, 3> gpu_resources{
+    "nvidia.com/gpu", "nvidia.com/gpu.shared", "amd.com/gpu"};
+
+/// A count as Kubernetes writes it: "8", or "8k" for thousands; up to a million.
+std::optional<int> parse_count(std::string_view text);
 
 struct InventoryOptions {
   const GpuSpec* gpu = nullptr;  ///< leave out nodes with any other
