@@ -1,5 +1,7 @@
 #include "topology/natural_order.hpp"
 
+#include <cstddef>
+
 namespace topology {
 
 namespace {

@@ -3,18 +3,25 @@
 #include "topology/import/cloud_json.hpp"
 #include "topology/import/foreshard_json.hpp"
 #include "topology/import/format.hpp"
+#include "topology/import/kubernetes.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/topograph.hpp"
+#include "topology/k8s_objects.hpp"
 
 namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 10> formats{{
+constexpr std::array<ImportFormat, 11> formats{{
     {.name = "foreshard",
      .what = "a cluster that foreshard wrote, JSON",
      .detect = is_foreshard_json,
      .read = read_foreshard_json},
+    {.name = "kubernetes",
+     .what = "objects of Kubernetes: kubectl get nodes,pods -A -o json",
+     .detect = looks_like_kubernetes,
+     .read = read_kubernetes_cluster,
+     .together = true},
     {.name = "slurm-conf",
      .what = "Slurm's topology.conf, or the output of scontrol show topology",
      .detect = is_slurm_conf,
