@@ -334,6 +334,8 @@ class Reader {
   std::vector<bool> placed_;                    ///< of each device: is it in the fabric?
 };
 
+}  // namespace
+
 bool is_iblinkinfo(std::string_view text) {
   const std::string_view begin = text.substr(0, 1 << 16);
   const std::size_t arrow = begin.find("==(");
@@ -343,12 +345,5 @@ bool is_iblinkinfo(std::string_view text) {
 base::Result<FoundCluster> read_iblinkinfo(std::span<const DumpFile> files, const ImportContext&) {
   return Reader(files.front()).read();
 }
-
-}  // namespace
-
-const ImportFormat iblinkinfo_format{.name = "iblinkinfo",
-                                     .what = "output of iblinkinfo, best with -l",
-                                     .detect = is_iblinkinfo,
-                                     .read = read_iblinkinfo};
 
 }  // namespace topology

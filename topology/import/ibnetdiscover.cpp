@@ -278,6 +278,8 @@ class Reader {
   std::string image_guid_;  ///< of the record that begins
 };
 
+}  // namespace
+
 bool is_ibnetdiscover(std::string_view text) {
   const std::string_view begin = text.substr(0, 1 << 16);
   return begin.find("switchguid=0x") != std::string_view::npos ||
@@ -289,12 +291,5 @@ base::Result<FoundCluster> read_ibnetdiscover(std::span<const DumpFile> files,
                                               const ImportContext&) {
   return Reader(files.front()).read();
 }
-
-}  // namespace
-
-const ImportFormat ibnetdiscover_format{.name = "ibnetdiscover",
-                                        .what = "output of ibnetdiscover",
-                                        .detect = is_ibnetdiscover,
-                                        .read = read_ibnetdiscover};
 
 }  // namespace topology

@@ -38,6 +38,8 @@ void note_reused_names(FoundCluster& found, const std::string& file) {
                            base::Severity::note});
 }
 
+}  // namespace
+
 bool is_lingjun(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   const std::string_view header = trimmed(text.substr(0, text.find('\n')));
@@ -78,12 +80,5 @@ base::Result<FoundCluster> read_lingjun(std::span<const DumpFile> files, const I
        fmt::format("{}, 3 levels", count_of(static_cast<int>(found.nodes.size()), "node"))});
   return found;
 }
-
-}  // namespace
-
-const ImportFormat lingjun_format{.name = "lingjun",
-                                  .what = "topo.csv of Alibaba Lingjun: ip,DSW,PSW,ASW",
-                                  .detect = is_lingjun,
-                                  .read = read_lingjun};
 
 }  // namespace topology

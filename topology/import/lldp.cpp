@@ -129,6 +129,8 @@ class Reader {
   base::Diagnostics notes_;
 };
 
+}  // namespace
+
 bool is_lldp(std::string_view text) {
   const std::string_view begin = text.substr(0, 4096);
   return begin.find("\"lldp\"") != std::string_view::npos && trimmed(begin).starts_with('{');
@@ -137,14 +139,5 @@ bool is_lldp(std::string_view text) {
 base::Result<FoundCluster> read_lldp(std::span<const DumpFile> files, const ImportContext&) {
   return Reader().read(files);
 }
-
-}  // namespace
-
-const ImportFormat lldp_format{
-    .name = "lldp",
-    .what = "output of lldpctl -f json or json0, each file named for its device",
-    .detect = is_lldp,
-    .read = read_lldp,
-    .together = true};
 
 }  // namespace topology

@@ -107,6 +107,8 @@ class Reader {
   base::Diagnostics problems_;
 };
 
+}  // namespace
+
 bool is_netq(std::string_view text) {
   const std::string_view begin = text.substr(0, 1 << 16);
   return begin.find("\"compounded_nodes\"") != std::string_view::npos ||
@@ -118,12 +120,5 @@ base::Result<FoundCluster> read_netq(std::span<const DumpFile> files, const Impo
   if (!document) return tl::unexpected(document.error());
   return Reader(*document).read();
 }
-
-}  // namespace
-
-const ImportFormat netq_format{.name = "netq",
-                               .what = "the topology graph of NVIDIA NetQ",
-                               .detect = is_netq,
-                               .read = read_netq};
 
 }  // namespace topology

@@ -163,6 +163,8 @@ class Reader {
   base::Diagnostics notes_;
 };
 
+}  // namespace
+
 bool is_sonic(std::string_view text) {
   if (text.substr(0, 4096).find("LocalPort") != std::string_view::npos &&
       text.substr(0, 4096).find("RemoteDevice") != std::string_view::npos)
@@ -173,14 +175,5 @@ bool is_sonic(std::string_view text) {
 base::Result<FoundCluster> read_sonic(std::span<const DumpFile> files, const ImportContext&) {
   return Reader().read(files);
 }
-
-}  // namespace
-
-const ImportFormat sonic_format{
-    .name = "sonic",
-    .what = "config_db.json of SONiC switches, or show lldp table in files named for them",
-    .detect = is_sonic,
-    .read = read_sonic,
-    .together = true};
 
 }  // namespace topology

@@ -105,6 +105,8 @@ class Reader {
   std::unordered_map<std::string, bool> host_names_;
 };
 
+}  // namespace
+
 bool is_ufm(std::string_view text) {
   const std::string_view begin = text.substr(0, 1 << 16);
   return begin.find("\"peer_node_name\"") != std::string_view::npos &&
@@ -116,12 +118,5 @@ base::Result<FoundCluster> read_ufm(std::span<const DumpFile> files, const Impor
   if (!document) return tl::unexpected(document.error());
   return Reader(*document).read();
 }
-
-}  // namespace
-
-const ImportFormat ufm_format{.name = "ufm",
-                              .what = "the ports that UFM lists: /ufmRest/resources/ports",
-                              .detect = is_ufm,
-                              .read = read_ufm};
 
 }  // namespace topology
