@@ -132,8 +132,8 @@ void set_nic_roles(FoundCluster& cluster) {
   for (const FoundCable& cable : cluster.cables) {
     Attachment attachment;
     if (is_attachment(cable, attachment))
-      role_of.emplace(std::pair(attachment.at_node->index, attachment.at_node->nic),
-                      cluster.switches[attachment.to].role);
+      role_of[{attachment.at_node->index, attachment.at_node->nic}] =
+          cluster.switches[attachment.to].role;
   }
   for (std::size_t node = 0; node < cluster.nodes.size(); ++node)
     for (FoundNic& nic : cluster.nodes[node].nics)

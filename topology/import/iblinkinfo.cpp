@@ -213,6 +213,8 @@ class Reader {
       link.from.description = header_.description;
       link.from.kind = header_.kind;
     }
+    if (link.from.guid.empty() && link.from.description.empty())
+      return error(lines_.where(line), "neither GUID nor name of the device");
     const LinkState state = read_state(line.substr(arrow + 3, head - arrow - 3));
     link.rate = state.lane * state.lanes;
     link.up = state.up;

@@ -114,6 +114,7 @@ IbSwitchName ib_switch(std::string_view description) {
     return {printable(description), ""};
   IbSwitchName out{printable(description.substr(name + 1, model - name - 1)),
                    printable(description.substr(model + 1, chip - model - 1))};
+  if (out.name.empty()) return {printable(description), ""};
   if (const std::string_view place = description.substr(chip); place != "/U1")
     out.name += printable(place);
   return out;
