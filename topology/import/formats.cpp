@@ -2,6 +2,7 @@
 
 #include "topology/import/cloud_json.hpp"
 #include "topology/import/format.hpp"
+#include "topology/import/node_inside.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/topograph.hpp"
 
@@ -9,7 +10,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 9> formats{{
+constexpr std::array<ImportFormat, 11> formats{{
     {.name = "slurm-conf",
      .what = "Slurm's topology.conf, or the output of scontrol show topology",
      .detect = is_slurm_conf,
@@ -51,6 +52,14 @@ constexpr std::array<ImportFormat, 9> formats{{
      .detect = is_nscale_topology,
      .read = read_nscale_topology,
      .together = true},
+    {.name = "nccl-topology",
+     .what = "NCCL_TOPO_DUMP_FILE of NCCL: the inside of a node",
+     .detect = is_nccl_topology,
+     .read = read_nccl_topology},
+    {.name = "nvidia-smi-topo",
+     .what = "output of nvidia-smi topo -m: the inside of a node",
+     .detect = is_nvidia_smi_topo,
+     .read = read_nvidia_smi_topo},
 }};
 
 }  // namespace
