@@ -7,7 +7,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ExportFormat, 8> formats{{
+constexpr std::array<ExportFormat, 10> formats{{
     {"slurm-tree", "topology.conf of Slurm's plugin topology/tree", write_slurm_tree},
     {"slurm-block", "topology.conf of Slurm's plugin topology/block", write_slurm_block},
     {"slurm-yaml", "topology.yaml of Slurm 25.05 and later", write_slurm_yaml},
@@ -15,6 +15,8 @@ constexpr std::array<ExportFormat, 8> formats{{
     {"volcano", "HyperNode objects of Volcano", write_volcano},
     {"topograph", "model of Topograph, YAML", write_topograph_model},
     {"topograph-graph", "graph of Topograph, JSON", write_topograph_graph},
+    {"infragraph", "InfraGraph of Keysight, YAML", write_infragraph},
+    {"graphml", "GraphML", write_graphml},
     {"hostlist", "names of all nodes as a Slurm hostlist", write_hostlist},
 }};
 

@@ -2,6 +2,7 @@
 
 #include "topology/import/cloud_json.hpp"
 #include "topology/import/format.hpp"
+#include "topology/import/infragraph.hpp"
 #include "topology/import/node_inside.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/topograph.hpp"
@@ -10,7 +11,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 11> formats{{
+constexpr std::array<ImportFormat, 12> formats{{
     {.name = "slurm-conf",
      .what = "Slurm's topology.conf, or the output of scontrol show topology",
      .detect = is_slurm_conf,
@@ -52,6 +53,10 @@ constexpr std::array<ImportFormat, 11> formats{{
      .detect = is_nscale_topology,
      .read = read_nscale_topology,
      .together = true},
+    {.name = "infragraph",
+     .what = "InfraGraph of Keysight, YAML",
+     .detect = is_infragraph,
+     .read = read_infragraph},
     {.name = "nccl-topology",
      .what = "NCCL_TOPO_DUMP_FILE of NCCL: the inside of a node",
      .detect = is_nccl_topology,
