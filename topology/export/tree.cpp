@@ -217,7 +217,7 @@ class TreeMaker {
     for (;; hash = base::mix(hash)) {
       const std::string end = fmt::format("x{:08x}", hash & 0xFFFFFFFFU);
       const std::string begin = name.substr(0, rules_.name_max - hash_letters - 2);
-      const std::string made = begin.empty() ? end : begin + "-" + end;
+      std::string made = begin.empty() ? end : fmt::format("{}-{}", begin, end);
       if (!taken.contains(made)) return made;
     }
   }

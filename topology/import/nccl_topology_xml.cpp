@@ -272,14 +272,13 @@ class Reader {
       FoundNic nic;
       nic.name = name;
       nic.rate = rate;
-      for (pugi::xml_node at = net.node.parent(); at && nic.gpus.empty() && at.name() != system_;
-           at = at.parent())
+      for (pugi::xml_node at = net.node.parent();
+           at && nic.gpus.empty() && std::string_view(at.name()) != "system"; at = at.parent())
         if (const auto gpus = below.find(at); gpus != below.end()) nic.gpus = gpus->second;
       node.nics.push_back(std::move(nic));
     }
   }
 
-  static constexpr std::string_view system_ = "system";
   std::string_view text_;
   std::string file_;
   XmlPlaces places_;
