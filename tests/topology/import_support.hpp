@@ -64,7 +64,7 @@ inline std::string tree_of(const FoundCluster& found) {
   for (const FoundNode& node : found.nodes) {
     std::string path;
     for (const std::string& domain : node.domains)
-      path += (path.empty() ? "" : "/") + (domain.empty() ? "-" : domain);
+      path += fmt::format("{}{}", path.empty() ? "" : "/", domain.empty() ? "-" : domain);
     if (lines.empty() || lines.back().first != path) lines.push_back({path, ""});
     lines.back().second += " " + node.name;
   }

@@ -4,7 +4,9 @@
 #include "topology/import/fabric_formats.hpp"
 #include "topology/import/foreshard_json.hpp"
 #include "topology/import/format.hpp"
+#include "topology/import/infragraph.hpp"
 #include "topology/import/kubernetes.hpp"
+#include "topology/import/node_inside.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/topograph.hpp"
 #include "topology/k8s_objects.hpp"
@@ -13,7 +15,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 18> formats{{
+constexpr std::array<ImportFormat, 21> formats{{
     {.name = "foreshard",
      .what = "a cluster that foreshard wrote, JSON",
      .detect = is_foreshard_json,
@@ -94,6 +96,18 @@ constexpr std::array<ImportFormat, 18> formats{{
      .what = "topo.csv of Alibaba Lingjun: ip,DSW,PSW,ASW",
      .detect = is_lingjun,
      .read = read_lingjun},
+    {.name = "infragraph",
+     .what = "InfraGraph of Keysight, YAML",
+     .detect = is_infragraph,
+     .read = read_infragraph},
+    {.name = "nccl-topology",
+     .what = "NCCL_TOPO_DUMP_FILE of NCCL: the inside of a node",
+     .detect = is_nccl_topology,
+     .read = read_nccl_topology},
+    {.name = "nvidia-smi-topo",
+     .what = "output of nvidia-smi topo -m: the inside of a node",
+     .detect = is_nvidia_smi_topo,
+     .read = read_nvidia_smi_topo},
 }};
 
 }  // namespace
