@@ -4,16 +4,19 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 #include <optional>
 
+#include "base/check.hpp"
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
 #include "sim/collectives/collectives.hpp"
 #include "sim/preset.hpp"
 #include "sim/schedule/written.hpp"
 #include "strategies/dlcalc.hpp"
+#include "topology/cluster_of.hpp"
 #include "topology/cluster_reader.hpp"
+#include "topology/import/import.hpp"
+#include "topology/import_reader.hpp"
 #include "topology/k8s_import.hpp"
 #include "topology/network_reader.hpp"
 #include "topology/summary.hpp"
@@ -69,7 +72,9 @@ class Loader {
                     .model = std::move(*model_),
                     .cluster = *cluster_,
                     .cluster_text = cluster_text(),
+                    .found = std::move(found_),
                     .plan = plan_,
+                    .placement = std::move(placement_),
                     .backend = std::move(*backend_),
                     .backend_where = backend_where_,
                     .forced = forced_,
@@ -106,6 +111,7 @@ class Loader {
     if (auto model = root.required_map("model")) read_model(*model);
     if (auto network = root.map("network")) network_ = topology::read_network(*network);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
+    if (auto placement = root.map("placement"); placement && cluster_) read_where(*placement);
     if (auto plan = root.required_map("plan")) read_plan(*plan);
     if (auto communication = root.map("communication")) read_communication(*communication);
     if (auto simulation = root.map("simulation")) {
@@ -164,6 +170,7 @@ class Loader {
   /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
   /// and fabric are written out.
   void read_cluster(MapReader& reader) {
+    if (reader.has("import")) return import_cluster(reader);
     std::string path;
     if (!reader.read("kubernetes", path)) {
       const std::size_t before = problems_.size();
@@ -173,13 +180,7 @@ class Loader {
       if (!base::has_errors(found)) build(std::move(spec));
       return;
     }
-    topology::ImportOptions options;
-    options.where = reader.where();
-    reader.read("gpu", options.gpu);
-    reader.read("selector", options.selector);
-    reader.read("scheme", options.scheme);
-    reader.read("levels", options.levels);
-    reader.read("unavailable", options.unavailable);
+    const topology::ImportOptions options = topology::read_import_options(reader);
     topology::FabricSpec cables;
     std::optional<MapReader> fabric = reader.map("fabric");
     if (fabric) topology::read_domain_fabric(*fabric, cables);
@@ -196,6 +197,47 @@ class Loader {
       import->spec.where = reader.where("fabric");
     }
     build(std::move(import->spec));
+  }
+
+  /// `cluster: {import: FILES, …}`: dumps in any format that is known.
+  void import_cluster(MapReader& reader) {
+    const topology::ImportWords words = topology::read_import(reader);
+    std::vector<topology::DumpFile> files;
+    for (const base::PlacedText& one : words.files) {
+      const std::string file = beside_scenario(one.text);
+      if (auto text = read_named(reader, "import", file)) files.push_back({file, std::move(*text)});
+    }
+    if (files.empty() || files.size() < words.files.size()) return;
+    auto found = take(topology::import_cluster(files, words.format,
+                                               {.registry = *registry_, .options = words.options}),
+                      problems_);
+    if (!found) return;
+    auto spec = take(topology::cluster_of(*found, *registry_, words.options), problems_);
+    if (!spec) return;
+    if (words.fabric && (!spec->fabric_from_domains || !spec->cabling.switches.empty()))
+      reader.error("fabric", "'fabric' has no effect: it completes a switch tree of node domains");
+    if (words.fabric) {
+      spec->fabric = *words.fabric;
+      spec->where = reader.where("fabric");
+    }
+    found_ = std::make_shared<const topology::FoundCluster>(std::move(*found));
+    build(std::move(*spec));
+  }
+
+  /// `placement: {nodes: […]}` names the nodes in rank order; `{file: FILE}` is what `place assign`
+  /// wrote.
+  void read_where(MapReader& reader) {
+    std::string path;
+    if (!reader.read("file", path)) {
+      placement_ = read_placement(reader, *cluster_, problems_);
+      return;
+    }
+    reader.finish();
+    const std::string file = beside_scenario(path);
+    const auto text = read_named(reader, "file", file);
+    if (!text) return;
+    if (auto placement = take(read_placement_file(*text, file, *cluster_), problems_))
+      placement_ = std::move(*placement);
   }
 
   /// `communication: {backend: NAME, …}`: which library prices collectives, and with what settings.
@@ -326,14 +368,17 @@ class Loader {
 
   void check() {
     warn_of_inner_faults();
-    append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
+    const int gpus = static_cast<int>(gpus_of(placement_, *cluster_).size());
+    append(problems_,
+           strategies::check_plan(plan_, *model_, gpus, origins_,
+                                  placement_.nodes.empty() ? "the cluster" : "the placement"));
     check_compute();
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
     const int ranks = plan_.ranks();
-    if (ranks < cluster_->gpu_count())
+    if (ranks < gpus)
       problems_.push_back({origins_.at("plan"),
-                           fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
-                           "", base::Severity::warning});
+                           fmt::format("the plan uses {} of {} GPUs", ranks, gpus), "",
+                           base::Severity::warning});
   }
 
   /// The data types that all of these GPUs compute in.
@@ -355,7 +400,9 @@ class Loader {
   std::string name_;
   std::optional<strategies::ModelSpec> model_;
   std::optional<topology::Cluster> cluster_;
+  std::shared_ptr<const topology::FoundCluster> found_;
   strategies::Plan plan_;
+  Placement placement_;
   std::optional<std::shared_ptr<const calibrate::CollectiveBackend>> backend_;
   Fidelity fidelity_ = Fidelity::hybrid;
   bool fold_ = true;
@@ -386,8 +433,9 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
 }
 
 std::vector<topology::GpuId> place_ranks(const Scenario& scenario) {
-  std::vector<topology::GpuId> gpus(static_cast<std::size_t>(scenario.plan.ranks()));
-  std::iota(gpus.begin(), gpus.end(), topology::GpuId{0});
+  std::vector<topology::GpuId> gpus = gpus_of(scenario.placement, scenario.cluster);
+  CHECK_INVARIANT(gpus.size() >= static_cast<std::size_t>(scenario.plan.ranks()));
+  gpus.resize(static_cast<std::size_t>(scenario.plan.ranks()));
   return gpus;
 }
 

@@ -64,7 +64,7 @@ struct Owner {
 const std::vector<Owner>& owners() {
   static const std::vector<Owner> table{
       {"yaml-cpp/", {"base/"}},
-      {"nlohmann/", {"base/", "viz/", "cli/"}},
+      {"nlohmann/", {"base/", "topology/export/", "viz/", "cli/"}},
       {"boost/math/", {"calibrate/"}},
       {"boost/", {"topology/"}},
       {"pugixml", {"topology/"}},

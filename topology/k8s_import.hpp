@@ -18,7 +18,8 @@ struct ImportOptions {
   std::string scheme;               ///< name of a label scheme; empty: the most complete one
   std::vector<std::string> levels;  ///< label keys of your own, coarse to fine; win over `scheme`
   bool unavailable = false;         ///< import cordoned and not-ready nodes too
-  base::SourceRef where;            ///< where these options were written; empty: the dump's name
+  std::string node_type;  ///< what nodes are of which no dump tells the GPU; empty: left out
+  base::SourceRef where;  ///< where these options were written; empty: the dump's name
 };
 
 struct KubernetesImport {

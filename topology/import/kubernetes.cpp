@@ -223,14 +223,11 @@ class Importer {
   FoundCluster cluster_;
 };
 
-base::Result<FoundCluster> read(std::span<const DumpFile> files, const ImportContext& context) {
-  return Importer(files, context).import();
-}
-
 }  // namespace
 
-const ImportFormat kubernetes_format{format_name,
-                                     "objects of Kubernetes: kubectl get nodes,pods -A -o json",
-                                     looks_like_kubernetes, read, true};
+base::Result<FoundCluster> read_kubernetes_cluster(std::span<const DumpFile> files,
+                                                   const ImportContext& context) {
+  return Importer(files, context).import();
+}
 
 }  // namespace topology

@@ -8,6 +8,7 @@ namespace topology {
 /// pods, scheduling objects (Kueue, KAI, Grove, Koordinator, Volcano), device slices and states of
 /// SR-IOV NICs. Nodes on which nothing new runs are kept and marked; those without GPUs are counted
 /// and left out.
-extern const ImportFormat kubernetes_format;
+base::Result<FoundCluster> read_kubernetes_cluster(std::span<const DumpFile> files,
+                                                   const ImportContext& context);
 
 }  // namespace topology
