@@ -76,6 +76,8 @@ std::string hint_for(const Failure& failure) {
   const auto has = [&](std::string_view word) { return text.find(word) != text.npos; };
   if (failure.why == Refusal::unauthorized) return "log in again, then repeat";
   if (failure.why == Refusal::forbidden) return "ask for the rights get and list on nodes";
+  if (failure.why == Refusal::expired)
+    return "the list changes faster than it can be read; try again";
   if (has("localhost:8080"))
     return "kubectl found no kubeconfig and tried this machine; name one with --kubeconfig";
   if (has("Client.Timeout") || has("deadline exceeded"))

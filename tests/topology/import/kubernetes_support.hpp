@@ -23,7 +23,7 @@ inline std::string kubernetes_dump(const std::string& name) {
 inline base::Result<FoundCluster> read_kubernetes_dump(const std::vector<DumpFile>& files,
                                                        const ImportOptions& options = {}) {
   const auto registry = shipped_registry();
-  return kubernetes_format.read(files, {*registry, options});
+  return read_kubernetes_cluster(files, {*registry, options});
 }
 
 inline base::Result<FoundCluster> read_fixtures(std::initializer_list<std::string> names,

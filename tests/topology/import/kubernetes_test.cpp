@@ -3,6 +3,7 @@
 #include <random>
 
 #include "tests/topology/import/kubernetes_support.hpp"
+#include "topology/k8s_objects.hpp"
 
 namespace topology {
 namespace {
@@ -316,7 +317,7 @@ status:
 }
 
 TEST_CASE("the format is known by its beginning") {
-  const auto is = [](std::string_view text) { return kubernetes_format.detect(text); };
+  const auto is = [](std::string_view text) { return looks_like_kubernetes(text); };
   CHECK(is("{\"kind\":\"NodeList\",\"apiVersion\":\"v1\""));
   CHECK(is("\xEF\xBB\xBF\n[{\"apiVersion\": \"v1\""));
   CHECK(is("# nodes\napiVersion: v1\nitems: []\n"));
