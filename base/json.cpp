@@ -21,6 +21,7 @@ struct Progress {
   std::size_t consumed = 0;
   std::size_t jump_from = nowhere;
   std::size_t jump_to = 0;
+  std::size_t skipped = 0;  ///< bytes that the lexer did not see
 };
 
 /// Iterator that keeps account of its progress.
@@ -37,8 +38,10 @@ class Counted {
   const char& operator*() const { return *at_; }
   Counted& operator++() {
     ++at_;
-    if (static_cast<std::size_t>(at_ - begin_) == progress_->jump_from)
+    if (static_cast<std::size_t>(at_ - begin_) == progress_->jump_from) {
       at_ = begin_ + progress_->jump_to;
+      progress_->skipped += progress_->jump_to - progress_->jump_from;
+    }
     progress_->consumed = static_cast<std::size_t>(at_ - begin_);
     return *this;
   }
@@ -117,11 +120,14 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   /// The next JSON text begins at this offset.
-  void begin_at(std::size_t offset) { begin_ = offset; }
+  void begin_at(std::size_t offset) {
+    begin_ = offset;
+    progress_.skipped = 0;
+  }
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    position += begin_;  // the lexer counts from where it began
+    position += begin_ + progress_.skipped;  // the lexer counts what it sees
     const auto [line, column] = marks_.at(position == 0 ? 0 : position - 1);
     const std::string_view what = error.what();
     const bool more = what.find("; expected end of input") != what.npos;
