@@ -13,7 +13,18 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Iterator that tells how far nlohmann's lexer has read: its SAX events carry no place.
+constexpr std::size_t nowhere = std::string_view::npos;
+
+/// How far nlohmann's lexer has read: its SAX events carry no place. It can be led past the inside
+/// of a value that is not kept: of "[1, 2]" it then reads "[]".
+struct Progress {
+  std::size_t consumed = 0;
+  std::size_t jump_from = nowhere;
+  std::size_t jump_to = 0;
+  std::size_t skipped = 0;  ///< bytes that the lexer did not see
+};
+
+/// Iterator that keeps account of its progress.
 class Counted {
  public:
   using difference_type = std::ptrdiff_t;
@@ -22,12 +33,16 @@ class Counted {
   using reference = const char&;
   using iterator_category = std::input_iterator_tag;
 
-  Counted(const char* at, const char* begin, std::size_t* consumed)
-      : at_(at), begin_(begin), consumed_(consumed) {}
+  Counted(const char* at, const char* begin, Progress* progress)
+      : at_(at), begin_(begin), progress_(progress) {}
   const char& operator*() const { return *at_; }
   Counted& operator++() {
     ++at_;
-    *consumed_ = static_cast<std::size_t>(at_ - begin_);
+    if (static_cast<std::size_t>(at_ - begin_) == progress_->jump_from) {
+      at_ = begin_ + progress_->jump_to;
+      progress_->skipped += progress_->jump_to - progress_->jump_from;
+    }
+    progress_->consumed = static_cast<std::size_t>(at_ - begin_);
     return *this;
   }
   bool operator==(const Counted& other) const { return at_ == other.at_; }
@@ -36,14 +51,33 @@ class Counted {
  private:
   const char* at_;
   const char* begin_;
-  std::size_t* consumed_;
+  Progress* progress_;
 };
+
+/// Offset behind the value that begins at `at`: its closing bracket or quote; nowhere for numbers
+/// and words, and for a value that does not end.
+std::size_t closing_of(std::string_view text, std::size_t at) {
+  int depth = 0;
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') {
+      for (++at; at < text.size() && text[at] != '"'; ++at)
+        if (text[at] == '\\') ++at;
+      if (at >= text.size()) return nowhere;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+    if (depth <= 0) return c == '"' || c == '}' || c == ']' ? at : nowhere;
+  }
+  return nowhere;
+}
 
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, std::string file, const ReadOptions& options,
-          const std::size_t& consumed)
-      : text_(text), file_(std::move(file)), options_(options), consumed_(consumed), marks_(text) {}
+  Builder(std::string_view text, std::string file, const ReadOptions& options, Progress& progress)
+      : text_(text), file_(std::move(file)), options_(options), progress_(progress), marks_(text) {}
 
   Node root;
   Diagnostics problems;
@@ -73,6 +107,7 @@ class Builder : public nlohmann::json_sax<Json> {
     Frame& frame = stack_.back();
     if (options_.drops(frame.name, value)) {
       drop_next_ = true;
+      lead_past_value();
       return true;
     }
     const auto [line, column] = marks_.at(quote_start());
@@ -85,11 +120,14 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   /// The next JSON text begins at this offset.
-  void begin_at(std::size_t offset) { begin_ = offset; }
+  void begin_at(std::size_t offset) {
+    begin_ = offset;
+    progress_.skipped = 0;
+  }
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    position += begin_;  // the lexer counts from where it began
+    position += begin_ + progress_.skipped;  // the lexer counts what it sees
     const auto [line, column] = marks_.at(position == 0 ? 0 : position - 1);
     const std::string_view what = error.what();
     const bool more = what.find("; expected end of input") != what.npos;
@@ -131,6 +169,16 @@ class Builder : public nlohmann::json_sax<Json> {
     return std::exchange(drop_next_, false);
   }
 
+  /// Lets the lexer see the ends of the next value alone. A value that has none it reads to the
+  /// place of the mistake.
+  void lead_past_value() {
+    const std::size_t begin = text_.find_first_not_of(" \t\r\n:", progress_.consumed);
+    const std::size_t end = begin == nowhere ? nowhere : closing_of(text_, begin);
+    if (end == nowhere || end == begin) return;
+    progress_.jump_from = begin + 1;
+    progress_.jump_to = end;
+  }
+
   bool is_too_deep(std::size_t offset) {
     if (stack_.size() + skipping_ < static_cast<std::size_t>(document_depth_max)) return false;
     const auto [line, column] = marks_.at(offset);
@@ -149,14 +197,15 @@ class Builder : public nlohmann::json_sax<Json> {
 
   /// After a word or number the lexer has read one character too many.
   Node word(Node::Kind kind, std::string text) {
-    Node node = place(kind, consumed_ >= text.size() ? consumed_ - text.size() : 0);
+    Node node =
+        place(kind, progress_.consumed >= text.size() ? progress_.consumed - text.size() : 0);
     if (kind == Node::Kind::scalar) node.text = std::move(text);
     return node;
   }
 
   bool number(std::string text) {
     if (skipped()) return true;
-    std::size_t end = std::min(consumed_, text_.size());
+    std::size_t end = std::min(progress_.consumed, text_.size());
     const auto in_number = [](char c) {
       return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
     };
@@ -168,9 +217,9 @@ class Builder : public nlohmann::json_sax<Json> {
     return add(std::move(node));
   }
 
-  /// Offset of the quote that opens the string which ends at `consumed_`.
+  /// Offset of the quote that opens the string which ends at `progress_.consumed`.
   std::size_t quote_start() const {
-    std::size_t at = std::min(consumed_, text_.size());
+    std::size_t at = std::min(progress_.consumed, text_.size());
     while (at > 0 && text_[at - 1] != '"') --at;  // the closing quote
     if (at > 0) --at;
     while (at > 0) {
@@ -184,7 +233,12 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   bool open(Node::Kind kind, char bracket) {
-    std::size_t at = std::min(consumed_, text_.size());
+    if (drop_next_ && progress_.consumed == progress_.jump_to) {
+      drop_next_ = false;
+      ++skipping_;
+      return true;
+    }
+    std::size_t at = std::min(progress_.consumed, text_.size());
     while (at > 0 && text_[at - 1] != bracket) --at;
     if (at > 0) --at;
     if (is_too_deep(at)) return false;
@@ -222,7 +276,7 @@ class Builder : public nlohmann::json_sax<Json> {
   std::string_view text_;
   std::string file_;
   const ReadOptions& options_;
-  const std::size_t& consumed_;
+  Progress& progress_;
   Marks marks_;
   std::size_t begin_ = 0;     ///< of the JSON text that is being read
   bool drop_next_ = false;    ///< the next value belongs to a dropped key
@@ -237,14 +291,14 @@ Result<std::vector<Document>> read_texts(std::string_view text, const std::strin
   std::size_t next = text.find_first_not_of(space);
   if (next == text.npos)
     return tl::unexpected(Diagnostics{{{file}, "is empty", "this should be JSON"}});
-  std::size_t consumed = 0;
-  Builder builder(text, file, options, consumed);
+  Progress progress;
+  Builder builder(text, file, options, progress);
   const char* begin = text.data();
-  const Counted end(begin + text.size(), begin, &consumed);
+  const Counted end(begin + text.size(), begin, &progress);
   std::vector<Document> documents;
-  for (; next != text.npos; next = text.find_first_not_of(space, consumed)) {
+  for (; next != text.npos; next = text.find_first_not_of(space, progress.consumed)) {
     builder.begin_at(next);
-    const bool complete = Json::sax_parse(Counted(begin + next, begin, &consumed), end, &builder,
+    const bool complete = Json::sax_parse(Counted(begin + next, begin, &progress), end, &builder,
                                           nlohmann::detail::input_format_t::json, !several);
     if (!complete || !builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
     if (several && builder.root.kind != Node::Kind::map &&

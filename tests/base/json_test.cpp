@@ -121,6 +121,42 @@ TEST_CASE("dropped values leave no trace, wherever they stand") {
   CHECK(document->root.find("images")->text == "4");
 }
 
+TEST_CASE("the inside of a dropped value is not looked at, its end is") {
+  constexpr std::array<std::string_view, 1> drop{"a.b"};
+  const auto read = [&](const std::string& value) {
+    const Result<Document> document =
+        parse_json("{\"a\":{\"b\" : " + value + ",\n\"c\":7}}", "m.json", {.drop = drop});
+    if (!document) return document.error()[0].format();
+    const Node* kept = document->root.find("a")->find("c");
+    return fmt::format("{} at {}:{}", kept->text, kept->line, kept->column);
+  };
+  for (const std::string value :
+       {"[]", "{}", "\"\"", "5", "true", "null", R"("a\"]}\\")", R"([{"]":"}"},[["\\"]]])", "[\n]"})
+    CHECK(read(value) == (value == "[\n]" ? "7 at 3:5" : "7 at 2:5"));
+  CHECK(read("[1}").starts_with("m.json:1:"));
+  CHECK(read("[1").starts_with("m.json:2:6: error: unexpected '}'"));
+  CHECK(parse_json("{\"a\":{\"b\":[1,2,3],\n\"c\":x}}", "m.json", {.drop = drop})
+            .error()[0]
+            .format()
+            .starts_with("m.json:2:5: error: "));
+  CHECK(read("\"x").starts_with("m.json:2:"));
+}
+
+TEST_CASE("several JSON texts follow each other, with or without space between") {
+  const auto texts = parse_json_texts("{\"a\":1}{\"a\":2}\n\n [3]\n", "m.json");
+  REQUIRE(texts);
+  REQUIRE(texts->size() == 3);
+  CHECK((*texts)[1].root.find("a")->text == "2");
+  CHECK((*texts)[1].root.find("a")->column == 13);
+  CHECK((*texts)[2].root.line == 3);
+  CHECK(
+      parse_json_texts("{}\n{\"a\":", "m.json").error()[0].format() ==
+      "m.json:2:6: error: the file ends in the middle of a value (the JSON is truncated; write it "
+      "again)");
+  CHECK(parse_json_texts("{}\n7", "m.json").error()[0].format() ==
+        "m.json:2:1: error: is neither a map nor a list (this should be JSON)");
+}
+
 TEST_CASE("large objects are read in linear time, duplicates and all") {
   std::string text = "{";
   for (int i = 0; i < 50'000; ++i) text += fmt::format("\"k{}\":1,\n", i);

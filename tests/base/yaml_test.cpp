@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <string>
 
 #include "base/document.hpp"
@@ -151,6 +152,22 @@ TEST_CASE("large maps are read in linear time, duplicates and all") {
   CHECK(parse_yaml(text, "c.yaml"));
   CHECK(first_error(text + "key77: 2\n") ==
         "c.yaml:50001:1: error: duplicate key 'key77' (first given in line 78)");
+}
+
+TEST_CASE("several YAML documents are read in turn, without what is dropped") {
+  constexpr std::array<std::string_view, 1> drop{"status.images"};
+  const auto texts = parse_yaml_texts("a: 1\n---\nstatus:\n  images: [x, {y: z}]\n  kept: 2\n---\n",
+                                      "m.yaml", {drop});
+  REQUIRE(texts);
+  REQUIRE(texts->size() == 3);
+  const Node* status = (*texts)[1].root.find("status");
+  REQUIRE(status->entries.size() == 1);
+  CHECK(status->find("kept")->line == 5);
+  CHECK((*texts)[2].root.kind == Node::Kind::null);
+  const auto wrong = parse_yaml_texts("a: 1\n---\na: 1\na: 2\n", "m.yaml");
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error()[0].format() ==
+        "m.yaml:4:1: error: duplicate key 'a' (first given in line 3)");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "topology/domain_notes.hpp"
 #include "topology/import/kubernetes_domains.hpp"
@@ -193,8 +194,11 @@ class Importer {
       ++passed_over[object.kind];
       if (first == nullptr) first = &object;
     }
+    std::set<std::string_view> listed;  // pages of one list have one name
     for (const DumpFile& file : files_)
-      cluster_.sources.push_back({std::string(format_name), file.name, words_of(told[file.name])});
+      if (listed.insert(file.name).second)
+        cluster_.sources.push_back(
+            {std::string(format_name), file.name, words_of(told[file.name])});
     if (first != nullptr)
       cluster_.notes.push_back({first->document->where(*first->node),
                                 fmt::format("passed over: {}", words_of(passed_over)), "",
@@ -206,7 +210,7 @@ class Importer {
     std::vector<std::string> words;
     for (const auto& [kind, count] : kinds)
       words.push_back(count_of(count, kind.empty() ? "object without a kind" : kind));
-    return words.empty() ? "nothing" : fmt::format("{}", fmt::join(words, ", "));
+    return words.empty() ? "no objects" : fmt::format("{}", fmt::join(words, ", "));
   }
 
   void note(std::string message) {

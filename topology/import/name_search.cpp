@@ -20,6 +20,16 @@ std::optional<std::size_t> NameSearch::find(std::string_view name) const {
   return found == index_.end() ? std::nullopt : std::optional<std::size_t>(found->second);
 }
 
+namespace {
+
+/// Whether a match must begin where the name does. Not every such expression is seen.
+bool is_anchored(std::string_view pattern) {
+  return pattern.size() > 1 && pattern[0] == '^' && pattern.find('|') == pattern.npos &&
+         std::string_view("*?+{").find(pattern[1]) == std::string_view::npos;
+}
+
+}  // namespace
+
 std::vector<std::size_t> NameSearch::match(const re2::RE2& pattern) {
   // An expression that begins with "^gpu-a" can only match names of one stretch.
   constexpr int range_bytes = 32;
@@ -27,7 +37,7 @@ std::vector<std::size_t> NameSearch::match(const re2::RE2& pattern) {
   std::string high;
   auto from = sorted_.begin();
   auto to = sorted_.end();
-  if (pattern.PossibleMatchRange(&low, &high, range_bytes)) {
+  if (is_anchored(pattern.pattern()) && pattern.PossibleMatchRange(&low, &high, range_bytes)) {
     from = std::lower_bound(
         sorted_.begin(), sorted_.end(), low,
         [](const auto& name, const std::string& text) { return name.first < text; });
