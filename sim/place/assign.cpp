@@ -181,7 +181,7 @@ class Assigning {
       return static_cast<double>(sum) / ground.slots();
     }();
     const double work =
-        16 * peers + 3.0 * ground.demands() * static_cast<double>(tree_.domains.size());
+        16 * peers + 3.0 * ground.rows() * static_cast<double>(tree_.domains.size());
     const auto trials = static_cast<std::int64_t>(local_work * share /
                                                   static_cast<double>(starts.size()) / (work + 20));
     for (Seating& start : starts) {

@@ -45,11 +45,14 @@ Ground::Ground(const StepDemand& demand, const topology::Cluster& cluster,
     node_per_byte_ = std::max(node_per_byte_, rate > 0 ? 1 / rate : no_way);
   }
   peers_.resize(at(demand.slots));
-  for (int d = 0; d < demands(); ++d)
+  for (int d = 0; d < demands(); ++d) {
+    const int first_row = rows();
+    demand_of_row_.insert(demand_of_row_.end(), at(demand.demands[at(d)].parts), d);
     for (const Edge& edge : demand.demands[at(d)].edges) {
-      peers_[at(edge.from)].push_back({d, edge.to, edge.bytes, true});
-      peers_[at(edge.to)].push_back({d, edge.from, edge.bytes, false});
+      peers_[at(edge.from)].push_back({first_row + edge.part, edge.to, edge.bytes, true});
+      peers_[at(edge.to)].push_back({first_row + edge.part, edge.from, edge.bytes, false});
     }
+  }
 }
 
 double Ground::seconds_per_byte(int d, int domain) const {
@@ -60,11 +63,19 @@ double Ground::node_seconds_per_byte(int d) const {
   return node_per_byte_ * demand_.demands[at(d)].skew;
 }
 
-double Ground::step_with(const std::vector<double>& busy) const {
+double Ground::step_with(const std::vector<double>& busy_of_row) const {
   double step = demand_.step;
-  for (int d = 0; d < demands(); ++d) {
+  for (int d = 0, row = 0; d < demands(); ++d) {
     const Demand& demand = demand_.demands[at(d)];
-    if (demand.alone > 0) step += demand.growth_at(busy[at(d)] / demand.alone);
+    double most = 0;
+    double sum = 0;
+    for (int part = 0; part < demand.parts; ++part, ++row) {
+      const double growth =
+          demand.alone > 0 ? demand.growth_at(busy_of_row[at(row)] / demand.alone) : 0;
+      most = std::max(most, growth);
+      sum += growth;
+    }
+    step += demand.chained ? sum / demand.parts : most;
   }
   return step;
 }
@@ -93,11 +104,11 @@ std::vector<Site> sites_of(const std::vector<int>& free, const topology::Cluster
 Loads::Loads(const Ground& ground)
     : ground_(&ground),
       site_(at(ground.slots()), -1),
-      out_(at(ground.demands()) * ground.tree().domains.size(), 0),
+      out_(at(ground.rows()) * ground.tree().domains.size(), 0),
       in_(out_) {
   for (const Site& site : ground.sites()) left_.push_back(static_cast<int>(site.nodes.size()));
   if (!ground.shared_accelerators()) return;
-  node_out_.assign(at(ground.demands()) * at(ground.slots()), 0);
+  node_out_.assign(at(ground.rows()) * at(ground.slots()), 0);
   node_in_ = node_out_;
 }
 
@@ -123,9 +134,9 @@ void Loads::add(const Ground::Peer& peer, int slot, double sign) {
   const Site& there = ground_->sites()[at(other)];
   if (here.accelerator >= 0 && here.accelerator == there.accelerator) return;
   const double bytes = sign * peer.bytes;
-  const std::size_t row = at(peer.demand) * ground_->tree().domains.size();
+  const std::size_t row = at(peer.row) * ground_->tree().domains.size();
   if (!node_out_.empty()) {
-    const std::size_t nodes = at(peer.demand) * at(ground_->slots());
+    const std::size_t nodes = at(peer.row) * at(ground_->slots());
     node_out_[nodes + at(peer.outgoing ? slot : peer.slot)] += bytes;
     node_in_[nodes + at(peer.outgoing ? peer.slot : slot)] += bytes;
   }
@@ -147,37 +158,76 @@ void Loads::add(const Ground::Peer& peer, int slot, double sign) {
 }
 
 double Loads::bytes(int d, int domain) const {
-  const std::size_t i = at(d) * ground_->tree().domains.size() + at(domain);
-  return std::max(out_[i], in_[i]);
+  double out = 0;
+  double in = 0;
+  for (int row = 0; row < ground_->rows(); ++row) {
+    if (ground_->demand_of_row(row) != d) continue;
+    const std::size_t i = at(row) * ground_->tree().domains.size() + at(domain);
+    out += out_[i];
+    in += in_[i];
+  }
+  return std::max(out, in);
 }
 
-double Loads::busy(int d) const {
+/// Seconds of the busiest of the ways that a row uses. `out` and `in` are the bytes of all who
+/// share them, from `first` on.
+double Loads::busiest(int row, const std::vector<double>& out, const std::vector<double>& in,
+                      std::size_t first) const {
+  const int d = ground_->demand_of_row(row);
+  const std::size_t domains = ground_->tree().domains.size();
+  const std::size_t own = at(row) * domains;
   double busy = 0;
-  for (int domain = 0; domain < static_cast<int>(ground_->tree().domains.size()); ++domain)
-    busy = std::max(busy, bytes(d, domain) * ground_->seconds_per_byte(d, domain));
+  for (std::size_t domain = 0; domain < domains; ++domain) {
+    const double bytes = std::max(out_[own + domain] > 0 ? out[first + domain] : 0,
+                                  in_[own + domain] > 0 ? in[first + domain] : 0);
+    if (bytes > 0)
+      busy = std::max(busy, bytes * ground_->seconds_per_byte(d, static_cast<int>(domain)));
+  }
   if (node_out_.empty()) return busy;
-  const std::size_t row = at(d) * at(ground_->slots());
-  for (std::size_t i = row; i < row + at(ground_->slots()); ++i)
+  const std::size_t nodes = at(row) * at(ground_->slots());
+  for (std::size_t i = nodes; i < nodes + at(ground_->slots()); ++i)
     busy = std::max(busy, std::max(node_out_[i], node_in_[i]) * ground_->node_seconds_per_byte(d));
+  return busy;
+}
+
+std::vector<double> Loads::busy_of_rows() const {
+  std::vector<double> busy;
+  const std::size_t domains = ground_->tree().domains.size();
+  std::vector<double> out(domains);
+  std::vector<double> in(domains);
+  for (int d = 0, first = 0; d < ground_->demands(); ++d) {
+    const Demand& demand = ground_->demand().demands[at(d)];
+    if (demand.chained) {
+      std::fill(out.begin(), out.end(), 0);
+      std::fill(in.begin(), in.end(), 0);
+      for (std::size_t i = 0; i < at(demand.parts) * domains; ++i) {
+        out[i % domains] += out_[at(first) * domains + i];
+        in[i % domains] += in_[at(first) * domains + i];
+      }
+    }
+    for (int row = first; row < first + demand.parts; ++row)
+      busy.push_back(demand.chained ? busiest(row, out, in, 0)
+                                    : busiest(row, out_, in_, at(row) * domains));
+    first += demand.parts;
+  }
   return busy;
 }
 
 Cost Loads::cost() const {
   Cost cost;
-  std::vector<double> busy;
+  cost.step = ground_->step_with(busy_of_rows());
   const std::size_t domains = ground_->tree().domains.size();
-  for (int d = 0; d < ground_->demands(); ++d) {
-    busy.push_back(this->busy(d));
+  for (int row = 0; row < ground_->rows(); ++row) {
+    const int d = ground_->demand_of_row(row);
     for (std::size_t domain = 0; domain < domains; ++domain) {
-      const std::size_t i = at(d) * domains + domain;
+      const std::size_t i = at(row) * domains + domain;
       cost.crossing += (out_[i] + in_[i]) * ground_->seconds_per_byte(d, static_cast<int>(domain));
     }
-    for (std::size_t slot = 0; slot < node_out_.size() / at(std::max(1, ground_->demands()));
-         ++slot)
+    if (node_out_.empty()) continue;
+    for (std::size_t slot = 0; slot < at(ground_->slots()); ++slot)
       cost.crossing +=
-          node_out_[at(d) * at(ground_->slots()) + slot] * ground_->node_seconds_per_byte(d);
+          node_out_[at(row) * at(ground_->slots()) + slot] * ground_->node_seconds_per_byte(d);
   }
-  cost.step = ground_->step_with(busy);
   return cost;
 }
 

@@ -18,8 +18,9 @@ struct Site {
 /// What a placement costs.
 ///
 /// The step alone, plus for each demand what the step grows by when its bytes take T/T_alone times
-/// as long. T is that of the busiest way out of (or into) a domain: bytes over it in a step over
-/// the rate of its live cables together, times the demand's skew where cables belong to rails.
+/// as long: of its parts the most, or where they are chained the mean. T is that of the busiest way
+/// out of (or into) a domain: bytes over it in a step over the rate of its live cables together,
+/// times the demand's skew where cables belong to rails.
 ///
 /// What it leaves out: hashes that put more on one cable than on another, waiting of different
 /// demands for each other, when in a step each of them wants the link, latency, and paths that are
@@ -50,10 +51,15 @@ class Ground {
   double seconds_per_byte(int domain) const { return per_byte_[static_cast<std::size_t>(domain)]; }
   /// The same for the bytes of demand `d`, on its busiest rail.
   double seconds_per_byte(int d, int domain) const;
-  double step_with(const std::vector<double>& busy) const;
+  /// Seconds of the step when the busiest way of each row is busy for so long.
+  double step_with(const std::vector<double>& busy_of_row) const;
+
+  /// Demands are counted by part: rows.
+  int rows() const { return static_cast<int>(demand_of_row_.size()); }
+  int demand_of_row(int row) const { return demand_of_row_[static_cast<std::size_t>(row)]; }
 
   struct Peer {
-    int demand = 0;
+    int row = 0;
     int slot = 0;
     double bytes = 0;
     bool outgoing = false;
@@ -67,6 +73,7 @@ class Ground {
   const topology::NetworkTree& tree_;
   std::vector<Site> sites_;
   std::vector<double> per_byte_;  // by domain
+  std::vector<int> demand_of_row_;
   double node_per_byte_ = 0;
   bool shared_accelerators_ = false;
   std::vector<std::vector<Peer>> peers_;
@@ -94,10 +101,10 @@ class Loads {
   }
   /// Of the slots that are somewhere: never less than with fewer of them.
   Cost cost() const;
-  /// Bytes of demand `d` over the way out of a domain, the more loaded direction.
+  /// Bytes of demand `d` over the way out of a domain, all its parts, the more loaded direction.
   double bytes(int d, int domain) const;
-  /// Seconds in which the busiest way of demand `d` moves its bytes.
-  double busy(int d) const;
+  /// Seconds in which the busiest way that a row uses moves the bytes that share it.
+  std::vector<double> busy_of_rows() const;
 
  private:
   void add(const Ground::Peer& peer, int slot, double sign);
@@ -105,9 +112,12 @@ class Loads {
   const Ground* ground_;
   std::vector<int> site_;
   std::vector<int> left_;
-  std::vector<double> out_;  // by demand and domain
+  double busiest(int row, const std::vector<double>& out, const std::vector<double>& in,
+                 std::size_t first) const;
+
+  std::vector<double> out_;  // by row and domain
   std::vector<double> in_;
-  std::vector<double> node_out_;  // by demand and slot
+  std::vector<double> node_out_;  // by row and slot
   std::vector<double> node_in_;
 };
 

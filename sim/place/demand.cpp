@@ -26,11 +26,12 @@ constexpr std::array stretches{1.25, 1.5, 2.0, 3.0, 5.0, 9.0, 17.0, 65.0};
 /// A number that ranks agree on is not on the network for its bytes' sake: see engine::Traffic.
 constexpr std::int64_t scalar_bytes = 4;
 
-using Key = std::pair<CommKind, strategies::AxisSet>;
+/// Messages are told apart by their names, for they go opposite ways; collectives have none here.
+using Key = std::tuple<CommKind, strategies::AxisSet, std::string>;
 
 /// A demand while it is gathered.
 struct Gathered {
-  std::map<std::pair<int, int>, double> edges;
+  std::map<std::tuple<int, int, int>, double> edges;  // stage of the sender, slots
   std::map<int, double> rails;
   std::vector<double> alone;  // by rank
   std::vector<std::uint32_t> uses;
@@ -45,7 +46,8 @@ class Gathering {
         cluster_(cluster),
         gpu_of_rank_(gpu_of_rank),
         ranks_per_slot_(ranks_per_slot),
-        script_(graph) {
+        script_(graph),
+        timeline_(analyse(graph, cluster, gpu_of_rank)) {
     for (const topology::NodeInfo& node : cluster.nodes())
       rails_ = std::max(rails_, node.type->nics);
     for (std::uint32_t use = 0; use < graph.collectives.size(); ++use) note_use(use);
@@ -55,7 +57,7 @@ class Gathering {
 
   StepDemand take() {
     StepDemand all;
-    all.step = analyse(graph_, cluster_, gpu_of_rank_).step.s();
+    all.step = timeline_.step.s();
     all.slots = (graph_.grid.size() + ranks_per_slot_ - 1) / ranks_per_slot_;
     for (auto& [key, gathered] : demands_)
       if (!gathered.edges.empty()) all.demands.push_back(demand(key, gathered, all.step));
@@ -81,7 +83,7 @@ class Gathering {
     const CollectiveUse& what = graph_.collectives[use];
     if (!script_.talks(static_cast<std::int32_t>(use)) || what.bytes.count() <= scalar_bytes)
       return;
-    const Key key{what.kind, what.axes};
+    const Key key{what.kind, what.axes, ""};
     Gathered& gathered = demands_[key];
     gathered.uses.push_back(use);
     gathered.alone.resize(at(graph_.grid.size()), 0);
@@ -121,7 +123,7 @@ class Gathering {
       const Message& message = graph_.messages[index];
       const int peer = graph_.grid.moved(rank, strategies::Axis::pipeline, message.peer_stage);
       if (peer == rank) continue;
-      Gathered& gathered = demands_[{CommKind::pipeline, strategies::Axis::pipeline}];
+      Gathered& gathered = demands_[{CommKind::pipeline, strategies::Axis::pipeline, message.name}];
       if (std::find(gathered.messages.begin(), gathered.messages.end(), index) ==
           gathered.messages.end())
         gathered.messages.push_back(index);
@@ -134,17 +136,27 @@ class Gathering {
 
   void add(Gathered& gathered, int from, int to, double bytes) {
     if (slot_of(from) == slot_of(to) || bytes == 0) return;
-    gathered.edges[{slot_of(from), slot_of(to)}] += bytes;
+    const int stage = graph_.grid.coordinate(from, strategies::Axis::pipeline);
+    gathered.edges[{stage, slot_of(from), slot_of(to)}] += bytes;
     gathered.rails[cluster_.rail_of(gpu_of_rank_[at(to)])] += bytes;
   }
 
   Demand demand(const Key& key, const Gathered& gathered, double step) const {
     Demand made;
-    made.kind = key.first;
-    made.axes = key.second;
-    made.name = fmt::format("{} over {}", name_of(key.first), strategies::name_of(key.second));
+    const auto& [kind, axes, message] = key;
+    made.kind = kind;
+    made.axes = axes;
+    made.name = fmt::format("{} over {}{}{}", name_of(kind), strategies::name_of(axes),
+                            message.empty() ? "" : ": ", message);
+    made.chained = !message.empty();
+    const std::vector<int> part_of_stage =
+        made.chained ? senders(gathered.alone) : parts_in_time(gathered.uses);
+    made.parts = 1 + *std::max_element(part_of_stage.begin(), part_of_stage.end());
+    std::map<std::tuple<int, int, int>, double> edges;
     for (const auto& [ends, bytes] : gathered.edges)
-      made.edges.push_back({ends.first, ends.second, bytes});
+      edges[{part_of_stage[at(std::get<0>(ends))], std::get<1>(ends), std::get<2>(ends)}] += bytes;
+    for (const auto& [ends, bytes] : edges)
+      made.edges.push_back({std::get<1>(ends), std::get<2>(ends), bytes, std::get<0>(ends)});
     double busiest = 0;
     for (const auto& [rail, bytes] : gathered.rails) busiest = std::max(busiest, bytes);
     made.skew = busiest * rails_ / made.bytes();
@@ -164,6 +176,77 @@ class Gathering {
     return made;
   }
 
+  /// Numbers of the stages that send anything.
+  std::vector<int> senders(const std::vector<double>& alone) const {
+    std::vector<int> part(at(graph_.grid.extent(strategies::Axis::pipeline)), -1);
+    for (int rank = 0; rank < graph_.grid.size(); ++rank)
+      if (alone[at(rank)] > 0)
+        part[at(graph_.grid.coordinate(rank, strategies::Axis::pipeline))] = 0;
+    int parts = 0;
+    for (int& one : part)
+      if (one == 0) one = parts++;
+    return part;
+  }
+
+  /// When a stage's tasks of some collectives run, in the order of their beginnings.
+  using Times = std::vector<std::pair<double, double>>;
+
+  /// For each stage the number of a part. Stages whose collectives run at the same time are one
+  /// part; so are all where collectives run inside segments, or there are none.
+  std::vector<int> parts_in_time(const std::vector<std::uint32_t>& uses) const {
+    const int stages = graph_.grid.extent(strategies::Axis::pipeline);
+    std::vector<int> part(at(stages), 0);
+    if (uses.empty() || runs_in_segments(uses)) return part;
+    std::vector<Times> times(at(stages));
+    for (int stage = 0; stage < stages; ++stage) {
+      const int rank = graph_.grid.moved(0, strategies::Axis::pipeline, stage);
+      const Program& program = script_.program(rank);
+      for (std::uint32_t task = 0; task < program.tasks.size(); ++task) {
+        if (program.tasks[task].kind != TaskKind::collective ||
+            std::find(uses.begin(), uses.end(), program.tasks[task].index) == uses.end())
+          continue;
+        const Span& span = timeline_.span(rank, task);
+        if (span.end > span.begin) times[at(stage)].emplace_back(span.begin, span.end);
+      }
+      std::sort(times[at(stage)].begin(), times[at(stage)].end());
+    }
+    // A stage joins the first part of which one stage is at work when it is.
+    int parts = 0;
+    for (int stage = 0; stage < stages; ++stage) {
+      int found = parts;
+      for (int before = 0; before < stage && found == parts; ++before)
+        if (overlap(times[at(stage)], times[at(before)])) found = part[at(before)];
+      part[at(stage)] = found;
+      parts = std::max(parts, found + 1);
+    }
+    return part;
+  }
+
+  bool runs_in_segments(const std::vector<std::uint32_t>& uses) const {
+    for (const Segment& segment : graph_.segments)
+      for (const Piece& piece : segment.pieces)
+        if (piece.collective >= 0 &&
+            std::find(uses.begin(), uses.end(), static_cast<std::uint32_t>(piece.collective)) !=
+                uses.end())
+          return true;
+    return false;
+  }
+
+  /// Whether the less busy of both is at it together with the other for more than a tenth.
+  static bool overlap(const Times& a, const Times& b) {
+    const auto busy = [](const Times& times) {
+      double sum = 0;
+      for (const auto& [begin, end] : times) sum += end - begin;
+      return sum;
+    };
+    double both = 0;
+    for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
+      both += std::max(0.0, std::min(a[i].second, b[j].second) - std::max(a[i].first, b[j].first));
+      a[i].second < b[j].second ? ++i : ++j;
+    }
+    return both > 0.1 * std::min(busy(a), busy(b));
+  }
+
   static calibrate::CollectiveCost slowed(calibrate::CollectiveCost cost, double stretch) {
     cost.total.time += base::Seconds::from_s(cost.wire_time() * (stretch - 1));
     return cost;
@@ -175,6 +258,7 @@ class Gathering {
   int ranks_per_slot_;
   int rails_ = 1;
   engine::Script script_;
+  Timeline timeline_;
   std::map<Key, Gathered> demands_;
   std::map<Pattern, double> patterns_;
 };

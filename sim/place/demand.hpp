@@ -15,15 +15,21 @@ struct Edge {
   int from = 0;
   int to = 0;
   double bytes = 0;  ///< whole: sums of them are exact
+  int part = 0;      ///< of the demand, see Demand::chained
 };
 
 /// What one kind of communication over one set of axes puts between the nodes in a step.
 struct Demand {
-  std::string name;  ///< "data over dp"
+  std::string name;  ///< "data over dp", "pipeline over pp: activation"
   CommKind kind = CommKind::data;
   strategies::AxisSet axes;
-  std::vector<Edge> edges;  ///< by sender, then receiver
-  double skew = 1;          ///< bytes of the busiest rail over the mean of all rails
+  std::vector<Edge> edges;  ///< by part, sender, receiver
+  int parts = 1;
+  /// Parts of a demand are pipeline stages. Collectives: those that run one after the other, which
+  /// share no link, and the slowest counts. Chained (messages): all share links, and the step feels
+  /// the mean of them, for a micro-batch passes one after the other.
+  bool chained = false;
+  double skew = 1;   ///< bytes of the busiest rail over the mean of all rails
   double alone = 0;  ///< seconds in which bytes move when nothing is shared, of the busiest rank
 
   /// Seconds by which the step is longer when its bytes take `stretch` times as long as alone, at

@@ -152,15 +152,23 @@ using CutGraph =
 /// Most edges for which a least cut is looked for: it takes edges times slots.
 constexpr std::size_t cut_edges_max = 8192;
 
-/// Slots of each connected part of a demand.
-std::vector<std::vector<int>> parts_of(const Demand& demand, int slots) {
+/// Edges of one part of a demand.
+std::vector<Edge> edges_of(const Demand& demand, int part) {
+  std::vector<Edge> edges;
+  for (const Edge& edge : demand.edges)
+    if (edge.part == part) edges.push_back(edge);
+  return edges;
+}
+
+/// Slots that edges join.
+std::vector<std::vector<int>> joined_by(const std::vector<Edge>& edges, int slots) {
   std::vector<int> part(at(slots));
   for (int i = 0; i < slots; ++i) part[at(i)] = i;
   const auto find = [&](int slot) {
     while (part[at(slot)] != slot) slot = part[at(slot)] = part[at(part[at(slot)])];
     return slot;
   };
-  for (const Edge& edge : demand.edges)
+  for (const Edge& edge : edges)
     part[at(std::max(find(edge.from), find(edge.to)))] = std::min(find(edge.from), find(edge.to));
   std::map<int, std::vector<int>> parts;
   for (int i = 0; i < slots; ++i) parts[find(i)].push_back(i);
@@ -169,12 +177,12 @@ std::vector<std::vector<int>> parts_of(const Demand& demand, int slots) {
   return out;
 }
 
-/// The least bytes, both ways, between two halves of a part.
-double least_cut(const Demand& demand, const std::vector<int>& part) {
+/// The least bytes, both ways, over any cut of slots that hang together.
+double least_cut(const std::vector<Edge>& edges, const std::vector<int>& slots) {
   std::map<int, std::size_t> index;
-  for (const int slot : part) index.emplace(slot, index.size());
+  for (const int slot : slots) index.emplace(slot, index.size());
   std::map<std::pair<std::size_t, std::size_t>, double> both;
-  for (const Edge& edge : demand.edges) {
+  for (const Edge& edge : edges) {
     const auto from = index.find(edge.from);
     if (from == index.end()) continue;
     const std::size_t to = index.at(edge.to);
@@ -203,32 +211,32 @@ double lower_bound(const Ground& ground) {
   if (ground.shared_accelerators()) return ground.demand().step;
   int deepest = 0;
   for (const topology::NetworkDomain& domain : domains) deepest = std::max(deepest, domain.depth);
-  std::vector<double> busy(at(ground.demands()), 0);
-  for (int d = 0; d < ground.demands(); ++d) {
-    const Demand& demand = ground.demand().demands[at(d)];
-    const std::vector<std::vector<int>> parts = parts_of(demand, ground.slots());
-    const std::vector<int>& largest =
-        *std::max_element(parts.begin(), parts.end(),
-                          [](const auto& a, const auto& b) { return a.size() < b.size(); });
-    double cut = -1;
-    for (int depth = 1; depth <= deepest; ++depth) {
-      int room = 0;
-      double quickest = std::numeric_limits<double>::infinity();
-      for (std::size_t i = 0; i < domains.size(); ++i) {
-        if (domains[i].depth != depth || free[i] == 0) continue;
-        room = std::max(room, free[i]);
-        quickest = std::min(quickest, ground.seconds_per_byte(d, static_cast<int>(i)));
+  std::vector<double> busy(at(ground.rows()), 0);
+  for (int d = 0, row = 0; d < ground.demands(); ++d)
+    for (int part = 0; part < ground.demand().demands[at(d)].parts; ++part, ++row) {
+      const std::vector<Edge> edges = edges_of(ground.demand().demands[at(d)], part);
+      const std::vector<std::vector<int>> joined = joined_by(edges, ground.slots());
+      const std::vector<int>& largest =
+          *std::max_element(joined.begin(), joined.end(),
+                            [](const auto& a, const auto& b) { return a.size() < b.size(); });
+      double cut = -1;
+      for (int depth = 1; depth <= deepest; ++depth) {
+        int room = 0;
+        int all = 0;
+        double quickest = std::numeric_limits<double>::infinity();
+        for (std::size_t i = 0; i < domains.size(); ++i) {
+          if (domains[i].depth != depth || free[i] == 0) continue;
+          room = std::max(room, free[i]);
+          all += free[i];
+          quickest = std::min(quickest, ground.seconds_per_byte(d, static_cast<int>(i)));
+        }
+        // Nodes that hang from above this depth could hold the rest without any way out.
+        if (static_cast<int>(largest.size()) <= room || all < free[0]) continue;
+        if (cut < 0) cut = least_cut(edges, largest);
+        // Some domain has a part of them; the busier direction has half of the cut at least.
+        busy[at(row)] = std::max(busy[at(row)], cut / 2 * quickest);
       }
-      // Nodes that hang from above this depth could hold the rest without any way out.
-      int deep_enough = 0;
-      for (std::size_t i = 0; i < domains.size(); ++i)
-        if (domains[i].depth == depth) deep_enough += free[i];
-      if (room == 0 || static_cast<int>(largest.size()) <= room || deep_enough < free[0]) continue;
-      if (cut < 0) cut = least_cut(demand, largest);
-      // Some domain has one of the halves; the busier direction has half of the cut at least.
-      busy[at(d)] = std::max(busy[at(d)], cut / 2 * quickest);
     }
-  }
   return ground.step_with(busy);
 }
 
