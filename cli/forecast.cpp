@@ -108,8 +108,7 @@ base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
                                                  const calibrate::Calibrations& calibrations) {
   const strategies::Plan& plan = scenario.plan;
   return calibrate::make_calibrated_profile(
-      calibrations, pacing_gpu(scenario), busiest_node(scenario),
-      hardware_folder(),
+      calibrations, pacing_gpu(scenario), busiest_node(scenario), hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
        .step_gpus = plan.ranks(),

@@ -13,7 +13,10 @@
 #include "sim/preset.hpp"
 #include "sim/schedule/written.hpp"
 #include "strategies/dlcalc.hpp"
+#include "topology/cluster_of.hpp"
 #include "topology/cluster_reader.hpp"
+#include "topology/import/import.hpp"
+#include "topology/import_reader.hpp"
 #include "topology/k8s_import.hpp"
 #include "topology/network_reader.hpp"
 #include "topology/summary.hpp"
@@ -69,6 +72,7 @@ class Loader {
                     .model = std::move(*model_),
                     .cluster = *cluster_,
                     .cluster_text = cluster_text(),
+                    .found = std::move(found_),
                     .plan = plan_,
                     .placement = std::move(placement_),
                     .backend = std::move(*backend_),
@@ -166,6 +170,7 @@ class Loader {
   /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
   /// and fabric are written out.
   void read_cluster(MapReader& reader) {
+    if (reader.has("import")) return import_cluster(reader);
     std::string path;
     if (!reader.read("kubernetes", path)) {
       const std::size_t before = problems_.size();
@@ -175,13 +180,7 @@ class Loader {
       if (!base::has_errors(found)) build(std::move(spec));
       return;
     }
-    topology::ImportOptions options;
-    options.where = reader.where();
-    reader.read("gpu", options.gpu);
-    reader.read("selector", options.selector);
-    reader.read("scheme", options.scheme);
-    reader.read("levels", options.levels);
-    reader.read("unavailable", options.unavailable);
+    const topology::ImportOptions options = topology::read_import_options(reader);
     topology::FabricSpec cables;
     std::optional<MapReader> fabric = reader.map("fabric");
     if (fabric) topology::read_domain_fabric(*fabric, cables);
@@ -198,6 +197,31 @@ class Loader {
       import->spec.where = reader.where("fabric");
     }
     build(std::move(import->spec));
+  }
+
+  /// `cluster: {import: FILES, …}`: dumps in any format that is known.
+  void import_cluster(MapReader& reader) {
+    const topology::ImportWords words = topology::read_import(reader);
+    std::vector<topology::DumpFile> files;
+    for (const base::PlacedText& one : words.files) {
+      const std::string file = beside_scenario(one.text);
+      if (auto text = read_named(reader, "import", file)) files.push_back({file, std::move(*text)});
+    }
+    if (files.empty() || files.size() < words.files.size()) return;
+    auto found = take(topology::import_cluster(files, words.format,
+                                               {.registry = *registry_, .options = words.options}),
+                      problems_);
+    if (!found) return;
+    auto spec = take(topology::cluster_of(*found, *registry_, words.options), problems_);
+    if (!spec) return;
+    if (words.fabric && (!spec->fabric_from_domains || !spec->cabling.switches.empty()))
+      reader.error("fabric", "'fabric' has no effect: it completes a switch tree of node domains");
+    if (words.fabric) {
+      spec->fabric = *words.fabric;
+      spec->where = reader.where("fabric");
+    }
+    found_ = std::make_shared<const topology::FoundCluster>(std::move(*found));
+    build(std::move(*spec));
   }
 
   /// `placement: {nodes: […]}` names the nodes in rank order; `{file: FILE}` is what `place assign`
@@ -376,6 +400,7 @@ class Loader {
   std::string name_;
   std::optional<strategies::ModelSpec> model_;
   std::optional<topology::Cluster> cluster_;
+  std::shared_ptr<const topology::FoundCluster> found_;
   strategies::Plan plan_;
   Placement placement_;
   std::optional<std::shared_ptr<const calibrate::CollectiveBackend>> backend_;

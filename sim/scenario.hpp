@@ -15,6 +15,7 @@
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
 #include "topology/cluster.hpp"
+#include "topology/found_cluster.hpp"
 #include "topology/routes.hpp"
 
 namespace sim {
@@ -24,9 +25,10 @@ struct Scenario {
   std::string name;
   strategies::ModelSpec model;
   topology::Cluster cluster;
-  std::string cluster_text;                                     ///< one line about it
-  strategies::Plan plan;                                        ///< with `data` filled in
-  Placement placement;                                          ///< where the ranks sit
+  std::string cluster_text;                             ///< one line about it
+  std::shared_ptr<const topology::FoundCluster> found;  ///< what it was made of; null: no dump
+  strategies::Plan plan;                                ///< with `data` filled in
+  Placement placement;                                  ///< where the ranks sit
   std::shared_ptr<const calibrate::CollectiveBackend> backend;  ///< who prices collectives
   base::SourceRef backend_where;  ///< of the words that choose its algorithms
   ForcedAlgorithms forced;        ///< algorithms that the user sets himself

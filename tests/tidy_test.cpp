@@ -64,10 +64,11 @@ struct Owner {
 const std::vector<Owner>& owners() {
   static const std::vector<Owner> table{
       {"yaml-cpp/", {"base/"}},
-      {"nlohmann/", {"base/", "viz/", "cli/"}},
+      {"nlohmann/", {"base/", "topology/export/", "viz/", "cli/"}},
       {"boost/math/", {"calibrate/"}},
       {"boost/", {"topology/"}},
       {"pugixml", {"topology/"}},
+      {"re2/", {"topology/"}},
       {"coin/", {"strategies/"}},
       {"simgrid/", {"sim/engine"}},
       {"sqlite3.h", {"calibrate/"}},

@@ -111,6 +111,11 @@ void build_fabric(const fabric::Site& site, int scale_up_domains) {
                                site.spec.nodes[node].name, site.type(node).name),
                    "set 'nics' and 'nic_rate'");
   if (site.rails() == 0 || base::has_errors(site.problems)) return;
+  if (!site.spec.cabling.switches.empty()) {
+    site.graph.fabric = "as cabled";
+    fabric::build_as_cabled(site);
+    return;
+  }
   if (site.spec.fabric_from_domains) {
     site.graph.fabric = "switch tree of the nodes' domains";
     fabric::build_from_domains(site);
@@ -190,7 +195,7 @@ base::Result<Cluster> build_cluster(const ClusterSpec& spec,
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   apply_faults(*graph, spec, problems, notes);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
-  if (!spec.faults.empty())
+  if (!spec.faults.empty() || !spec.cabling.switches.empty())
     check_reach(Cluster(graph, built.nodes, registry, {}), spec, problems, notes);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return Cluster(std::move(graph), std::move(built.nodes), std::move(registry), std::move(notes));

@@ -60,9 +60,37 @@ struct CableFault {
   base::SourceRef where;
 };
 
+/// Switches and cables one by one, as they were found; parallel cables are several entries.
+struct Cabling {
+  struct Switch {
+    std::string name;  ///< unique
+    int tier = 1;      ///< 1 where nodes are, more above
+    int rail = -1;     ///< of a leaf that serves one NIC of each node; -1: no such thing
+  };
+  /// From a NIC to a switch. Cables of one NIC are its ports, in this order.
+  struct NodeCable {
+    std::size_t node = 0;       ///< into ClusterSpec::nodes
+    int nic = 0;                ///< of its node, from 0 to NodeType::nics - 1
+    std::size_t to = 0;         ///< into `switches`
+    base::BytesPerSecond rate;  ///< raw, one direction, as built; 0: an equal part of the NIC's
+    double rate_left = 1;       ///< share of it that works; 0: down
+  };
+  struct Trunk {
+    std::size_t lower = 0;  ///< into `switches`; tells no order where tiers are equal
+    std::size_t upper = 0;
+    base::BytesPerSecond rate;  ///< raw, one direction, as built; 0: FabricSpec::uplink_rate
+    double rate_left = 1;
+  };
+
+  std::vector<Switch> switches;  ///< empty: there is no such description
+  std::vector<NodeCable> node_cables;
+  std::vector<Trunk> trunks;
+};
+
 struct ClusterSpec {
   std::vector<NodeSpec> nodes;
   FabricSpec fabric;
+  Cabling cabling;  ///< with switches in it: the network is this, whatever else is said
   bool fabric_from_domains = false;  ///< the switch tree is `NodeSpec::domains`, not fabric sizes
   std::vector<std::string> levels;   ///< names of the places of `NodeSpec::domains`: label keys
   base::Diagnostics notes;           ///< what was inferred, and from what

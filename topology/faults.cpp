@@ -123,8 +123,8 @@ class Faults {
     for (const auto& [cable, left] : left_)
       for (const LinkId id : {cable, cable + 1}) {
         Link& link = *graph_.links[id];
-        link.down = left <= 0;
-        link.degraded = left > 0;
+        link.down = link.down || left <= 0;  // it may have been found so
+        link.degraded = !link.down;
         if (left > 0) link.rate = link.rate * left;
       }
   }
@@ -274,7 +274,9 @@ void check_reach(const Cluster& cluster, const ClusterSpec& spec, base::Diagnost
                  base::Diagnostics& notes) {
   const auto down = std::find_if(spec.faults.begin(), spec.faults.end(),
                                  [](const CableFault& fault) { return fault.rate_left <= 0; });
-  if (down == spec.faults.end()) return;
+  const bool as_found = down == spec.faults.end();
+  if (as_found && spec.cabling.switches.empty()) return;
+  const base::SourceRef& where = as_found ? spec.where : down->where;
   const SwitchGraph switches(cluster);
   const Attachments attachments(cluster, switches);
   const Router router(cluster, {});
@@ -283,8 +285,9 @@ void check_reach(const Cluster& cluster, const ClusterSpec& spec, base::Diagnost
   for (const auto& [domain, gpus] : broken_domains(cluster))
     if (!pair) pair = apart(router, gpus);
   if (pair) {
-    problems.push_back({down->where,
-                        fmt::format("the cables that are down leave no path from {} to {}",
+    problems.push_back({where,
+                        fmt::format("the cables {} leave no path from {} to {}",
+                                    as_found ? "as they were found" : "that are down",
                                     name_of(cluster, pair->first), name_of(cluster, pair->second)),
                         "every GPU must reach every other one"});
     return;
@@ -294,8 +297,9 @@ void check_reach(const Cluster& cluster, const ClusterSpec& spec, base::Diagnost
     if (attachments.displaced(gpu)) displaced.push_back(name_of(cluster, gpu));
   if (displaced.empty()) return;
   notes.push_back(
-      {down->where,
-       fmt::format("GPUs that use another NIC of their node, for theirs is down: {} ({})",
+      {where,
+       fmt::format("GPUs that use another NIC of their node, for theirs {}: {} ({})",
+                   as_found ? "has no cable that is up" : "is down",
                    grouped(static_cast<std::int64_t>(displaced.size())), few(displaced)),
        "", base::Severity::note});
 }

@@ -12,7 +12,7 @@ void apply_faults(Graph& graph, const ClusterSpec& spec, base::Diagnostics& prob
                   base::Diagnostics& notes);
 
 /// Whether all GPUs still reach each other with the faults of `spec`, a mistake at the first of
-/// them where not; notes GPUs that have to use a NIC of another.
+/// them where not, or by its cabling; notes GPUs that have to use a NIC of another.
 void check_reach(const Cluster& cluster, const ClusterSpec& spec, base::Diagnostics& problems,
                  base::Diagnostics& notes);
 

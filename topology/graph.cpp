@@ -6,8 +6,8 @@ namespace topology {
 
 namespace {
 
-void add_link(Graph& graph, DeviceId from, DeviceId to, base::BytesPerSecond rate,
-              base::Seconds latency, int rail) {
+LinkId add_link(Graph& graph, DeviceId from, DeviceId to, base::BytesPerSecond rate,
+                base::Seconds latency, int rail) {
   Cable cable;
   cable.from = from;
   cable.to = to;
@@ -17,6 +17,7 @@ void add_link(Graph& graph, DeviceId from, DeviceId to, base::BytesPerSecond rat
   cable.id = static_cast<LinkId>(graph.links.size());
   const auto edge = boost::add_edge(from, to, cable, graph).first;
   graph.links.push_back(&graph[edge]);
+  return cable.id;
 }
 
 }  // namespace
@@ -31,10 +32,11 @@ DeviceId add_device(Graph& graph, DeviceKind kind, std::string name, int node, i
   return static_cast<DeviceId>(id);
 }
 
-void add_cable(Graph& graph, DeviceId a, DeviceId b, base::BytesPerSecond rate,
-               base::Seconds latency, int rail) {
-  add_link(graph, a, b, rate, latency, rail);
+LinkId add_cable(Graph& graph, DeviceId a, DeviceId b, base::BytesPerSecond rate,
+                 base::Seconds latency, int rail) {
+  const LinkId first = add_link(graph, a, b, rate, latency, rail);
   add_link(graph, b, a, rate, latency, rail);
+  return first;
 }
 
 }  // namespace topology

@@ -30,9 +30,9 @@ struct Graph : GraphBase {
 
 DeviceId add_device(Graph& graph, DeviceKind kind, std::string name, int node = -1, int rail = -1);
 
-/// Both directions of one cable: two links, the second with the next id.
-void add_cable(Graph& graph, DeviceId a, DeviceId b, base::BytesPerSecond rate,
-               base::Seconds latency, int rail = -1);
+/// Both directions of one cable: two links, the second with the next id. \returns the first.
+LinkId add_cable(Graph& graph, DeviceId a, DeviceId b, base::BytesPerSecond rate,
+                 base::Seconds latency, int rail = -1);
 
 inline bool is_switch(DeviceKind kind) {
   return kind == DeviceKind::leaf || kind == DeviceKind::spine || kind == DeviceKind::core;

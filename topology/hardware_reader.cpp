@@ -15,13 +15,6 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names{{
-    {"nvswitch", ScaleUpKind::nvswitch},
-    {"mesh", ScaleUpKind::mesh},
-    {"pcie", ScaleUpKind::pcie},
-    {"none", ScaleUpKind::none},
-}};
-
 constexpr std::array<std::pair<std::string_view, CpuVendor>, 3> cpu_names{{
     {"intel", CpuVendor::intel},
     {"amd", CpuVendor::amd},

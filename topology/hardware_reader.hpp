@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,13 @@
 
 /// Reading of single hardware files; internal to the module.
 namespace topology {
+
+inline constexpr std::array<std::pair<std::string_view, ScaleUpKind>, 4> scale_up_names{{
+    {"nvswitch", ScaleUpKind::nvswitch},
+    {"mesh", ScaleUpKind::mesh},
+    {"pcie", ScaleUpKind::pcie},
+    {"none", ScaleUpKind::none},
+}};
 
 /// A description with the places of its words, for checks that need the whole registry.
 template <class Spec>

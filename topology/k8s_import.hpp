@@ -18,7 +18,8 @@ struct ImportOptions {
   std::string scheme;               ///< name of a label scheme; empty: the most complete one
   std::vector<std::string> levels;  ///< label keys of your own, coarse to fine; win over `scheme`
   bool unavailable = false;         ///< import cordoned and not-ready nodes too
-  base::SourceRef where;            ///< where these options were written; empty: the dump's name
+  std::string node_type;  ///< what nodes are of which no dump tells the GPU; empty: left out
+  base::SourceRef where;  ///< where these options were written; empty: the dump's name
 };
 
 struct KubernetesImport {
@@ -33,13 +34,13 @@ struct KubernetesImport {
   int cpu_nodes = 0;  ///< left out because they have no GPU
 };
 
-/// Imports the text of `kubectl get nodes -o json`. Nodes come in natural order of their names
-/// (node-2 before node-10), whatever the order of the dump.
+/// Imports the text of `kubectl get nodes -o json` or `-o yaml`. Nodes come in natural order of
+/// their names (node-2 before node-10), whatever the order of the dump.
 ///
 /// The type of a node is found by its instance type, else by the machine name that GPU feature
 /// discovery gives, else by GPU model and count; the last is a guess and says so. The GPU that the
 /// driver reports wins over what the instance type promises.
-base::Result<KubernetesImport> import_kubernetes(std::string_view json, const std::string& file,
+base::Result<KubernetesImport> import_kubernetes(std::string_view text, const std::string& file,
                                                  const HardwareRegistry& registry,
                                                  const ImportOptions& options = {});
 

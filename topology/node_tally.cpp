@@ -13,13 +13,23 @@ std::string count_of(int count, std::string_view singular) {
 
 void NodeTally::add(const KubernetesNode& node, base::Severity severity, std::string what,
                     std::string hint) {
+  add(node.name, node.where, severity, std::move(what), std::move(hint));
+}
+
+void NodeTally::add(const FoundNode& node, base::Severity severity, std::string what,
+                    std::string hint) {
+  add(node.name, node.where, severity, std::move(what), std::move(hint));
+}
+
+void NodeTally::add(std::string_view name, const base::SourceRef& where, base::Severity severity,
+                    std::string what, std::string hint) {
   auto group =
       std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.what == what; });
   if (group == groups_.end())
-    group = groups_.insert(groups_.end(),
-                           {severity, std::move(what), std::move(hint), node.where, {}, 0});
+    group =
+        groups_.insert(groups_.end(), {severity, std::move(what), std::move(hint), where, {}, 0});
   ++group->count;
-  if (group->names.size() < names_shown) group->names.push_back(node.name);
+  if (group->names.size() < names_shown) group->names.push_back(name);
 }
 
 void NodeTally::report(base::Diagnostics& to) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "topology/found_cluster.hpp"
 #include "topology/k8s_nodes.hpp"
 
 namespace topology {
@@ -17,10 +18,14 @@ class NodeTally {
   /// `what` continues "N nodes ": "are not Ready and are left out".
   void add(const KubernetesNode& node, base::Severity severity, std::string what,
            std::string hint = {});
+  void add(const FoundNode& node, base::Severity severity, std::string what, std::string hint = {});
   /// One message for each `what`, at its first node, with the names of up to three.
   void report(base::Diagnostics& to) const;
 
  private:
+  void add(std::string_view name, const base::SourceRef& where, base::Severity severity,
+           std::string what, std::string hint);
+
   struct Group {
     base::Severity severity;
     std::string what;

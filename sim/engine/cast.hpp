@@ -38,7 +38,8 @@ struct Cast {
   std::vector<std::uint32_t> flows_in_class;
   std::vector<std::uint32_t> link_class;  ///< by link; no_class where it cannot bind
   std::vector<std::uint32_t> links_in_class;
-  std::vector<double> link_rate;  ///< by class
+  std::vector<double> link_rate;            ///< by class
+  std::vector<std::uint32_t> network_link;  ///< by class: its number in the Network
 
   std::size_t actors() const { return rank_of_actor.size(); }
 };

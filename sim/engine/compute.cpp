@@ -73,7 +73,7 @@ void Player::await_kernels(Actor actor) {
   here.full_end = std::max(here.full_end, network_.now());
   if (end > network_.now()) {
     here.timed = true;
-    network_.at(end, tag(Kind::compute, pair(actor, ++here.generation)));
+    appoint(end, tag(Kind::compute, pair(actor, ++here.generation)));
     return;
   }
   kernels_over(actor);
@@ -132,8 +132,8 @@ Player::Together Player::decide(std::uint32_t segment, std::uint32_t group) cons
 
 void Player::await_segment(std::uint32_t index) {
   Meeting& meeting = meetings_[index];
-  network_.at(std::max(network_.now(), meeting.progress.end()),
-              tag(Kind::over, pair(meeting.generation, index)));
+  appoint(std::max(network_.now(), meeting.progress.end()),
+          tag(Kind::over, pair(meeting.generation, index)));
 }
 
 Progress::Speed Player::speed(Actor actor) const {
@@ -169,8 +169,8 @@ void Player::take(const Meeting& meeting, double times) {
     if (here.on) {
       here.progress.set_speed(now, speed(actor));
       if (here.timed)
-        network_.at(std::max(now, here.progress.end()),
-                    tag(Kind::compute, pair(actor, ++here.generation)));
+        appoint(std::max(now, here.progress.end()),
+                tag(Kind::compute, pair(actor, ++here.generation)));
     }
     if (here.meeting == 0) continue;
     Meeting& segment = meetings_[here.meeting - 1];

@@ -1,7 +1,9 @@
 #include "sim/engine/network.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -18,7 +20,7 @@ Tag end_tag(std::uint32_t id, std::uint32_t generation) {
 }  // namespace
 
 Network::Network(const std::vector<double>& link_rate, bool everything_shared)
-    : solver_(link_rate), everything_shared_(everything_shared) {
+    : solver_(link_rate), watched_(1), everything_shared_(everything_shared) {
   links_.resize(link_rate.size());
   for (std::size_t i = 0; i < link_rate.size(); ++i) links_[i].rate = link_rate[i];
 }
@@ -32,21 +34,43 @@ PathId Network::add_path(std::vector<Hop> hops) {
   return static_cast<PathId>(paths_.size() - 1);
 }
 
+Client Network::join(Handler handler) {
+  clients_.push_back({std::move(handler), {}});
+  return static_cast<Client>(clients_.size() - 1);
+}
+
+void Network::watch(std::uint32_t link) {
+  links_[link].watched = static_cast<std::uint32_t>(watched_.size());
+  watched_.emplace_back();
+  watched_.back().active.assign(clients_.size(), 0);
+  watched_.back().present.assign(clients_.size(), 0);
+}
+
 bool Network::is_busy(const Link& link) const {
   return everything_shared_ ? !link.present.empty() : link.demand > link.rate * calm_slack;
 }
 
 /// Before the demand on a link changes: books the time since it last did.
-void Network::account(Link& link) const {
+void Network::account(Link& link) {
   if (link.demand > link.rate * calm_slack) {
     const double time = now_ - link.since;
     link.use.busy += time;
     link.use.lost += time * (1 - link.rate / link.demand);
   }
   link.since = now_;
+  if (link.watched == 0) return;
+  Watched& watched = watched_[link.watched];
+  int here = 0;
+  for (std::size_t client = 0; client < watched.present.size(); ++client) {
+    if (watched.present[client] == 0) continue;
+    watched.active[client] += now_ - watched.since;
+    ++here;
+  }
+  if (here > 1) watched.together += now_ - watched.since;
+  watched.since = now_;
 }
 
-void Network::start(PathId path, double bytes, double rate, Tag tag) {
+void Network::start(PathId path, double bytes, double rate, Client client, Tag tag) {
   CHECK_INVARIANT(bytes > 0 && rate > 0);
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(transfers_.size()));
@@ -56,13 +80,14 @@ void Network::start(PathId path, double bytes, double rate, Tag tag) {
   free_.pop_back();
   Transfer& transfer = transfers_[id];
   const std::uint32_t generation = transfer.generation + 1;
-  transfer = {path, generation, tag, bytes, rate};
-  ++counts_.transfers;
+  transfer = {path, generation, client, tag, bytes, rate};
+  ++clients_[client].counts.transfers;
   bytes_sent_ += bytes;
   for (const Hop& hop : paths_[path]) {
     Link& link = links_[hop.link];
     account(link);
     link.present.push_back(id);
+    if (link.watched != 0) ++watched_[link.watched].present[client];
     link.demand += rate * hop.weight;
     if (link.busy) {
       ++transfer.busy_links;
@@ -88,6 +113,7 @@ void Network::leave(std::uint32_t id) {
     auto& present = link.present;
     *std::find(present.begin(), present.end(), id) = present.back();
     present.pop_back();
+    if (link.watched != 0) --watched_[link.watched].present[transfer.client];
     // An idle link is exactly idle, so that rounding does not add up over a long step.
     link.demand = present.empty() ? 0 : link.demand - transfer.rate * hop.weight;
     if (!link.busy || is_busy(link)) continue;
@@ -97,8 +123,9 @@ void Network::leave(std::uint32_t id) {
   }
   bytes_arrived_ += transfer.bytes;
   const Tag tag = transfer.tag;
+  const Client client = transfer.client;
   free_.push_back(id);
-  handler_.arrived(tag);
+  clients_[client].handler.arrived(tag);
 }
 
 void Network::run_alone(std::uint32_t id, double left) {
@@ -107,7 +134,7 @@ void Network::run_alone(std::uint32_t id, double left) {
   transfer.minded = 0;
   transfer.left = left;
   transfer.since = now_;
-  agenda_.push({now_ + left / transfer.rate, 0, sequence_++, end_tag(id, transfer.generation)});
+  agenda_.push({now_ + left / transfer.rate, 0, 0, sequence_++, end_tag(id, transfer.generation)});
 }
 
 void Network::await(std::uint32_t id) {
@@ -142,7 +169,7 @@ void Network::settle(std::uint32_t id) {
   if (transfer.shared && (busy & ~transfer.minded) == 0) return;
   const double left =
       transfer.shared ? solver_.stop(id) : transfer.left - transfer.rate * (now_ - transfer.since);
-  if (!transfer.was_shared) ++counts_.shared_transfers;
+  if (!transfer.was_shared) ++clients_[transfer.client].counts.shared_transfers;
   transfer.shared = transfer.was_shared = true;
   transfer.minded = busy;
   ++transfer.generation;
@@ -168,8 +195,7 @@ void Network::work_off_agenda() {
     agenda_.pop();
     now_ = std::max(now_, entry.time);
     if (entry.rank == 1) {
-      ++counts_.appointments;
-      handler_.due(entry.tag);
+      clients_[entry.client].handler.due(entry.tag);
       continue;
     }
     const auto id = static_cast<std::uint32_t>(entry.tag);
@@ -183,8 +209,22 @@ void Network::work_off_agenda() {
     wake(agenda_.top().time);
 }
 
-void Network::run(Handler handler) {
-  handler_ = std::move(handler);
+void Network::stop() {
+  for (Link& link : links_) {
+    account(link);
+    for (const std::uint32_t id : link.present) {
+      Transfer& transfer = transfers_[id];
+      if (transfer.bytes == 0) continue;  // dropped on an earlier link
+      if (transfer.shared) solver_.stop(id);
+      bytes_dropped_ += std::exchange(transfer.bytes, 0);
+    }
+    link.present.clear();
+  }
+  agenda_ = {};
+  waiting_.clear();
+}
+
+void Network::run() {
   const auto woken = [this](double clock) {
     clock_ = clock;
     while (!armed_.empty() && armed_.top() <= clock) armed_.pop();
@@ -200,6 +240,7 @@ void Network::run(Handler handler) {
   wake(0);
   solver_.run({woken, ended});
   CHECK_INVARIANT(agenda_.empty() && waiting_.empty() && solver_.active() == 0);
+  CHECK_INVARIANT(std::abs(bytes_sent_ - bytes_arrived_ - bytes_dropped_) <= 1e-9 * bytes_sent_);
 }
 
 }  // namespace sim::engine

@@ -1,7 +1,6 @@
 #include "sim/engine/player.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/check.hpp"
 
@@ -18,14 +17,16 @@ constexpr std::uint64_t progress_every = 1U << 15;
 }  // namespace
 
 Player::Player(const StepGraph& graph, const Script& script, const Traffic& traffic,
-               const Cast& cast, const PlayOptions& options, std::span<Span> spans)
+               const Cast& cast, const PlayOptions& options, std::span<Span> spans,
+               Network& network)
     : graph_(graph),
       script_(script),
       traffic_(traffic),
       cast_(cast),
       options_(options),
       spans_(spans),
-      network_(cast.link_rate, options.everything_shared),
+      network_(network),
+      client_(network.join({[this](Tag tag) { go_on(tag); }, [this](Tag tag) { go_on(tag); }})),
       wires_(traffic, cast, network_),
       current_(cast.actors() * stream_count, 0),
       send_parts_(cast.actors(), 0),
@@ -37,12 +38,7 @@ Player::Player(const StepGraph& graph, const Script& script, const Traffic& traf
     tasks += script.program(rank).tasks.size();
   }
   CHECK_INVARIANT(tasks == spans_.size() && cast.actors() < (1U << 24));
-  std::fill(spans_.begin(), spans_.end(), Span{-1, -1, -1});
   waits_.reserve(tasks);
-  for (const int rank : cast.rank_of_actor) {
-    const std::vector<std::uint16_t>& waits = script.order(rank).waits;
-    waits_.insert(waits_.end(), waits.begin(), waits.end());
-  }
   for (std::uint32_t c = 0; c < cast.groups.size(); ++c) {
     first_meeting_.push_back(static_cast<std::uint32_t>(meetings_.size()));
     for (std::uint32_t group = 0; group < cast.groups[c].count(); ++group) {
@@ -53,25 +49,28 @@ Player::Player(const StepGraph& graph, const Script& script, const Traffic& traf
   }
 }
 
-Outcome Player::play() {
+void Player::begin_step() {
+  done_ = 0;
+  outcome_.begin = outcome_.end = network_.now();
+  std::fill(spans_.begin(), spans_.end(), Span{-1, -1, -1});
+  waits_.clear();
+  for (const int rank : cast_.rank_of_actor) {
+    const std::vector<std::uint16_t>& waits = script_.order(rank).waits;
+    waits_.insert(waits_.end(), waits.begin(), waits.end());
+  }
   for (Actor actor = 0; actor < cast_.actors(); ++actor) {
     const std::vector<std::uint16_t>& waits = script_.order(rank_of(actor)).waits;
     for (std::uint32_t task = 0; task < waits.size(); ++task)
       if (waits[task] == 0) ready_.emplace_back(actor, task);
   }
   work_off_ready();
-  const auto on = [this](Tag tag) {
-    handle(tag);
-    work_off_ready();
-  };
-  network_.run({on, on});
-  // A step that stops short has programs that wait for each other in a circle.
-  CHECK_INVARIANT(done_ == spans_.size());
-  const double sent = network_.bytes_sent();
-  CHECK_INVARIANT(std::abs(sent - network_.bytes_arrived()) <= 1e-9 * sent);
-  outcome_.step = step_;
-  outcome_.network = network_.counts();
-  return outcome_;
+}
+
+void Player::go_on(Tag tag) {
+  if (over()) return;  // what was to happen in a step that had no need of it
+  handle(tag);
+  work_off_ready();
+  if (over() && options_.over) options_.over();
 }
 
 void Player::handle(Tag tag) {
@@ -127,8 +126,8 @@ void Player::ready(Actor actor, std::uint32_t index) {
         complete(actor, index);
       break;
     case TaskKind::copy:
-      network_.at(when.begin + graph_.copies[task.index].cost.time.s(),
-                  tag(Kind::copied, pair(actor, index)));
+      appoint(when.begin + graph_.copies[task.index].cost.time.s(),
+              tag(Kind::copied, pair(actor, index)));
       break;
     case TaskKind::send: send(actor, index); break;
     case TaskKind::receive:
@@ -140,7 +139,7 @@ void Player::ready(Actor actor, std::uint32_t index) {
 void Player::complete(Actor actor, std::uint32_t task) {
   const double now = network_.now();
   span(actor, task).end = now;
-  step_ = std::max(step_, now);
+  outcome_.end = now;
   if (++done_ % progress_every == 0 && options_.progress)
     options_.progress(static_cast<double>(done_) / static_cast<double>(spans_.size()));
   const Script::Order& order = script_.order(rank_of(actor));
@@ -193,11 +192,11 @@ void Player::begin(std::uint32_t index) {
   if (meeting.stream != Stream::compute) take(meeting, 1);
   const int pattern = traffic_.pattern_of(meeting.subject, real_group(meeting));
   if (pattern >= 0 && !wires_.of_collective(pattern, meeting.group).empty()) {
-    network_.at(now + cost.latency.s(), tag(Kind::wire, index));
+    appoint(now + cost.latency.s(), tag(Kind::wire, index));
     return;
   }
   ++(pattern >= 0 ? outcome_.calm : outcome_.durations);
-  network_.at(now + cost.total.time.s(), tag(Kind::over, pair(meeting.generation, index)));
+  appoint(now + cost.total.time.s(), tag(Kind::over, pair(meeting.generation, index)));
 }
 
 /// The latency is paid: puts the bytes on the links, so fast that alone they take the price.
@@ -210,7 +209,7 @@ void Player::start_wire(std::uint32_t index) {
   const auto flows = wires_.of_collective(pattern, meeting.group);
   meeting.transfers_left = static_cast<std::uint32_t>(flows.size());
   for (const Wires::Flow& flow : flows)
-    network_.start(flow.path, flow.bytes * scale, flow.bytes * scale / time,
+    network_.start(flow.path, flow.bytes * scale, flow.bytes * scale / time, client_,
                    tag(Kind::arrived, index));
 }
 
@@ -259,11 +258,11 @@ void Player::send(Actor actor, std::uint32_t task) {
   const bool on_network = cost.wire_time() > 0 && message.bytes.count() > 0 &&
                           !traffic_.message_flows(rank_of(actor), peer).empty();
   if (on_network && !wires_.of_message(rank_of(actor), peer).empty()) {
-    network_.at(now + cost.latency.s(), tag(Kind::send_wire, pair(actor, task)));
+    appoint(now + cost.latency.s(), tag(Kind::send_wire, pair(actor, task)));
     return;
   }
   ++(on_network ? outcome_.calm : outcome_.durations);
-  network_.at(now + cost.total.time.s(), tag(Kind::send_over, pair(actor, task)));
+  appoint(now + cost.total.time.s(), tag(Kind::send_over, pair(actor, task)));
 }
 
 void Player::send_wire(Actor actor, std::uint32_t task) {
@@ -274,7 +273,8 @@ void Player::send_wire(Actor actor, std::uint32_t task) {
   send_parts_[actor] = static_cast<std::uint8_t>(flows.size());
   for (const Wires::Flow& flow : flows) {
     const double bytes = flow.bytes * message.bytes.as_double();
-    network_.start(flow.path, bytes, bytes / time, tag(Kind::send_arrived, pair(actor, task)));
+    network_.start(flow.path, bytes, bytes / time, client_,
+                   tag(Kind::send_arrived, pair(actor, task)));
   }
 }
 

@@ -24,23 +24,34 @@ struct PlayOptions {
   bool fold = true;                  ///< play one rank of each class that is provably alike
   bool everything_shared = false;    ///< every transfer in SimGrid, see Network
   std::function<void(double)> progress;
+  std::function<void()> over;  ///< called when a step has ended
 };
 
 struct Outcome {
-  double step = 0;
+  double begin = 0;  ///< of the last step that began
+  double end = 0;
   std::uint64_t durations = 0;  ///< of an actor, or of a group that ran a private segment together
   std::uint64_t calm = 0;       ///< collectives and messages that no link can hold up
-  Network::Counts network;
 };
 
-/// Plays a step: every actor, every task. Uses SimGrid, so once in a process.
+/// Plays steps of one job, one after the other: every actor, every task.
 class Player {
  public:
-  /// `spans` has room for all tasks of all actors, actor after actor.
+  /// `spans` has room for all tasks of all actors, actor after actor. Joins `network`, which must
+  /// not run without it.
   Player(const StepGraph& graph, const Script& script, const Traffic& traffic, const Cast& cast,
-         const PlayOptions& options, std::span<Span> spans);
-  Outcome play();
-  Network::LinkUse use_of(std::uint32_t link_class) const { return network_.use_of(link_class); }
+         const PlayOptions& options, std::span<Span> spans, Network& network);
+  Player(const Player&) = delete;
+  Player& operator=(const Player&) = delete;
+
+  /// Begins a step now. \pre none is under way
+  void begin_step();
+  /// Whether all tasks of the step have ended.
+  bool over() const { return done_ == spans_.size(); }
+  /// Spans of later steps go here instead; as many.
+  void write_to(std::span<Span> spans) { spans_ = spans; }
+  const Outcome& outcome() const { return outcome_; }
+  const Network::Counts& transfers() const { return network_.counts(client_); }
 
  private:
   using Actor = std::uint32_t;
@@ -106,6 +117,8 @@ class Player {
     return current_[std::size_t{actor} * stream_count + static_cast<std::size_t>(stream)];
   }
 
+  void appoint(double time, Tag tag) { network_.at(time, client_, tag); }
+  void go_on(Tag tag);
   void handle(Tag tag);
   void work_off_ready();
   void ready(Actor actor, std::uint32_t task);
@@ -148,7 +161,8 @@ class Player {
   const Cast& cast_;
   PlayOptions options_;
   std::span<Span> spans_;
-  Network network_;
+  Network& network_;
+  Client client_;
   Wires wires_;
   std::vector<std::size_t> first_task_;   // by actor
   std::vector<std::uint16_t> waits_;      // per actor and task
@@ -160,12 +174,7 @@ class Player {
   std::vector<std::vector<Together>> together_;  // by segment, class of groups
   std::deque<std::pair<Actor, std::uint32_t>> ready_;
   std::uint64_t done_ = 0;
-  double step_ = 0;
   Outcome outcome_;
 };
-
-/// `simulate` over any fabric.
-Timeline play_in_child(const StepGraph& graph, const Fabric& fabric,
-                       const std::vector<topology::GpuId>& gpu_of_rank, const PlayOptions& options);
 
 }  // namespace sim::engine

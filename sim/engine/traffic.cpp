@@ -54,8 +54,7 @@ class SlotDemand {
 }  // namespace
 
 Traffic::Traffic(const StepGraph& graph, const Script& script, const Fabric& fabric,
-                 const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains,
-                 bool everything)
+                 const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains)
     : graph_(graph),
       script_(script),
       fabric_(fabric),
@@ -69,13 +68,6 @@ Traffic::Traffic(const StepGraph& graph, const Script& script, const Fabric& fab
   }
   first_message_flow_ = flows_.size();
   add_messages();
-  rate_ = fabric.link_rate;
-  if (fabric.bundles)
-    for (const topology::Bundle& bundle : fabric.bundles()) rate_.push_back(bundle.rate.byte());
-  if (everything)
-    may_bind_.assign(rate_.size(), true);
-  else
-    bound_demand();
 }
 
 /// A number that ranks agree on holds nobody up and is not on the network for its bytes' sake; as
@@ -260,17 +252,25 @@ std::span<const Traffic::Flow> Traffic::message_flows(int from, int to) const {
 
 // What links can be asked for ------------------------------------------------------------------
 
-void Traffic::bound_demand() {
-  std::vector<double> demand(rate_.size(), 0);
+std::vector<double> Traffic::demand() const {
+  std::vector<double> demand(
+      fabric_.link_rate.size() + (fabric_.bundles ? fabric_.bundles().size() : 0), 0);
   demand_of_collectives(demand);
   demand_of_messages(demand);
+  return demand;
+}
+
+void Traffic::bind(const std::vector<double>& demand, bool everything) {
+  rate_ = fabric_.link_rate;
+  if (fabric_.bundles)
+    for (const topology::Bundle& bundle : fabric_.bundles()) rate_.push_back(bundle.rate.byte());
   for (std::size_t link = 0; link < rate_.size(); ++link)
-    may_bind_.push_back(demand[link] > rate_[link] * calm_slack);
+    may_bind_.push_back(everything || demand[link] > rate_[link] * calm_slack);
 }
 
 /// One operation of a communicator runs at a time: the largest counts.
 void Traffic::demand_of_collectives(std::vector<double>& demand) const {
-  SlotDemand slot(rate_.size());
+  SlotDemand slot(demand.size());
   for (std::size_t c = 0; c < script_.communicators().size(); ++c) {
     const Script::Communicators& of_axes = script_.communicators()[c];
     if (of_axes.shapes == nullptr) continue;
@@ -293,7 +293,7 @@ void Traffic::demand_of_collectives(std::vector<double>& demand) const {
 
 /// A rank sends one message after the other.
 void Traffic::demand_of_messages(std::vector<double>& demand) const {
-  SlotDemand slot(rate_.size());
+  SlotDemand slot(demand.size());
   for (int rank = 0; rank < graph_.grid.size(); ++rank) {
     for (const std::uint32_t index : script_.messages_sent(rank)) {
       const Message& message = graph_.messages[index];

@@ -37,10 +37,16 @@ class Traffic {
     std::vector<std::uint32_t> first_flow;  ///< by group; groups + 1 entries
   };
 
-  /// `inside_domains`: flows inside a scale-up domain count too. `everything`: every link that a
-  /// flow crosses may bind.
+  /// `inside_domains`: flows inside a scale-up domain count too. The fabric's bundles are final
+  /// once all traffic that there is has been made; then `bind`.
   Traffic(const StepGraph& graph, const Script& script, const Fabric& fabric,
-          const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains, bool everything);
+          const std::vector<topology::GpuId>& gpu_of_rank, bool inside_domains);
+
+  /// The most that can be asked of each link at once: bytes a second, by link.
+  std::vector<double> demand() const;
+  /// Says which links may bind, of `demand`, that of all who are on the fabric. `everything`: every
+  /// link.
+  void bind(const std::vector<double>& demand, bool everything);
 
   const std::vector<Pattern>& patterns() const { return patterns_; }
   /// Pattern of a collective in a group; -1 when nothing of it is on the network.
@@ -80,7 +86,6 @@ class Traffic {
   std::pair<std::uint32_t, std::uint32_t> paths_between(int from, int to);
   int peer_of(int rank, const Message& message) const;
   bool contains(std::uint32_t hop, std::uint32_t before) const;
-  void bound_demand();
   void demand_of_collectives(std::vector<double>& demand) const;
   void demand_of_messages(std::vector<double>& demand) const;
 

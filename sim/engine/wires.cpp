@@ -72,6 +72,7 @@ bool Wires::add_path(const Traffic::Flow& flow, PathId& path) {
   for (Network::Hop& hop : hops) {
     CHECK_INVARIANT(hop.weight % cast_.links_in_class[hop.link] == 0);
     hop.weight /= cast_.links_in_class[hop.link];
+    hop.link = cast_.network_link[hop.link];
   }
   if (hops.empty()) return false;
   path = network_.add_path(std::move(hops));

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "sim/engine/ensemble.hpp"
 #include "sim/engine/fabric.hpp"
-#include "sim/engine/player.hpp"
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
 

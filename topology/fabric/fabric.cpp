@@ -50,10 +50,14 @@ base::BytesPerSecond Site::uplink_rate() const {
 double Site::wire_efficiency() const { return typical(*this).nic_efficiency; }
 
 void Site::attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const {
+  attach(node, nic, to, rail, type(node).nic_rate / spec.fabric.nic_ports);
+}
+
+LinkId Site::attach(std::size_t node, std::size_t nic, DeviceId to, int rail,
+                    base::BytesPerSecond raw) const {
   const NodeType& of = type(node);
   // Half on the way in, half on the way out: NIC to NIC under one switch takes `nic_latency`.
-  const base::BytesPerSecond rate = of.nic_rate * of.nic_efficiency / spec.fabric.nic_ports;
-  add_cable(graph, nics[node][nic], to, rate, of.nic_latency / 2, rail);
+  return add_cable(graph, nics[node][nic], to, raw * of.nic_efficiency, of.nic_latency / 2, rail);
 }
 
 bool Site::affordable(double cables) const {
@@ -65,8 +69,11 @@ bool Site::affordable(double cables) const {
 }
 
 void Site::trunk(DeviceId lower, DeviceId upper, int count) const {
-  for (int i = 0; i < count; ++i)
-    add_cable(graph, lower, upper, uplink_rate() * wire_efficiency(), spec.fabric.switch_latency);
+  for (int i = 0; i < count; ++i) trunk(lower, upper, uplink_rate());
+}
+
+LinkId Site::trunk(DeviceId lower, DeviceId upper, base::BytesPerSecond raw) const {
+  return add_cable(graph, lower, upper, raw * wire_efficiency(), spec.fabric.switch_latency);
 }
 
 int nodes_per_leaf(const Site& site, int cables) {

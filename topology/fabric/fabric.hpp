@@ -41,10 +41,15 @@ struct Site {
   base::BytesPerSecond uplink_rate() const;
   /// Share of a wire that payload can use: that of the NICs, for a packet loses it on every wire.
   double wire_efficiency() const;
-  /// Joins one port of a NIC to a switch.
+  /// Joins one of `nic_ports` equal ports of a NIC to a switch.
   void attach(std::size_t node, std::size_t nic, DeviceId to, int rail) const;
+  /// The same with the raw rate of the cable.
+  LinkId attach(std::size_t node, std::size_t nic, DeviceId to, int rail,
+                base::BytesPerSecond raw) const;
   /// `count` parallel cables between switches.
   void trunk(DeviceId lower, DeviceId upper, int count) const;
+  /// One of a raw rate.
+  LinkId trunk(DeviceId lower, DeviceId upper, base::BytesPerSecond raw) const;
   /// Whether so many cables between switches can be built; an error if not.
   bool affordable(double cables) const;
 };
@@ -76,6 +81,8 @@ void build_single_switch(const Site& site);
 void build_dragonfly(const Site& site);
 /// The switch tree that the nodes' domain paths describe, whatever `FabricSpec::kind` says.
 void build_from_domains(const Site& site);
+/// The switches and cables of `ClusterSpec::cabling`.
+void build_as_cabled(const Site& site);
 
 struct Kind {
   std::string_view name;   ///< in YAML
