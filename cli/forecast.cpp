@@ -17,14 +17,14 @@ namespace cli {
 
 namespace {
 
-/// The slowest GPU model of the cluster sets the pace of a synchronous step.
+/// The slowest GPU model that a rank sits on sets the pace of a synchronous step.
 /// \pre all of them compute in `dtype`, which loading a scenario checks
-const topology::GpuSpec& pacing_gpu(const topology::Cluster& cluster, base::DType dtype) {
-  const topology::GpuSpec* slowest = &cluster.gpu_spec(0);
-  for (const topology::NodeInfo& node : cluster.nodes()) {
-    if (node.gpus == 0) continue;
-    const topology::GpuSpec& gpu = cluster.gpu_spec(node.first_gpu);
-    if (gpu.peak.at(dtype) < slowest->peak.at(dtype)) slowest = &gpu;
+const topology::GpuSpec& pacing_gpu(const sim::Scenario& scenario) {
+  const base::DType dtype = scenario.plan.precision.compute;
+  const topology::GpuSpec* slowest = nullptr;
+  for (const topology::GpuId id : sim::place_ranks(scenario)) {
+    const topology::GpuSpec& gpu = scenario.cluster.gpu_spec(id);
+    if (slowest == nullptr || gpu.peak.at(dtype) < slowest->peak.at(dtype)) slowest = &gpu;
   }
   return *slowest;
 }
@@ -108,7 +108,7 @@ base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
                                                  const calibrate::Calibrations& calibrations) {
   const strategies::Plan& plan = scenario.plan;
   return calibrate::make_calibrated_profile(
-      calibrations, pacing_gpu(scenario.cluster, plan.precision.compute), busiest_node(scenario),
+      calibrations, pacing_gpu(scenario), busiest_node(scenario),
       hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,

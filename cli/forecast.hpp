@@ -22,7 +22,7 @@ struct Forecast {
 /// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
 std::string hardware_folder();
 
-/// Prices for this scenario: the slowest GPU model of the cluster sets the pace, and what
+/// Prices for this scenario: the slowest GPU model that a rank sits on sets the pace, and what
 /// calibrations know of it goes before models.
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
                                                  const calibrate::Calibrations& calibrations);

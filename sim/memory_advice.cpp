@@ -79,8 +79,8 @@ std::optional<Outcome> outcome_of(const Scenario& scenario, const calibrate::Pro
                                   Neighbour neighbour) {
   Scenario other = scenario;
   other.plan = std::move(neighbour.plan);
-  if (base::has_errors(strategies::check_plan(other.plan, other.model, other.cluster.gpu_count(),
-                                              base::Origins{})))
+  const auto seats = static_cast<int>(gpus_of(other.placement, other.cluster).size());
+  if (base::has_errors(strategies::check_plan(other.plan, other.model, seats, base::Origins{})))
     return std::nullopt;
   const std::vector<topology::GpuId> gpus = place_ranks(other);
   const strategies::ShardedGraph sharded = strategies::shard(other.model, other.plan);

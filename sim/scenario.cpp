@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 #include <optional>
 
+#include "base/check.hpp"
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
 #include "sim/collectives/collectives.hpp"
@@ -74,6 +74,7 @@ class Loader {
                     .cluster_text = cluster_text(),
                     .found = std::move(found_),
                     .plan = plan_,
+                    .placement = std::move(placement_),
                     .backend = std::move(*backend_),
                     .backend_where = backend_where_,
                     .forced = forced_,
@@ -110,6 +111,7 @@ class Loader {
     if (auto model = root.required_map("model")) read_model(*model);
     if (auto network = root.map("network")) network_ = topology::read_network(*network);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
+    if (auto placement = root.map("placement"); placement && cluster_) read_where(*placement);
     if (auto plan = root.required_map("plan")) read_plan(*plan);
     if (auto communication = root.map("communication")) read_communication(*communication);
     if (auto simulation = root.map("simulation")) {
@@ -220,6 +222,22 @@ class Loader {
     }
     found_ = std::make_shared<const topology::FoundCluster>(std::move(*found));
     build(std::move(*spec));
+  }
+
+  /// `placement: {nodes: […]}` names the nodes in rank order; `{file: FILE}` is what `place assign`
+  /// wrote.
+  void read_where(MapReader& reader) {
+    std::string path;
+    if (!reader.read("file", path)) {
+      placement_ = read_placement(reader, *cluster_, problems_);
+      return;
+    }
+    reader.finish();
+    const std::string file = beside_scenario(path);
+    const auto text = read_named(reader, "file", file);
+    if (!text) return;
+    if (auto placement = take(read_placement_file(*text, file, *cluster_), problems_))
+      placement_ = std::move(*placement);
   }
 
   /// `communication: {backend: NAME, …}`: which library prices collectives, and with what settings.
@@ -350,14 +368,17 @@ class Loader {
 
   void check() {
     warn_of_inner_faults();
-    append(problems_, strategies::check_plan(plan_, *model_, cluster_->gpu_count(), origins_));
+    const int gpus = static_cast<int>(gpus_of(placement_, *cluster_).size());
+    append(problems_,
+           strategies::check_plan(plan_, *model_, gpus, origins_,
+                                  placement_.nodes.empty() ? "the cluster" : "the placement"));
     check_compute();
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
     const int ranks = plan_.ranks();
-    if (ranks < cluster_->gpu_count())
+    if (ranks < gpus)
       problems_.push_back({origins_.at("plan"),
-                           fmt::format("the plan uses {} of {} GPUs", ranks, cluster_->gpu_count()),
-                           "", base::Severity::warning});
+                           fmt::format("the plan uses {} of {} GPUs", ranks, gpus), "",
+                           base::Severity::warning});
   }
 
   /// The data types that all of these GPUs compute in.
@@ -381,6 +402,7 @@ class Loader {
   std::optional<topology::Cluster> cluster_;
   std::shared_ptr<const topology::FoundCluster> found_;
   strategies::Plan plan_;
+  Placement placement_;
   std::optional<std::shared_ptr<const calibrate::CollectiveBackend>> backend_;
   Fidelity fidelity_ = Fidelity::hybrid;
   bool fold_ = true;
@@ -411,8 +433,9 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
 }
 
 std::vector<topology::GpuId> place_ranks(const Scenario& scenario) {
-  std::vector<topology::GpuId> gpus(static_cast<std::size_t>(scenario.plan.ranks()));
-  std::iota(gpus.begin(), gpus.end(), topology::GpuId{0});
+  std::vector<topology::GpuId> gpus = gpus_of(scenario.placement, scenario.cluster);
+  CHECK_INVARIANT(gpus.size() >= static_cast<std::size_t>(scenario.plan.ranks()));
+  gpus.resize(static_cast<std::size_t>(scenario.plan.ranks()));
   return gpus;
 }
 

@@ -10,6 +10,7 @@
 #include "calibrate/backend.hpp"
 #include "sim/build_step.hpp"
 #include "sim/engine.hpp"
+#include "sim/placement.hpp"
 #include "sim/report.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
@@ -27,6 +28,7 @@ struct Scenario {
   std::string cluster_text;                             ///< one line about it
   std::shared_ptr<const topology::FoundCluster> found;  ///< what it was made of; null: no dump
   strategies::Plan plan;                                ///< with `data` filled in
+  Placement placement;                                  ///< where the ranks sit
   std::shared_ptr<const calibrate::CollectiveBackend> backend;  ///< who prices collectives
   base::SourceRef backend_where;  ///< of the words that choose its algorithms
   ForcedAlgorithms forced;        ///< algorithms that the user sets himself
@@ -47,7 +49,7 @@ struct ScenarioOptions {
 /// Every mistake of the file and of those it names, at once.
 base::Result<Scenario> load_scenario(const ScenarioOptions& options);
 
-/// The GPU of each rank: rank i on the i-th GPU of the cluster, nodes in their order.
+/// The GPU of each rank: rank i on the i-th GPU of the placement.
 std::vector<topology::GpuId> place_ranks(const Scenario& scenario);
 
 }  // namespace sim

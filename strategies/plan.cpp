@@ -374,7 +374,7 @@ Plan read_plan_defaults(MapReader& reader) {
 }
 
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
-                             const base::Origins& origins) {
+                             const base::Origins& origins, std::string_view machine) {
   Checker checker(plan, model, origins);
   // Bounded step by step: each degree is below 2^20, but not their product.
   double product = static_cast<double>(plan.tensor) * plan.pipeline * plan.context.degree;
@@ -392,7 +392,7 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
         : plan.pipeline > gpus    ? "pipeline_parallel"
         : plan.context.degree > 1 ? "context_parallel"
                                   : "pipeline_parallel",
-        fmt::format("{} = {:.0f} ranks, but the cluster has {} GPUs", factors, product, gpus));
+        fmt::format("{} = {:.0f} ranks, but {} has {} GPUs", factors, product, machine, gpus));
     return std::move(checker.problems);
   }
   const auto inner = static_cast<std::int64_t>(product);
@@ -407,8 +407,8 @@ base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
   const std::int64_t ranks = inner * plan.data;
   if (ranks > gpus)
     checker.error("data_parallel",
-                  fmt::format("{} x data_parallel {} = {} ranks, but the cluster has {} GPUs",
-                              factors, plan.data, ranks, gpus));
+                  fmt::format("{} x data_parallel {} = {} ranks, but {} has {} GPUs", factors,
+                              plan.data, ranks, machine, gpus));
   checker.tensor();
   checker.context();
   checker.experts();

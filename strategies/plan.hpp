@@ -183,7 +183,9 @@ Plan read_plan_defaults(base::MapReader& reader);
 /// Fills `plan.data` and the sizes of buckets where they are 0 and reports every way in which the
 /// plan does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
 /// layers, batches that do not divide. Places come from `origins` (paths "plan.…" and "model.…").
+/// `machine`: what has these GPUs, for messages.
 base::Diagnostics check_plan(Plan& plan, const ModelSpec& model, int gpus,
-                             const base::Origins& origins);
+                             const base::Origins& origins,
+                             std::string_view machine = "the cluster");
 
 }  // namespace strategies

@@ -30,19 +30,6 @@ double stretched(StepGraph graph, const topology::Cluster& cluster,
   return analyse(graph, cluster, gpu_of_rank).step.s();
 }
 
-/// Bytes a second out of a node over its NICs.
-double nic_rate(const topology::Cluster& cluster, int node) {
-  double rate = 0;
-  for (topology::LinkId id = 0; id < cluster.link_count(); ++id) {
-    const topology::Link& link = cluster.link(id);
-    const topology::Device& from = cluster.device(link.from);
-    if (from.kind == topology::DeviceKind::nic && from.node == node && !link.down &&
-        cluster.device(link.to).node < 0)
-      rate += link.rate.byte();
-  }
-  return rate;
-}
-
 }  // namespace
 
 Profile profile_of(const StepGraph& graph, const topology::Cluster& cluster,
@@ -86,8 +73,9 @@ Profile profile_of(const StepGraph& graph, const topology::Cluster& cluster,
     out[static_cast<std::size_t>(pair.first)] += amount;
   }
   profile.wire = profile.critical;
+  const std::vector<double> rates = nic_rates(cluster);
   for (std::size_t place = 0; place < nodes.size(); ++place) {
-    const double rate = nic_rate(cluster, nodes[place]);
+    const double rate = rates[static_cast<std::size_t>(nodes[place])];
     if (rate > 0) profile.wire = std::max(profile.wire, out[place] / rate);
   }
   return profile;
