@@ -39,7 +39,7 @@ inline Profile ring(int nodes, double compute_ms, double wire_ms, int gpus = 8) 
   made.request = {nodes, gpus};
   made.alone = (compute_ms + wire_ms) * 1e-3;
   made.wire = made.critical = wire_ms * 1e-3;
-  for (int i = 0; i < nodes && nodes > 1; ++i)
+  for (int i = 0; i < nodes && nodes > 1 && wire_ms > 0; ++i)
     made.flows.push_back({i, (i + 1) % nodes, 48e9 * wire_ms * 1e-3});
   return made;
 }
