@@ -55,6 +55,15 @@ Tree::Level level_at(const topology::Cluster& cluster, const topology::NetworkTr
 
 }  // namespace
 
+std::vector<int> usable_gpus(const topology::Cluster& cluster) {
+  std::vector<int> gpus;
+  for (const topology::NodeInfo& node : cluster.nodes())
+    gpus.push_back(!node.unavailable.empty() ? 0
+                   : node.free_gpus >= 0     ? std::min(node.free_gpus, node.gpus)
+                                             : node.gpus);
+  return gpus;
+}
+
 std::vector<double> nic_rates(const topology::Cluster& cluster) {
   std::vector<double> rates(cluster.nodes().size(), 0);
   for (topology::LinkId id = 0; id < cluster.link_count(); ++id) {

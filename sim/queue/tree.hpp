@@ -27,6 +27,10 @@ struct Tree {
 /// \pre the cluster has a node
 Tree tree_of(const topology::Cluster& cluster);
 
+/// GPUs of each node that a scheduler may hand out: those that are free, of nodes that take
+/// something new.
+std::vector<int> usable_gpus(const topology::Cluster& cluster);
+
 /// Bytes a second out of each node over its live NICs.
 std::vector<double> nic_rates(const topology::Cluster& cluster);
 
