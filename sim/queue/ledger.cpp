@@ -68,9 +68,9 @@ void Ledger::advance(double now, int running, std::size_t waiting) {
   }
   for (std::size_t link = 0; link < uses_.size(); ++link) {
     const Sharing::Link& now_on = sharing_.links()[link];
-    if (now_on.users < 2 || now_on.demand <= 1) continue;
+    if (now_on.users < 2 || now_on.asked <= 1 + 1e-6) continue;
     uses_[link].seconds += time;
-    uses_[link].worst = std::max(uses_[link].worst, now_on.demand);
+    uses_[link].worst = std::max(uses_[link].worst, now_on.asked);
     uses_[link].jobs_at_once = std::max(uses_[link].jobs_at_once, now_on.users);
   }
   if (!samples_.empty() && now - samples_.back().time < sample_every_) return;
@@ -84,7 +84,7 @@ void Ledger::advance(double now, int running, std::size_t waiting) {
 
 /// Keeps every other sample, and takes new ones half as often.
 void Ledger::thin_out() {
-  for (std::size_t i = 0; 2 * i < samples_.size(); ++i) samples_[i] = std::move(samples_[2 * i]);
+  for (std::size_t i = 1; 2 * i < samples_.size(); ++i) samples_[i] = std::move(samples_[2 * i]);
   samples_.resize((samples_.size() + 1) / 2);
   sample_every_ =
       (samples_.back().time - samples_.front().time) / static_cast<double>(samples_.size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <tuple>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -56,13 +57,20 @@ class Descent {
   }
 
  private:
-  /// One with as few free GPUs as will do, so that whole nodes stay whole.
+  /// One with as few free GPUs as will do, of these under the leaf with fewest nodes that fit: so
+  /// nodes and leaves stay whole.
   Found tightest_node(int gpus) const {
+    const std::size_t above = occupancy_.tree().levels.size() - 2;
+    const std::vector<int>& leaf_of = occupancy_.tree().levels[above].of_node;
     int best = -1;
-    for (int node = 0; node < occupancy_.nodes(); ++node)
-      if (occupancy_.fits(node, gpus) &&
-          (best < 0 || occupancy_.free_of(node) < occupancy_.free_of(best)))
-        best = node;
+    std::pair<int, int> best_key;
+    for (int node = 0; node < occupancy_.nodes(); ++node) {
+      if (!occupancy_.fits(node, gpus)) continue;
+      const std::pair key(occupancy_.free_of(node), capacities_[above][at(leaf_of[at(node)])]);
+      if (best >= 0 && key >= best_key) continue;
+      best = node;
+      best_key = key;
+    }
     return best < 0 ? Found() : Found(Nodes{best});
   }
 

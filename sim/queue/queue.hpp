@@ -47,7 +47,7 @@ struct ContendedLink {
   std::string level;     ///< "leaf"
   double rate = 0;       ///< bytes a second
   double seconds = 0;    ///< in which it was
-  double worst = 0;      ///< demand over rate
+  double worst = 0;      ///< what is asked of it while a job sends, over its rate
   int jobs_at_once = 0;  ///< the most that used it then
 };
 

@@ -25,7 +25,7 @@ Sharing::Sharing(const Tree& tree) : tree_(&tree) {
     const Tree::Level& here = tree.levels[level];
     for (int domain = 0; domain < static_cast<int>(here.domains.size()); ++domain)
       for (const bool out : {true, false})
-        links_.push_back({level, domain, out, here.uplink[at(domain)], 0, 0});
+        links_.push_back({level, domain, out, here.uplink[at(domain)], 0, 0, 0});
   }
 }
 
@@ -81,7 +81,7 @@ void Sharing::remove(JobId id) {
   Job& job = jobs_[id];
   for (const Load& load : job.loads) {
     --links_[load.link].users;
-    links_[load.link].demand = 0;  // until `settle`
+    links_[load.link].demand = links_[load.link].asked = 0;  // until `settle`
   }
   if (!job.loads.empty()) sending_.erase(std::find(sending_.begin(), sending_.end(), id));
   job = {};
@@ -95,7 +95,8 @@ std::vector<Sharing::JobId> Sharing::settle() {
   // Shares only grow from here on, and none beyond 1: this comes to an end.
   for (int round = 0; round < rounds_max; ++round) {
     for (const JobId id : sending_)
-      for (const Load& load : jobs_[id].loads) links_[load.link].demand = 0;
+      for (const Load& load : jobs_[id].loads)
+        links_[load.link].demand = links_[load.link].asked = 0;
     for (const JobId id : sending_)
       for (const Load& load : jobs_[id].loads)
         links_[load.link].demand += load.share * jobs_[id].active;
@@ -103,8 +104,12 @@ std::vector<Sharing::JobId> Sharing::settle() {
     for (const JobId id : sending_) {
       Job& job = jobs_[id];
       double sigma = job.sigma;
-      for (const Load& load : job.loads)
-        sigma = std::max(sigma, links_[load.link].demand + load.share * (1 - job.active));
+      for (const Load& load : job.loads) {
+        Link& link = links_[load.link];
+        const double asked = link.demand + load.share * (1 - job.active);
+        link.asked = std::max(link.asked, asked);
+        sigma = std::max(sigma, asked);
+      }
       moved = moved || sigma > job.sigma * (1 + equal);
       set_sigma(job, sigma);
     }

@@ -44,6 +44,7 @@ class Sharing {
     bool out = false;
     double rate = 0;
     double demand = 0;  ///< expected, as a share of the rate; of jobs that are there now
+    double asked = 0;   ///< the most while one of them sends, which is its sigma there
     int users = 0;      ///< jobs that use it
   };
   const std::vector<Link>& links() const { return links_; }
