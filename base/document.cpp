@@ -20,6 +20,13 @@ SourceRef Document::where(const Node& node) const {
   return {node.file < files.size() ? files[node.file] : std::string(), node.line, node.column};
 }
 
+bool ReadOptions::drops(std::string_view parent, std::string_view key) const {
+  return std::any_of(drop.begin(), drop.end(), [&](std::string_view path) {
+    return path.size() == parent.size() + 1 + key.size() && path.starts_with(parent) &&
+           path[parent.size()] == '.' && path.ends_with(key);
+  });
+}
+
 Result<std::string> read_file(const std::string& path) {
   constexpr std::size_t most = std::size_t{2} << 30;
   std::error_code ignored;

@@ -48,19 +48,27 @@ struct Document {
 /// Deepest nesting that is accepted; real files stay below 20.
 inline constexpr int document_depth_max = 100;
 
+struct ReadOptions {
+  /// "parent.key": values that are read over and not kept, wherever they stand; what lies in a list
+  /// has the parent "". For huge files of which little matters.
+  std::span<const std::string_view> drop;
+
+  bool drops(std::string_view parent, std::string_view key) const;
+};
+
 /// Reads one YAML document. Duplicate keys, several documents, tags and keys that are not scalars
 /// are errors; aliases are copied, up to a total of a million nodes.
 Result<Document> parse_yaml(std::string_view text, std::string file);
-
-struct JsonOptions {
-  /// "parent.key": values that are read over and not kept, wherever they stand. For huge files of
-  /// which little matters.
-  std::span<const std::string_view> drop;
-};
+/// Reads documents with `---` between them, each within these limits; at least one.
+Result<std::vector<Document>> parse_yaml_texts(std::string_view text, const std::string& file,
+                                               const ReadOptions& options = {});
 
 /// Reads one JSON text (RFC 8259, a byte order mark is skipped). Duplicate keys are errors.
 Result<Document> parse_json(std::string_view text, std::string file,
-                            const JsonOptions& options = {});
+                            const ReadOptions& options = {});
+/// Reads JSON maps and lists that follow each other; at least one.
+Result<std::vector<Document>> parse_json_texts(std::string_view text, const std::string& file,
+                                               const ReadOptions& options = {});
 
 /// Puts `value` (YAML text) at the dotted `path` of a document, creating maps on the way; whole
 /// numbers index sequences. Messages about it name the file "--set path=value".

@@ -41,7 +41,7 @@ class Counted {
 
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, std::string file, const JsonOptions& options,
+  Builder(std::string_view text, std::string file, const ReadOptions& options,
           const std::size_t& consumed)
       : text_(text), file_(std::move(file)), options_(options), consumed_(consumed), marks_(text) {}
 
@@ -71,7 +71,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool key(std::string& value) override {
     if (skipping_ > 0) return true;
     Frame& frame = stack_.back();
-    if (is_dropped(frame.name, value)) {
+    if (options_.drops(frame.name, value)) {
       drop_next_ = true;
       return true;
     }
@@ -84,8 +84,12 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  /// The next JSON text begins at this offset.
+  void begin_at(std::size_t offset) { begin_ = offset; }
+
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
+    position += begin_;  // the lexer counts from where it began
     const auto [line, column] = marks_.at(position == 0 ? 0 : position - 1);
     const std::string_view what = error.what();
     const bool more = what.find("; expected end of input") != what.npos;
@@ -119,13 +123,6 @@ class Builder : public nlohmann::json_sax<Json> {
     what = what.substr(0, what.find("; last read"));
     if (const std::size_t cut = what.find(" - "); cut != what.npos) what.remove_prefix(cut + 3);
     return std::string(what);
-  }
-
-  bool is_dropped(std::string_view parent, std::string_view key) const {
-    return std::any_of(options_.drop.begin(), options_.drop.end(), [&](std::string_view path) {
-      return path.size() == parent.size() + 1 + key.size() && path.starts_with(parent) &&
-             path[parent.size()] == '.' && path.ends_with(key);
-    });
   }
 
   /// Whether the value just read belongs to a dropped key.
@@ -224,28 +221,54 @@ class Builder : public nlohmann::json_sax<Json> {
 
   std::string_view text_;
   std::string file_;
-  const JsonOptions& options_;
+  const ReadOptions& options_;
   const std::size_t& consumed_;
   Marks marks_;
+  std::size_t begin_ = 0;     ///< of the JSON text that is being read
   bool drop_next_ = false;    ///< the next value belongs to a dropped key
   std::size_t skipping_ = 0;  ///< depth inside a dropped value
   std::vector<Frame> stack_;
 };
 
-}  // namespace
-
-Result<Document> parse_json(std::string_view text, std::string file, const JsonOptions& options) {
+Result<std::vector<Document>> read_texts(std::string_view text, const std::string& file,
+                                         const ReadOptions& options, bool several) {
+  constexpr std::string_view space = " \t\r\n";
   text = without_byte_order_mark(text);
-  if (text.find_first_not_of(" \t\r\n") == text.npos)
+  std::size_t next = text.find_first_not_of(space);
+  if (next == text.npos)
     return tl::unexpected(Diagnostics{{{file}, "is empty", "this should be JSON"}});
   std::size_t consumed = 0;
   Builder builder(text, file, options, consumed);
   const char* begin = text.data();
-  const char* end = begin + text.size();
-  const bool complete =
-      Json::sax_parse(Counted(begin, begin, &consumed), Counted(end, begin, &consumed), &builder);
-  if (!complete || !builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
-  return Document{{std::move(file)}, std::move(builder.root)};
+  const Counted end(begin + text.size(), begin, &consumed);
+  std::vector<Document> documents;
+  for (; next != text.npos; next = text.find_first_not_of(space, consumed)) {
+    builder.begin_at(next);
+    const bool complete = Json::sax_parse(Counted(begin + next, begin, &consumed), end, &builder,
+                                          nlohmann::detail::input_format_t::json, !several);
+    if (!complete || !builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
+    if (several && builder.root.kind != Node::Kind::map &&
+        builder.root.kind != Node::Kind::sequence)
+      return tl::unexpected(Diagnostics{{{file, builder.root.line, builder.root.column},
+                                         "is neither a map nor a list",
+                                         "this should be JSON"}});
+    documents.push_back({{file}, std::exchange(builder.root, {})});
+    if (!several) break;
+  }
+  return documents;
+}
+
+}  // namespace
+
+Result<Document> parse_json(std::string_view text, std::string file, const ReadOptions& options) {
+  auto documents = read_texts(text, file, options, false);
+  if (!documents) return tl::unexpected(std::move(documents.error()));
+  return std::move(documents->front());
+}
+
+Result<std::vector<Document>> parse_json_texts(std::string_view text, const std::string& file,
+                                               const ReadOptions& options) {
+  return read_texts(text, file, options, true);
 }
 
 }  // namespace base

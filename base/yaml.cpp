@@ -40,12 +40,18 @@ bool is_null_word(std::string_view text) {
 /// Builds the Node tree from yaml-cpp's events.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(std::string_view text, std::string file)
-      : file_(std::move(file)), text_(text), marks_(text) {}
+  Builder(std::string_view text, std::string file, const ReadOptions& options)
+      : file_(std::move(file)), text_(text), options_(options), marks_(text) {}
 
   Node root;
   Diagnostics problems;
 
+  void begin_document() {
+    root = {};
+    anchors_.clear();
+    nodes_ = 0;
+    last_quoted_.reset();
+  }
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -118,6 +124,7 @@ class Builder : public YAML::EventHandler {
   struct Frame {
     Node node;
     YAML::anchor_t anchor;
+    std::string name;  ///< the key of this value in its parent
     std::optional<Node> key;
     KeyIndex keys;
   };
@@ -149,7 +156,12 @@ class Builder : public YAML::EventHandler {
   void open(Node node, YAML::anchor_t anchor, const YAML::Mark& mark) {
     if (stack_.size() >= static_cast<std::size_t>(document_depth_max))
       stop(mark, fmt::format("nested more than {} levels deep", document_depth_max), "");
-    stack_.push_back({std::move(node), anchor, std::nullopt, {}});
+    const bool in_map = !stack_.empty() && stack_.back().key.has_value();
+    stack_.push_back({std::move(node),
+                      anchor,
+                      in_map ? stack_.back().key->text : std::string(),
+                      std::nullopt,
+                      {}});
   }
 
   void close() {
@@ -191,6 +203,10 @@ class Builder : public YAML::EventHandler {
                           fmt::format("first given in line {}", first->line)});
       return;
     }
+    if (options_.drops(frame.name, key.text)) {
+      nodes_ -= size_of(value) + 1;
+      return;
+    }
     frame.node.entries.push_back({key.text, key.line, key.column, std::move(value)});
   }
 
@@ -201,6 +217,7 @@ class Builder : public YAML::EventHandler {
 
   std::string file_;
   std::string_view text_;
+  const ReadOptions& options_;
   Marks marks_;
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, Node> anchors_;
@@ -217,22 +234,29 @@ std::string hint_for(std::string_view text, int line) {
                                           : "indent with spaces, not tabs";
 }
 
-}  // namespace
-
-Result<Document> parse_yaml(std::string_view text, std::string file) {
+/// Reads the documents of a text, at most one more than is wanted.
+Result<std::vector<Document>> read_documents(std::string_view text, const std::string& file,
+                                             const ReadOptions& options, bool several) {
   text = without_byte_order_mark(text);
   if (const auto binary = find_binary(text, file)) return tl::unexpected(Diagnostics{*binary});
-  Builder builder(text, file);
+  std::vector<Document> documents;
+  Builder builder(text, file, options);
   try {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
-    parser.HandleNextDocument(builder);
-    Builder rest(text, file);
-    if (parser.HandleNextDocument(rest))
-      builder.problems.push_back({{file, rest.root.line, rest.root.column},
-                                  "a second YAML document starts here",
-                                  "give one document per file"});
-    builder.refuse_open_quote(text);
+    while (true) {
+      builder.begin_document();
+      const bool found = parser.HandleNextDocument(builder);
+      if (!found && !documents.empty()) break;
+      builder.refuse_open_quote(text);
+      if (!several && !documents.empty()) {
+        builder.problems.push_back({{file, builder.root.line, builder.root.column},
+                                    "a second YAML document starts here",
+                                    "give one document per file"});
+        break;
+      }
+      documents.push_back({{file}, std::move(builder.root)});
+    }
   } catch (const Stop& stop) {
     builder.problems.push_back(stop.why);
   } catch (const YAML::Exception& error) {
@@ -243,7 +267,20 @@ Result<Document> parse_yaml(std::string_view text, std::string file) {
     builder.problems.push_back({where, error.msg, hint_for(text, error.mark.line)});
   }
   if (!builder.problems.empty()) return tl::unexpected(std::move(builder.problems));
-  return Document{{std::move(file)}, std::move(builder.root)};
+  return documents;
+}
+
+}  // namespace
+
+Result<Document> parse_yaml(std::string_view text, std::string file) {
+  auto documents = read_documents(text, file, {}, false);
+  if (!documents) return tl::unexpected(std::move(documents.error()));
+  return std::move(documents->front());
+}
+
+Result<std::vector<Document>> parse_yaml_texts(std::string_view text, const std::string& file,
+                                               const ReadOptions& options) {
+  return read_documents(text, file, options, true);
 }
 
 }  // namespace base

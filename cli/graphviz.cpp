@@ -37,12 +37,12 @@ class TemporaryFile {
 
 }  // namespace
 
-void write_svg(const std::string& path, const std::string& dot) {
+void write_picture(const std::string& path, const std::string& format, const std::string& dot) {
   TemporaryFile input;
   write_output(input.path(), dot);
   pid_t dot_program = 0;
   try {
-    dot_program = start_process({"dot", "-Tsvg", "-o", path, input.path()});
+    dot_program = start_process({"dot", "-T" + format, "-o", path, input.path()});
   } catch (const base::EnvironmentError& error) {
     throw base::EnvironmentError(
         fmt::format("Graphviz' program {}; install graphviz or write --dot instead", error.what()));

@@ -84,7 +84,7 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
   if (options.dot.empty() && options.svg.empty()) return;
   const std::string dot = viz::topology_dot(scenario.cluster, forecast.report.link_utilisation);
   if (!options.dot.empty()) write_output(options.dot, dot);
-  if (!options.svg.empty()) write_svg(options.svg, dot);
+  if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
 }
 
 /// Pictures and engines that several jobs do not have.

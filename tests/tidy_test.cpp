@@ -68,6 +68,7 @@ const std::vector<Owner>& owners() {
       {"boost/math/", {"calibrate/"}},
       {"boost/", {"topology/"}},
       {"pugixml", {"topology/"}},
+      {"re2/", {"topology/"}},
       {"coin/", {"strategies/"}},
       {"simgrid/", {"sim/engine"}},
       {"sqlite3.h", {"calibrate/"}},

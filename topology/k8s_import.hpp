@@ -34,13 +34,13 @@ struct KubernetesImport {
   int cpu_nodes = 0;  ///< left out because they have no GPU
 };
 
-/// Imports the text of `kubectl get nodes -o json`. Nodes come in natural order of their names
-/// (node-2 before node-10), whatever the order of the dump.
+/// Imports the text of `kubectl get nodes -o json` or `-o yaml`. Nodes come in natural order of
+/// their names (node-2 before node-10), whatever the order of the dump.
 ///
 /// The type of a node is found by its instance type, else by the machine name that GPU feature
 /// discovery gives, else by GPU model and count; the last is a guess and says so. The GPU that the
 /// driver reports wins over what the instance type promises.
-base::Result<KubernetesImport> import_kubernetes(std::string_view json, const std::string& file,
+base::Result<KubernetesImport> import_kubernetes(std::string_view text, const std::string& file,
                                                  const HardwareRegistry& registry,
                                                  const ImportOptions& options = {});
 

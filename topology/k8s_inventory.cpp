@@ -28,22 +28,10 @@ std::string_view first_label(const KubernetesNode& node,
   return {};
 }
 
-/// A count as Kubernetes writes it: "8", or "8k" for thousands.
-std::optional<int> parse_count(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || number < 0 || number > 1'000'000) return std::nullopt;
-  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (rest.empty()) return number;
-  return rest == "k" ? std::optional<int>(number * 1000) : std::nullopt;
-}
-
 /// GPUs that the scheduler may hand out; nothing when the dump does not say.
 std::optional<int> allocatable_gpus(const KubernetesNode& node) {
-  constexpr std::array<std::string_view, 3> resources{"nvidia.com/gpu", "nvidia.com/gpu.shared",
-                                                      "amd.com/gpu"};
   std::optional<int> total;
-  for (const std::string_view resource : resources) {
+  for (const std::string_view resource : gpu_resources) {
     const Node* value = node.allocatable == nullptr ? nullptr : node.allocatable->find(resource);
     if (value == nullptr) continue;
     if (const std::optional<int> count = parse_count(value->text))
@@ -83,9 +71,14 @@ Evidence evidence_of(const KubernetesNode& node) {
   found.instance_type = first_label(node, instance_keys);
   found.machine = label_value(node.labels, "nvidia.com/gpu.machine");
   found.product = first_label(node, product_keys);
+  if (found.product.empty()) found.product = node.slice_product;
   found.count = parse_count(first_label(node, count_keys));
   if (found.count == 0) found.count.reset();  // left over from a driver that found none
   found.allocatable = allocatable_gpus(node);
+  if (node.slice_gpus > 0) {
+    found.count = found.count.value_or(node.slice_gpus);
+    if (found.allocatable.value_or(0) == 0) found.allocatable = node.slice_gpus;
+  }
   // Time slicing appends -SHARED to the product, MIG rewrites it to the slice.
   constexpr std::string_view shared = "-SHARED";
   if (found.product.ends_with(shared)) found.product.resize(found.product.size() - shared.size());
@@ -115,51 +108,77 @@ class Taker {
       ++inventory.cpu_nodes;
       return;
     }
-    if (!available(node, found)) return;
+    const std::optional<std::string> unavailable = why_unavailable(node, found);
+    if (!unavailable) return;
     if (found.product.empty() && promised == nullptr &&
         registry_.find_node(found.machine) == nullptr)
-      return unidentified(node, "left out: the labels do not say which GPU it has",
+      return unidentified(node, found, nullptr, *unavailable,
+                          fmt::format("{}the labels do not say which GPU it has",
+                                      options_.keep == Keep::all ? "" : "left out: "),
                           "install GPU feature discovery, or label the node with "
                           "node.kubernetes.io/instance-type");
     const GpuSpec* gpu = gpu_of(found.product);
     if (gpu == nullptr && promised == nullptr && !found.product.empty())
-      return unidentified(node, fmt::format("with the unknown GPU '{}'", found.product),
+      return unidentified(node, found, nullptr, *unavailable,
+                          fmt::format("with the unknown GPU '{}'", found.product),
                           base::suggest(found.product, registry_.gpu_names()));
     if (gpu == nullptr && !found.product.empty())
       notes.add(node, Severity::warning,
                 fmt::format("with the unknown GPU '{}', taken as {} for the instance type '{}'",
                             found.product, promised->gpu, found.instance_type),
                 "add its product name to the aliases in scenarios/hardware/gpus");
-    identified(node, found, gpu);
+    identified(node, found, gpu, *unavailable);
   }
 
  private:
-  bool available(const KubernetesNode& node, const Evidence& found) {
-    if (!node.ready && !options_.unavailable)
-      return leave_out(node, Severity::note, "not Ready", "");
-    if (node.cordoned && !options_.unavailable)
-      return leave_out(node, Severity::note, "cordoned", "");
+  /// Why nothing new runs there: "" where it does; nothing where the node is left out for it.
+  std::optional<std::string> why_unavailable(const KubernetesNode& node, const Evidence& found) {
+    std::optional<std::string> why = "";
+    if (!node.ready)
+      why = set_aside(node, Keep::unavailable, Severity::note, "not Ready", "");
+    else if (node.cordoned)
+      why = set_aside(node, Keep::unavailable, Severity::note, "cordoned", "");
+    if (!why) return why;
     if (found.mig)
-      return leave_out(node, Severity::warning, "MIG slices instead of whole GPUs",
+      return set_aside(node, Keep::all, Severity::warning, "MIG slices instead of whole GPUs",
                        "a sharded step needs whole GPUs: switch MIG off there");
     if (found.allocatable == 0)
-      return leave_out(node, Severity::warning, "no GPU is allocatable",
+      return set_aside(node, Keep::all, Severity::warning, "no GPU is allocatable",
                        "the driver or the device plugin is down there");
-    return true;
+    return why;
   }
 
-  bool leave_out(const KubernetesNode& node, Severity severity, std::string_view why,
+  /// The reason again where `kept_by` or more is kept; nothing where the node is left out.
+  std::optional<std::string> set_aside(const KubernetesNode& node, Keep kept_by, Severity severity,
+                                       std::string_view why, std::string_view hint) {
+    if (options_.keep < kept_by) {
+      leave_out(node, severity, why, hint);
+      return std::nullopt;
+    }
+    if (options_.keep == Keep::all)
+      notes.add(node, severity, fmt::format("unavailable ({})", why), std::string(hint));
+    return std::string(why);
+  }
+
+  void leave_out(const KubernetesNode& node, Severity severity, std::string_view why,
                  std::string_view hint) {
     notes.add(node, severity, fmt::format("left out ({})", why), std::string(hint));
-    return false;
   }
 
-  /// A mistake, unless the user wants other GPUs anyway.
-  void unidentified(const KubernetesNode& node, std::string what, std::string hint) {
-    if (options_.gpu != nullptr)
+  /// A mistake, unless the user wants other GPUs anyway or all nodes.
+  void unidentified(const KubernetesNode& node, const Evidence& found, const GpuSpec* gpu,
+                    std::string unavailable, std::string what, std::string hint) {
+    if (options_.gpu != nullptr && gpu == nullptr) {
       notes.add(node, Severity::warning, fmt::format("left out ({})", what), std::move(hint));
-    else
+    } else if (options_.keep == Keep::all) {
+      const int usable = found.mig ? 0 : found.allocatable.value_or(0) / found.replicas;
+      const int gpus = std::max(found.count.value_or(usable), usable);
+      notes.add(node, Severity::warning, std::move(what), std::move(hint));
+      inventory.nodes.push_back({&node, nullptr, gpu, found.mig || gpus == 0 ? -1 : gpus, usable,
+                                 std::move(unavailable)});
+    } else {
       mistakes.add(node, Severity::error, std::move(what), std::move(hint));
+    }
   }
 
   /// AMD's labeller writes `_` for spaces.
@@ -172,7 +191,8 @@ class Taker {
     return registry_.find_gpu(product);
   }
 
-  void identified(const KubernetesNode& node, const Evidence& found, const GpuSpec* gpu) {
+  void identified(const KubernetesNode& node, const Evidence& found, const GpuSpec* gpu,
+                  std::string unavailable) {
     const NodeType* type = named_type(node, found, gpu);
     if (gpu == nullptr && type != nullptr) gpu = registry_.find_gpu(type->gpu);
     if (options_.gpu != nullptr && gpu != options_.gpu) {
@@ -184,14 +204,19 @@ class Taker {
     }
     if (type == nullptr && gpu != nullptr) type = guessed_type(node, found, *gpu);
     if (type == nullptr || gpu == nullptr) {
-      mistakes.add(node, Severity::error,
+      unidentified(node, found, gpu, std::move(unavailable),
                    fmt::format("with {}, for which no node type is known",
                                gpu == nullptr ? "an unknown GPU" : gpu->name),
                    "add one to scenarios/hardware/nodes");
       return;
     }
     check_memory(node, *gpu);
-    inventory.nodes.push_back({&node, type, gpu, usable(node, found, *type)});
+    const bool whole = !found.mig && found.allocatable != 0;
+    const int present =
+        found.mig ? type->gpus : std::min(found.count.value_or(type->gpus), type->gpus);
+    inventory.nodes.push_back({&node, type, gpu, present,
+                               whole ? usable(node, found, *type, present) : 0,
+                               std::move(unavailable)});
     for (const std::string& taint : node.taints)
       if (!taint.starts_with("nvidia.com/gpu") && !taint.starts_with("amd.com/gpu"))
         notes.add(node, Severity::note, fmt::format("imported in spite of the taint {}", taint),
@@ -249,8 +274,7 @@ class Taker {
               "another variant of this GPU may be in scenarios/hardware/gpus");
   }
 
-  int usable(const KubernetesNode& node, const Evidence& found, const NodeType& type) {
-    const int present = std::min(found.count.value_or(type.gpus), type.gpus);
+  int usable(const KubernetesNode& node, const Evidence& found, const NodeType& type, int present) {
     if (found.replicas > 1)
       notes.add(node, Severity::warning,
                 fmt::format("with each GPU shared by {} pods, taken as whole GPUs", found.replicas),
@@ -276,6 +300,15 @@ class Taker {
 };
 
 }  // namespace
+
+std::optional<int> parse_count(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0 || number > 1'000'000) return std::nullopt;
+  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (rest.empty()) return number;
+  return rest == "k" && number <= 1000 ? std::optional<int>(number * 1000) : std::nullopt;
+}
 
 base::Result<Inventory> take_inventory(const std::vector<KubernetesNode>& nodes,
                                        const HardwareRegistry& registry,

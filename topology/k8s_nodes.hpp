@@ -5,28 +5,29 @@
 #include <vector>
 
 #include "base/document.hpp"
+#include "topology/k8s_objects.hpp"
 
-/// The objects of a node dump, before anything is concluded from them.
+/// The Node objects of a dump, before anything is concluded from them.
 namespace topology {
 
 /// One Node object. The pointers lead into the document it was read from.
 struct KubernetesNode {
   std::string name;
   base::SourceRef where;  ///< of the name
+  const KubernetesObject* object = nullptr;
   const base::Node* labels = nullptr;
   const base::Node* allocatable = nullptr;  ///< nullptr: the dump has no status
   bool ready = true;
   bool cordoned = false;
   std::vector<std::string> taints;  ///< "key=value:effect" of those that keep pods away
+  /// What ResourceSlices say of it, where they do: a driver of its own may replace the device
+  /// plugin.
+  int slice_gpus = -1;  ///< -1: nothing
+  std::string slice_product;
 };
 
-/// Reads the text that `kubectl get nodes -o json` or the API server gave. Tells what the text is
-/// when it is something else: a page of HTML, a table, YAML, an error of the API server.
-base::Result<base::Document> read_kubernetes_json(std::string_view json, const std::string& file);
-
-/// The Node objects of a List, a NodeList, an array of either, or a single Node; other objects in
-/// a mixed list are passed over with a note. Two nodes of one name are a mistake.
-base::Result<std::vector<KubernetesNode>> collect_nodes(const base::Document& document,
-                                                        base::Diagnostics& notes);
+/// The Node objects, with the places of what is wrong with them. None at all is a mistake, unless
+/// an empty list of nodes was told.
+base::Result<std::vector<KubernetesNode>> collect_nodes(const KubernetesObjects& objects);
 
 }  // namespace topology

@@ -51,7 +51,8 @@ struct SchemeCoverage {
 /// The switch tree that labels describe.
 struct DomainTree {
   SchemeCoverage coverage;
-  bool flat = true;    ///< the labels tell no switches: assume one for all nodes
+  bool flat = true;                 ///< the labels tell no switches: assume one for all nodes
+  std::string_view kind = "label";  ///< what a level is, for people
   std::string reason;  ///< why this scheme and no other; empty when there was no choice
   std::vector<SchemeCoverage> seen;  ///< every scheme found, the used one among them
   /// Per node, coarse to fine: empty text for a level it does not tell, no path if it tells none.

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "calibrate/import/json_documents.hpp"
+#include "base/json_documents.hpp"
 
 namespace calibrate {
 
@@ -12,10 +12,13 @@ namespace calibrate {
 /// that are not asked for do not matter. Mistakes go to `problems`.
 class JsonReader {
  public:
-  JsonReader(const base::Document& document, const JsonPart& part, base::Diagnostics& problems)
+  JsonReader(const base::Document& document, const base::JsonPart& part,
+             base::Diagnostics& problems)
       : document_(&document), part_(&part), problems_(&problems) {}
 
-  base::SourceRef where(const base::Node& node) const { return place_in(*document_, node, *part_); }
+  base::SourceRef where(const base::Node& node) const {
+    return base::place_in(*document_, node, *part_);
+  }
   void error(const base::Node& node, std::string message, std::string hint = {});
 
   /// The value under a key, an error when there is none.
@@ -35,7 +38,7 @@ class JsonReader {
 
  private:
   const base::Document* document_;
-  const JsonPart* part_;
+  const base::JsonPart* part_;
   base::Diagnostics* problems_;
 };
 

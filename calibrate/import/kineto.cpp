@@ -291,7 +291,7 @@ class Reader {
     return notes;
   }
 
-  const JsonPart whole_{};
+  const base::JsonPart whole_{};
   const base::Document& document_;
   base::Diagnostics problems_;
   JsonReader json_;

@@ -50,8 +50,8 @@ class Reader {
       : text_(text), file_(file), options_(options) {}
 
   ImportResult read() {
-    for (const JsonPart& part : json_parts(text_)) {
-      const auto document = parse_part(part, file_);
+    for (const base::JsonPart& part : base::json_parts(text_)) {
+      const auto document = base::parse_part(part, file_);
       if (document)
         take(*document, part);
       else
@@ -78,7 +78,7 @@ class Reader {
   }
 
  private:
-  void take(const base::Document& document, const JsonPart& part) {
+  void take(const base::Document& document, const base::JsonPart& part) {
     const std::size_t before = problems_.size();
     JsonReader json(document, part, problems_);
     const Node& root = document.root;

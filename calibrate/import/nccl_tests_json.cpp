@@ -48,7 +48,7 @@ int bounded(std::optional<std::int64_t> number, int otherwise) {
 /// One JSON text: one sweep.
 class Reader {
  public:
-  Reader(const base::Document& document, const JsonPart& part, const ImportOptions& options,
+  Reader(const base::Document& document, const base::JsonPart& part, const ImportOptions& options,
          base::Diagnostics& problems)
       : root_(document.root),
         json_(document, part, problems),
@@ -244,8 +244,8 @@ ImportResult import_nccl_tests_json(std::string_view text, const std::string& fi
                                     const ImportOptions& options) {
   Imported out;
   base::Diagnostics problems;
-  for (const JsonPart& part : json_parts(text)) {
-    const auto document = parse_part(part, file);
+  for (const base::JsonPart& part : base::json_parts(text)) {
+    const auto document = base::parse_part(part, file);
     if (!document) {
       problems.insert(problems.end(), document.error().begin(), document.error().end());
       continue;

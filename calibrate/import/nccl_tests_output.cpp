@@ -8,10 +8,13 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/quoted.hpp"
 
 namespace calibrate {
 
 namespace {
+
+using base::quoted;
 
 constexpr double us = 1e6;  // in a second
 
@@ -112,20 +115,6 @@ Summary summary_of(const std::vector<SweepRow>& rows) {
 }
 
 // --- JSON ------------------------------------------------------------------------------------
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
-      out += fmt::format("\\{}", c);
-    else if (byte < 0x20)
-      out += fmt::format("\\u{:04x}", byte);
-    else
-      out += c;
-  }
-  return out + '"';
-}
 
 std::string_view truth(bool value) { return value ? "\"true\"" : "\"false\""; }
 

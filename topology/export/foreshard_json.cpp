@@ -1,9 +1,8 @@
-#include "topology/export/foreshard_json.hpp"
-
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/name_table.hpp"
+#include "topology/export/writers.hpp"
 #include "topology/found_cluster_names.hpp"
 #include "topology/hardware_reader.hpp"
 
@@ -155,7 +154,7 @@ Json note_json(const base::Diagnostic& note) {
 
 }  // namespace
 
-std::string write_foreshard_json(const FoundCluster& cluster) {
+base::Result<Exported> write_foreshard_json(const FoundCluster& cluster) {
   const Json json{
       {"schema", found_cluster_schema},
       {"sources", list_of(cluster.sources, source_json)},
@@ -166,7 +165,7 @@ std::string write_foreshard_json(const FoundCluster& cluster) {
                          [&](const FoundCable& cable) { return cable_json(cable, cluster); })},
       {"declared", list_of(cluster.declared, declaration_json)},
       {"notes", list_of(cluster.notes, note_json)}};
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return Exported{json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n", {}};
 }
 
 }  // namespace topology

@@ -210,11 +210,14 @@ class Reader {
   std::map<std::string, std::size_t> switch_index_;
 };
 
-bool detect(std::string_view text) {
+}  // namespace
+
+bool is_foreshard_json(std::string_view text) {
   return text.substr(0, 200).find(found_cluster_schema) != std::string_view::npos;
 }
 
-base::Result<FoundCluster> read(std::span<const DumpFile> files, const ImportContext&) {
+base::Result<FoundCluster> read_foreshard_json(std::span<const DumpFile> files,
+                                               const ImportContext&) {
   const DumpFile& file = files.front();
   const auto document = base::parse_json(file.text, file.name);
   if (!document) return tl::unexpected(document.error());
@@ -223,10 +226,5 @@ base::Result<FoundCluster> read(std::span<const DumpFile> files, const ImportCon
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return cluster;
 }
-
-}  // namespace
-
-const ImportFormat foreshard_json_format{
-    "foreshard", "a cluster that foreshard wrote (foreshard.cluster.v1)", detect, read};
 
 }  // namespace topology

@@ -5,6 +5,8 @@
 namespace topology {
 
 /// "foreshard.cluster.v1", as write_foreshard_json gives it.
-extern const ImportFormat foreshard_json_format;
+bool is_foreshard_json(std::string_view text);
+base::Result<FoundCluster> read_foreshard_json(std::span<const DumpFile> files,
+                                               const ImportContext& context);
 
 }  // namespace topology

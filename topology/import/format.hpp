@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "topology/dump_file.hpp"
 #include "topology/found_cluster.hpp"
 #include "topology/hardware.hpp"
 #include "topology/k8s_import.hpp"
@@ -17,12 +18,6 @@ namespace topology {
 struct ImportContext {
   const HardwareRegistry& registry;
   const ImportOptions& options;
-};
-
-/// One file as it was read.
-struct DumpFile {
-  std::string name;  ///< for messages
-  std::string text;
 };
 
 struct ImportFormat {

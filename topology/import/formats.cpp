@@ -1,13 +1,72 @@
 #include <array>
 
+#include "topology/import/cloud_json.hpp"
 #include "topology/import/foreshard_json.hpp"
 #include "topology/import/format.hpp"
+#include "topology/import/kubernetes.hpp"
+#include "topology/import/slurm.hpp"
+#include "topology/import/topograph.hpp"
+#include "topology/k8s_objects.hpp"
 
 namespace topology {
 
-std::span<const ImportFormat> import_formats() {
-  static const std::array<ImportFormat, 1> formats{foreshard_json_format};
-  return formats;
-}
+namespace {
+
+constexpr std::array<ImportFormat, 11> formats{{
+    {.name = "foreshard",
+     .what = "a cluster that foreshard wrote, JSON",
+     .detect = is_foreshard_json,
+     .read = read_foreshard_json},
+    {.name = "kubernetes",
+     .what = "objects of Kubernetes: kubectl get nodes,pods -A -o json",
+     .detect = looks_like_kubernetes,
+     .read = read_kubernetes_cluster,
+     .together = true},
+    {.name = "slurm-conf",
+     .what = "Slurm's topology.conf, or the output of scontrol show topology",
+     .detect = is_slurm_conf,
+     .read = read_slurm_conf},
+    {.name = "slurm-yaml",
+     .what = "Slurm's topology.yaml",
+     .detect = is_slurm_yaml,
+     .read = read_slurm_yaml},
+    {.name = "topograph",
+     .what = "model of Topograph, YAML",
+     .detect = is_topograph_model,
+     .read = read_topograph_model},
+    {.name = "topograph-graph",
+     .what = "answer of Topograph's engine graph, JSON",
+     .detect = is_topograph_graph,
+     .read = read_topograph_graph},
+    {.name = "aws-topology",
+     .what = "output of aws ec2 describe-instance-topology",
+     .detect = is_aws_topology,
+     .read = read_aws_topology,
+     .together = true},
+    {.name = "gcp-instances",
+     .what = "output of gcloud compute instances list --format=json",
+     .detect = is_gcp_instances,
+     .read = read_gcp_instances,
+     .together = true},
+    {.name = "oci-hosts",
+     .what = "compute hosts of OCI, or the metadata of its instances",
+     .detect = is_oci_hosts,
+     .read = read_oci_hosts,
+     .together = true},
+    {.name = "lambda-instances",
+     .what = "instances of Lambda with their networkPath",
+     .detect = is_lambda_instances,
+     .read = read_lambda_instances,
+     .together = true},
+    {.name = "nscale-topology",
+     .what = "topology of Nscale's instances",
+     .detect = is_nscale_topology,
+     .read = read_nscale_topology,
+     .together = true},
+}};
+
+}  // namespace
+
+std::span<const ImportFormat> import_formats() { return formats; }
 
 }  // namespace topology

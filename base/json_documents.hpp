@@ -6,7 +6,7 @@
 #include "base/document.hpp"
 
 /// Files of several JSON texts one after the other, each on lines of its own (JSON Lines).
-namespace calibrate {
+namespace base {
 
 struct JsonPart {
   std::string_view text;
@@ -16,11 +16,10 @@ struct JsonPart {
 /// Cuts a file after each object that ends with its line. What is no JSON is left to the parser.
 std::vector<JsonPart> json_parts(std::string_view text);
 
-/// base::parse_json with places in the whole file.
-base::Result<base::Document> parse_part(const JsonPart& part, const std::string& file);
+/// parse_json with places in the whole file.
+Result<Document> parse_part(const JsonPart& part, const std::string& file);
 
 /// The place of a node of a part in the whole file.
-base::SourceRef place_in(const base::Document& document, const base::Node& node,
-                         const JsonPart& part);
+SourceRef place_in(const Document& document, const Node& node, const JsonPart& part);
 
-}  // namespace calibrate
+}  // namespace base

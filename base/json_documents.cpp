@@ -1,9 +1,9 @@
-#include "calibrate/import/json_documents.hpp"
+#include "base/json_documents.hpp"
 
 #include <algorithm>
 #include <utility>
 
-namespace calibrate {
+namespace base {
 
 std::vector<JsonPart> json_parts(std::string_view text) {
   std::vector<JsonPart> parts;
@@ -40,20 +40,19 @@ std::vector<JsonPart> json_parts(std::string_view text) {
   return parts;
 }
 
-base::Result<base::Document> parse_part(const JsonPart& part, const std::string& file) {
-  auto document = base::parse_json(part.text, file);
+Result<Document> parse_part(const JsonPart& part, const std::string& file) {
+  auto document = parse_json(part.text, file);
   if (document) return document;
-  base::Diagnostics problems = std::move(document.error());
-  for (base::Diagnostic& problem : problems)
+  Diagnostics problems = std::move(document.error());
+  for (Diagnostic& problem : problems)
     if (problem.where.line > 0) problem.where.line += part.line - 1;
   return tl::unexpected(problems);
 }
 
-base::SourceRef place_in(const base::Document& document, const base::Node& node,
-                         const JsonPart& part) {
-  base::SourceRef where = document.where(node);
+SourceRef place_in(const Document& document, const Node& node, const JsonPart& part) {
+  SourceRef where = document.where(node);
   where.line += part.line - 1;
   return where;
 }
 
-}  // namespace calibrate
+}  // namespace base

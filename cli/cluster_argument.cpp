@@ -1,0 +1,131 @@
+#include "cli/cluster_argument.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "base/document.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/forecast.hpp"
+#include "cli/output.hpp"
+#include "topology/cluster_of.hpp"
+#include "topology/found_of.hpp"
+#include "topology/hardware.hpp"
+#include "topology/import/import.hpp"
+
+namespace cli {
+
+namespace {
+
+template <class T>
+T value_or_leave(base::Result<T> result) {
+  if (result) return std::move(*result);
+  print(result.error());
+  leave_with(mistake);
+  std::abort();  // not reached: leave_with throws
+}
+
+/// A scenario has a cluster and a model; no dump has a line like that.
+bool is_scenario(std::string_view text) {
+  return text.starts_with("cluster:") || text.find("\ncluster:") != std::string_view::npos;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::shared_ptr<const topology::HardwareRegistry> registry() {
+  return std::make_shared<const topology::HardwareRegistry>(
+      value_or_leave(topology::HardwareRegistry::read(hardware_folder())));
+}
+
+}  // namespace
+
+void ClusterArgument::add_to(CLI::App& command) {
+  command
+      .add_option("FILE", files,
+                  "dumps of one cluster, in order of precedence; or a scenario (YAML)")
+      ->type_name("FILE...")
+      ->required();
+  add_options_to(command);
+}
+
+void ClusterArgument::add_options_to(CLI::App& command) {
+  std::string names;
+  for (const topology::ImportFormat& format : topology::import_formats())
+    names += (names.empty() ? "" : ", ") + std::string(format.name);
+  command.add_option("--format", format_, "of all files, instead of telling it by text: " + names)
+      ->type_name("NAME");
+  command
+      .add_option("--node-type", options_.node_type,
+                  "what nodes are of which no dump tells the GPU")
+      ->type_name("NAME");
+  command.add_option("--gpu", options_.gpu, "only nodes with this GPU")->type_name("NAME");
+  command.add_option("--selector", options_.selector, "only such Kubernetes nodes, as kubectl -l")
+      ->type_name("LABELS");
+  command.add_option("--scheme", options_.scheme, "label scheme of the switch tree")
+      ->type_name("NAME");
+  command.add_option("--levels", levels_, "label keys of the switch tree, coarse to fine")
+      ->type_name("KEY,...");
+}
+
+topology::ImportOptions ClusterArgument::options() const {
+  topology::ImportOptions options = options_;
+  options.levels = split(levels_);
+  options.where = {"command line"};
+  return options;
+}
+
+topology::FoundCluster ClusterArgument::import(const std::vector<std::string>& paths) const {
+  const auto known = registry();
+  const topology::ImportOptions chosen = options();
+  topology::FoundCluster found = value_or_leave(
+      topology::import_cluster(paths, format_, {.registry = *known, .options = chosen}));
+  print(found.notes);
+  return found;
+}
+
+topology::FoundCluster ClusterArgument::import() const { return import(files); }
+
+ClusterArgument::Loaded ClusterArgument::load_scenario() const {
+  Loaded loaded;
+  loaded.scenario = value_or_leave(sim::load_scenario({files.front(), {}, hardware_folder()}));
+  print(loaded.scenario->cluster.notes());
+  loaded.cluster = loaded.scenario->cluster;
+  loaded.found = loaded.scenario->found != nullptr
+                     ? *loaded.scenario->found
+                     : topology::found_of(*loaded.cluster, files.front());
+  return loaded;
+}
+
+ClusterArgument::Loaded ClusterArgument::load() const {
+  if (files.size() == 1 && format_.empty())
+    if (is_scenario(value_or_leave(base::read_file(files.front())))) return load_scenario();
+  const auto known = registry();
+  topology::ImportOptions chosen = options();
+  chosen.unavailable = true;  // they are part of the cluster, whoever may use them
+  Loaded loaded;
+  loaded.found = value_or_leave(
+      topology::import_cluster(files, format_, {.registry = *known, .options = chosen}));
+  auto spec = topology::cluster_of(loaded.found, *known, chosen);
+  if (spec) {
+    auto cluster = topology::build_cluster(*spec, known);
+    if (cluster) {
+      print(cluster->notes());
+      loaded.cluster = std::move(*cluster);
+      return loaded;
+    }
+    loaded.why_not = cluster.error();
+  } else {
+    loaded.why_not = spec.error();
+  }
+  print(loaded.found.notes);
+  return loaded;
+}
+
+}  // namespace cli

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/diagnostic.hpp"
+#include "cli/cluster_argument.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/output.hpp"
+#include "cli/topology.hpp"
+#include "topology/export/format.hpp"
+
+namespace cli {
+
+namespace {
+
+struct ImportCommand {
+  ClusterArgument cluster;
+  std::string output = "-";
+  std::string to = "foreshard";
+};
+
+const topology::ExportFormat& format_named(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const topology::ExportFormat& format : topology::export_formats()) {
+    if (format.name == name) return format;
+    names.push_back(format.name);
+  }
+  print({{{}, fmt::format("unknown format '{}' to write", name), base::suggest(name, names)}});
+  leave_with(wrong_command);
+  std::abort();  // not reached: leave_with throws
+}
+
+void import(const ImportCommand& command) {
+  const topology::ExportFormat& format = format_named(command.to);
+  const topology::FoundCluster found = command.cluster.import();
+  const auto written = format.write(found);
+  if (!written) {
+    print(written.error());
+    leave_with(mistake);
+  }
+  print(written->notes);
+  write_output(command.output, written->text);
+}
+
+}  // namespace
+
+void add_topology_import(CLI::App& group) {
+  CLI::App* command =
+      group.add_subcommand("import", "join dumps of a cluster and write it in another format");
+  const auto options = std::make_shared<ImportCommand>();
+  options->cluster.add_to(*command);
+  std::string names;
+  for (const topology::ExportFormat& format : topology::export_formats())
+    names += (names.empty() ? "" : ", ") + std::string(format.name);
+  command->add_option("--to", options->to, "format to write: " + names)
+      ->type_name("NAME")
+      ->capture_default_str();
+  command->add_option("--output", options->output, "where to; - is stdout")
+      ->type_name("FILE|-")
+      ->capture_default_str()
+      ->check(CLI::Validator(check_output_path, ""));
+  command->callback([options] { import(*options); });
+}
+
+}  // namespace cli
