@@ -52,7 +52,7 @@ TEST_CASE("SONiC's config tells neighbours with rates, and which ports are off")
         "leaf-1:Ethernet8 - spine-1:Ethernet4 800 down\n");
   CHECK(mistakes_of("sonic", R"({"DEVICE_NEIGHBOR": {"Ethernet0": {"name": "a"}},
  "PORT": {"Ethernet0": {"speed": "fast"}}})") ==
-        "f:2:33: error: 'speed' is 'fast', must be a number of Mbit/s\n");
+        "f:2:34: error: 'speed' is 'fast', must be a number of Mbit/s\n");
   CHECK(mistakes_of("sonic", R"({"DEVICE_NEIGHBOR": {"Ethernet0": {"port": "a"}}})") ==
         "f:1:35: error: the neighbour of 'Ethernet0' has no 'name'\n");
 }
@@ -103,7 +103,7 @@ TEST_CASE("NetQ's graph keeps every cable of a link, with ports") {
   CHECK(mistakes_of("netq", "[{}]") ==
         "f:1:2: error: no list 'links' (it is the answer of NetQ's fetch-topology)\n");
   CHECK(mistakes_of("netq", R"([{"links": [{"id": "a-*-b", "size": 0}]}])") ==
-        "f:1:38: error: 'size' is no whole number from 1 to 4096\n");
+        "f:1:37: error: 'size' is no whole number from 1 to 4096\n");
 }
 
 TEST_CASE("UFM's ports give hosts, switches and rates") {

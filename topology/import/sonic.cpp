@@ -30,7 +30,7 @@ class Reader {
     for (const DumpFile& file : files)
       trimmed(file.text.substr(0, 4096)).find('{') == 0 ? read_config(file) : read_table(file);
     if (!problems_.empty()) return tl::unexpected(std::move(problems_));
-    return table_.build("sonic", files.front().name, std::move(notes_));
+    return table_.build("sonic", files.front().name, {});
   }
 
  private:
@@ -160,7 +160,6 @@ class Reader {
 
   NeighbourTable table_;
   base::Diagnostics problems_;
-  base::Diagnostics notes_;
 };
 
 }  // namespace
