@@ -1,7 +1,9 @@
 #include "cli/cluster_argument.hpp"
 
 #include <iterator>
+#include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/document.hpp"
@@ -38,6 +40,19 @@ std::vector<std::string> split(const std::string& text) {
     begin = end + 1;
   }
   return parts;
+}
+
+/// What the registry knows of the nodes, where the dumps do not tell it.
+void complete(topology::FoundCluster& found, const topology::Cluster& cluster) {
+  std::map<std::string_view, topology::FoundNode*> by_name;
+  for (topology::FoundNode& node : found.nodes) by_name[node.name] = &node;
+  for (const topology::NodeInfo& built : cluster.nodes()) {
+    topology::FoundNode& node = *by_name.at(built.name);
+    node.type = built.type->name;
+    node.gpu = built.type->gpu;
+    if (node.gpus < 0) node.gpus = built.type->gpus;
+    if (node.usable_gpus < 0) node.usable_gpus = built.gpus;
+  }
 }
 
 std::shared_ptr<const topology::HardwareRegistry> registry() {
@@ -143,6 +158,7 @@ ClusterArgument::Loaded ClusterArgument::load() const {
     auto cluster = topology::build_cluster(*spec, known);
     if (cluster) {
       print(cluster->notes());
+      complete(loaded.found, *cluster);
       loaded.cluster = std::move(*cluster);
       return loaded;
     }

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "base/quantity.hpp"
@@ -30,7 +30,9 @@ bool carries_data(FabricRole role) {
 }
 
 /// NICs by which GPUs talk: those with a cable to the compute fabric, else those that a dump calls
-/// so, else those near a GPU, else all that are not known to be for something else.
+/// so, else those nearest to a GPU until each GPU has one (the NIC of the host is as near to all of
+/// them), else all that are not known to be for something else. Of several rates the one that
+/// brings most in all: a slow NIC beside fast ones is for something else.
 class ComputeNics {
  public:
   explicit ComputeNics(const FoundCluster& found) : found_(found), cabled_(found.nodes.size()) {
@@ -50,9 +52,10 @@ class ComputeNics {
     std::vector<std::size_t> chosen = where(nics, cabled);
     if (chosen.empty())
       chosen = where(nics, [](const FoundNic& nic) { return nic.role == FabricRole::compute; });
-    if (chosen.empty()) chosen = where(nics, [](const FoundNic& nic) { return !nic.gpus.empty(); });
+    if (chosen.empty()) chosen = nearest(nics);
     if (chosen.empty())
       chosen = where(nics, [](const FoundNic& nic) { return carries_data(nic.role); });
+    keep_fastest(nics, chosen);
     std::stable_sort(chosen.begin(), chosen.end(),
                      [&](std::size_t a, std::size_t b) { return nics[a].rail < nics[b].rail; });
     return chosen;
@@ -70,6 +73,35 @@ class ComputeNics {
     for (std::size_t i = 0; i < nics.size(); ++i)
       if (holds(nics[i])) chosen.push_back(i);
     return chosen;
+  }
+
+  static std::vector<std::size_t> nearest(const std::vector<FoundNic>& nics) {
+    std::set<int> all;
+    std::set<std::size_t> widths;
+    for (const FoundNic& nic : nics) {
+      all.insert(nic.gpus.begin(), nic.gpus.end());
+      if (!nic.gpus.empty() && carries_data(nic.role)) widths.insert(nic.gpus.size());
+    }
+    for (const std::size_t width : widths) {
+      std::set<int> served;
+      const auto near = [&](const FoundNic& nic) {
+        return !nic.gpus.empty() && nic.gpus.size() <= width && carries_data(nic.role);
+      };
+      for (const FoundNic& nic : nics)
+        if (near(nic)) served.insert(nic.gpus.begin(), nic.gpus.end());
+      if (served == all) return where(nics, near);
+    }
+    return {};
+  }
+
+  static void keep_fastest(const std::vector<FoundNic>& nics, std::vector<std::size_t>& chosen) {
+    std::map<double, double> brought;  // by rate
+    for (const std::size_t nic : chosen) brought[nics[nic].rate.gbit()] += nics[nic].rate.gbit();
+    if (brought.size() < 2) return;
+    const double best = std::max_element(brought.begin(), brought.end(), [](auto& a, auto& b) {
+                          return a.second < b.second;
+                        })->first;
+    std::erase_if(chosen, [&](std::size_t nic) { return nics[nic].rate.gbit() != best; });
   }
 
   const FoundCluster& found_;
@@ -187,7 +219,7 @@ class Typer {
       at->second = std::make_shared<const NodeType>(std::move(own));
       spec_.custom_types.push_back(at->second);
     }
-    tally_.add(node, Severity::note, fmt::format("are {} with {} as found", type.name, what));
+    tally_.add(node, Severity::note, fmt::format("taken for {} with {} as found", type.name, what));
     return at->second.get();
   }
 

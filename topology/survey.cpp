@@ -87,7 +87,7 @@ class Surveyor {
   void add_level(const DomainPaths& paths, std::size_t depth) {
     std::map<std::vector<std::string>, Domain> domains;
     LevelSurvey level;
-    level.name = depth == 0 ? "cluster" : paths.levels[depth - 1];
+    level.name = depth == 0 ? "all" : paths.levels[depth - 1];
     for (std::size_t i = 0; i < found_.nodes.size(); ++i) {
       const std::vector<std::string>& path = paths.of_node[i];
       if (path.size() < depth || (depth > 0 && path[depth - 1].empty())) {

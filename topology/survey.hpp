@@ -25,7 +25,7 @@ struct InventoryRow {
 /// The domains of one level of the switch tree. Free are nodes that are available and have all
 /// their usable GPUs free.
 struct LevelSurvey {
-  std::string name;  ///< label key, "tier 2", or "cluster" for all
+  std::string name;  ///< label key, "tier 2", or "all"
   int domains = 0;
   int nodes_min = 0;  ///< of a domain
   int nodes_max = 0;

@@ -32,7 +32,8 @@ std::string or_dash(const std::string& text) { return text.empty() ? "-" : text;
 std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 std::string heading(const topology::FoundCluster& found, const Survey& survey) {
-  std::string out = fmt::format("{} nodes, {} GPUs", grouped(survey.nodes), grouped(survey.gpus));
+  std::string out = fmt::format("{} node{}, {} GPUs", grouped(survey.nodes),
+                                survey.nodes == 1 ? "" : "s", grouped(survey.gpus));
   if (survey.occupancy_known)
     out += fmt::format("; free: {} whole nodes, {} GPUs", grouped(survey.free_nodes),
                        grouped(survey.free_gpus));

@@ -52,7 +52,7 @@ TEST_CASE("fragmentation: what is free in all is not what one domain can give") 
   CHECK(seen.free_gpus == 48);
   CHECK(seen.slot_sizes == std::vector<int>{8, 16, 32});
   REQUIRE(seen.levels.size() == 2);
-  CHECK(seen.levels[0].name == "cluster");
+  CHECK(seen.levels[0].name == "all");
   CHECK(seen.levels[0].fragmentation == 0);
   CHECK(seen.levels[0].slots == std::vector<std::int64_t>{6, 3, 1});
   // Inside racks: 24, 16 and 8 GPUs hold 3 + 2 + 1 jobs of 8, 1 + 1 + 0 of 16, none of 32.
