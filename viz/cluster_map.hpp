@@ -11,7 +11,7 @@ namespace viz {
 /// One node of a map.
 struct MapCell {
   int colour = 0;     ///< into ClusterMap::legend
-  std::string text;   ///< in the cell, a few letters; empty: none
+  std::string text;   ///< in the cell where there is room; empty: none
   std::string title;  ///< shown when pointed at
 };
 
