@@ -1,5 +1,6 @@
 #include "cli/cluster_argument.hpp"
 
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -50,9 +51,20 @@ void ClusterArgument::add_to(CLI::App& command) {
   command
       .add_option("FILE", files,
                   "dumps of one cluster, in order of precedence; or a scenario (YAML)")
-      ->type_name("FILE...")
-      ->required();
+      ->type_name("FILE...");
   add_options_to(command);
+  add_live_to(command);
+}
+
+void ClusterArgument::add_live_to(CLI::App& command) {
+  command.add_flag("--live", live_, "read Kubernetes by kubectl, before any file");
+  command.add_option("--context", live_options_.context, "of the kubeconfig")->type_name("NAME");
+  command.add_option("--kubeconfig", live_options_.kubeconfig, "instead of kubectl's own")
+      ->type_name("FILE");
+  command.add_option("--request-timeout", live_options_.request_timeout, "of each request")
+      ->type_name("TIME")
+      ->capture_default_str();
+  command.add_option("--as", live_options_.as, "user to impersonate")->type_name("NAME");
 }
 
 void ClusterArgument::add_options_to(CLI::App& command) {
@@ -81,11 +93,25 @@ topology::ImportOptions ClusterArgument::options() const {
   return options;
 }
 
+std::vector<topology::DumpFile> ClusterArgument::dumps(
+    const std::vector<std::string>& paths) const {
+  std::vector<topology::DumpFile> dumps;
+  if (live_) {
+    LiveDump live = value_or_leave(read_live(live_options_));
+    print(live.notes);
+    dumps = std::move(live.files);
+  }
+  std::vector<topology::DumpFile> files = value_or_leave(topology::read_dumps(paths));
+  dumps.insert(dumps.end(), std::make_move_iterator(files.begin()),
+               std::make_move_iterator(files.end()));
+  return dumps;
+}
+
 topology::FoundCluster ClusterArgument::import(const std::vector<std::string>& paths) const {
   const auto known = registry();
   const topology::ImportOptions chosen = options();
   topology::FoundCluster found = value_or_leave(
-      topology::import_cluster(paths, format_, {.registry = *known, .options = chosen}));
+      topology::import_cluster(dumps(paths), format_, {.registry = *known, .options = chosen}));
   print(found.notes);
   return found;
 }
@@ -104,14 +130,14 @@ ClusterArgument::Loaded ClusterArgument::load_scenario() const {
 }
 
 ClusterArgument::Loaded ClusterArgument::load() const {
-  if (files.size() == 1 && format_.empty())
+  if (files.size() == 1 && format_.empty() && !live_)
     if (is_scenario(value_or_leave(base::read_file(files.front())))) return load_scenario();
   const auto known = registry();
   topology::ImportOptions chosen = options();
   chosen.unavailable = true;  // they are part of the cluster, whoever may use them
   Loaded loaded;
   loaded.found = value_or_leave(
-      topology::import_cluster(files, format_, {.registry = *known, .options = chosen}));
+      topology::import_cluster(dumps(files), format_, {.registry = *known, .options = chosen}));
   auto spec = topology::cluster_of(loaded.found, *known, chosen);
   if (spec) {
     auto cluster = topology::build_cluster(*spec, known);

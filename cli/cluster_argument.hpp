@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/kubectl.hpp"
 #include "sim/scenario.hpp"
 #include "topology/cluster.hpp"
 #include "topology/found_cluster.hpp"
@@ -28,6 +29,8 @@ class ClusterArgument {
   void add_to(CLI::App& command);
   /// Only the options, for commands that name their files differently.
   void add_options_to(CLI::App& command);
+  /// Adds `--live` and what it passes on to kubectl: Kubernetes is then read before any file.
+  void add_live_to(CLI::App& command);
   /// What the files tell; otherwise prints every mistake and leaves with `mistake`. Prints notes.
   topology::FoundCluster import() const;
   /// The same for files of a command's own.
@@ -38,11 +41,14 @@ class ClusterArgument {
 
  private:
   topology::ImportOptions options() const;
+  std::vector<topology::DumpFile> dumps(const std::vector<std::string>& paths) const;
   Loaded load_scenario() const;
 
   std::string format_;
   topology::ImportOptions options_;
   std::string levels_;
+  bool live_ = false;
+  LiveOptions live_options_;
 };
 
 }  // namespace cli

@@ -10,6 +10,7 @@ void setup_run(CLI::App& app);
 void setup_check(CLI::App& app);
 void setup_calibrate(CLI::App& app);
 void setup_topology(CLI::App& app);
+void setup_place(CLI::App& app);
 void setup_validate(CLI::App& app);
 
 }  // namespace cli

@@ -123,53 +123,68 @@ base::Result<sim::StepGraph> step_graph(const sim::Scenario& scenario,
                strategies::shard(scenario.model, scenario.plan));
 }
 
-base::Result<Forecast> forecast(const sim::Scenario& scenario,
-                                const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
-                                const std::function<void(double)>& progress) {
+base::Result<Prepared> prepare(const sim::Scenario& scenario,
+                               const calibrate::Calibrations& calibrations) {
   const strategies::Plan& plan = scenario.plan;
   auto made = profile_for(scenario, calibrations);
   if (!made) return tl::unexpected(made.error());
-  base::Diagnostics notes = scenario.notes;
+  Prepared prepared;
+  prepared.notes = scenario.notes;
   // Where a calibration has prices of it, nobody has to be told that its model has none.
   if (calibrations != nullptr && made->warnings.empty())
-    std::erase_if(notes, [&](const base::Diagnostic& note) {
+    std::erase_if(prepared.notes, [&](const base::Diagnostic& note) {
       return note.where == scenario.backend_where && note.severity == base::Severity::warning;
     });
-  notes.insert(notes.end(), made->warnings.begin(), made->warnings.end());
+  prepared.notes.insert(prepared.notes.end(), made->warnings.begin(), made->warnings.end());
 
-  const std::vector<topology::GpuId> gpu_of_rank = sim::place_ranks(scenario);
+  prepared.gpu_of_rank = sim::place_ranks(scenario);
   const strategies::ShardedGraph sharded = strategies::shard(scenario.model, plan);
-  base::Result<sim::StepGraph> graph = build(scenario, *made->profile, gpu_of_rank, sharded);
+  base::Result<sim::StepGraph> graph =
+      build(scenario, *made->profile, prepared.gpu_of_rank, sharded);
   if (!graph) return tl::unexpected(graph.error());
+  prepared.graph = std::move(*graph);
+  prepared.bound = sim::analyse(prepared.graph, scenario.cluster, prepared.gpu_of_rank);
+  const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
+  prepared.model_flop = strategies::model_flop(scenario.model, plan) * micro_batches;
+  prepared.hardware_flop = prepared.model_flop + sharded.recompute_flop * micro_batches;
+  return prepared;
+}
+
+sim::Report report_of(const sim::Scenario& scenario, const Prepared& prepared,
+                      const sim::Timeline& timeline, sim::Fidelity fidelity) {
+  return sim::summarise({.scenario = scenario.name,
+                         .model = model_text(scenario.model),
+                         .cluster_text = scenario.cluster_text,
+                         .plan_text = strategies::describe(scenario.plan),
+                         .fidelity = fidelity,
+                         .graph = prepared.graph,
+                         .timeline = timeline,
+                         .lower_bound = prepared.bound.step,
+                         .cluster = scenario.cluster,
+                         .gpu_of_rank = prepared.gpu_of_rank,
+                         .tokens = scenario.plan.global_batch * scenario.plan.sequence,
+                         .model_flop = prepared.model_flop,
+                         .hardware_flop = prepared.hardware_flop,
+                         .compute_dtype = scenario.plan.precision.compute,
+                         .measured = scenario.measured,
+                         .diagnostics = prepared.notes});
+}
+
+base::Result<Forecast> forecast(const sim::Scenario& scenario,
+                                const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
+                                const std::function<void(double)>& progress) {
+  auto prepared = prepare(scenario, calibrations);
+  if (!prepared) return tl::unexpected(std::move(prepared.error()));
   Forecast result;
-  result.graph = std::move(*graph);
-  const sim::Timeline bound = sim::analyse(result.graph, scenario.cluster, gpu_of_rank);
   result.timeline = fidelity == sim::Fidelity::analytic
-                        ? bound
-                        : sim::simulate(result.graph, scenario.cluster, gpu_of_rank,
+                        ? prepared->bound
+                        : sim::simulate(prepared->graph, scenario.cluster, prepared->gpu_of_rank,
                                         {.fidelity = fidelity,
                                          .routing = scenario.routing,
                                          .fold = scenario.fold,
                                          .progress = progress});
-  const double micro_batches = static_cast<double>(plan.micro_batches()) * plan.data;
-  const base::Flop model_flop = strategies::model_flop(scenario.model, plan) * micro_batches;
-  result.report =
-      sim::summarise({.scenario = scenario.name,
-                      .model = model_text(scenario.model),
-                      .cluster_text = scenario.cluster_text,
-                      .plan_text = strategies::describe(plan),
-                      .fidelity = fidelity,
-                      .graph = result.graph,
-                      .timeline = result.timeline,
-                      .lower_bound = bound.step,
-                      .cluster = scenario.cluster,
-                      .gpu_of_rank = gpu_of_rank,
-                      .tokens = plan.global_batch * plan.sequence,
-                      .model_flop = model_flop,
-                      .hardware_flop = model_flop + sharded.recompute_flop * micro_batches,
-                      .compute_dtype = plan.precision.compute,
-                      .measured = scenario.measured,
-                      .diagnostics = std::move(notes)});
+  result.report = report_of(scenario, *prepared, result.timeline, fidelity);
+  result.graph = std::move(prepared->graph);
   return result;
 }
 

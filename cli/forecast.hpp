@@ -31,7 +31,25 @@ base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
 base::Result<sim::StepGraph> step_graph(const sim::Scenario& scenario,
                                         const calibrate::Calibrations& calibrations);
 
-/// Cuts the model, prices and builds the step, plays it at `fidelity` and summarises.
+/// A step that is ready to be played.
+struct Prepared {
+  sim::StepGraph graph;
+  std::vector<topology::GpuId> gpu_of_rank;
+  sim::Timeline bound;  ///< without contention
+  base::Flop model_flop;
+  base::Flop hardware_flop;
+  base::Diagnostics notes;
+};
+
+/// Cuts the model, prices and builds the step.
+base::Result<Prepared> prepare(const sim::Scenario& scenario,
+                               const calibrate::Calibrations& calibrations);
+
+/// What is to be said of the step as it was played.
+sim::Report report_of(const sim::Scenario& scenario, const Prepared& prepared,
+                      const sim::Timeline& timeline, sim::Fidelity fidelity);
+
+/// Prepares the step, plays it at `fidelity` and summarises.
 base::Result<Forecast> forecast(const sim::Scenario& scenario,
                                 const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
                                 const std::function<void(double)>& progress);

@@ -37,6 +37,7 @@ int run_command_line(int argc, char** argv) {
   cli::setup_check(app);
   cli::setup_calibrate(app);
   cli::setup_topology(app);
+  cli::setup_place(app);
   cli::setup_validate(app);
   if (argc > 1 && is_unknown_subcommand(app, argv[1])) return cli::wrong_command;
   try {

@@ -18,8 +18,10 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/scenario_argument.hpp"
+#include "cli/workload.hpp"
 #include "sim/memory_advice.hpp"
 #include "viz/viz.hpp"
+#include "viz/workload.hpp"
 
 namespace cli {
 
@@ -58,17 +60,21 @@ base::Diagnostic does_not_fit(const std::string& path, const sim::MemoryReport& 
           memory.advice};
 }
 
-Forecast forecast_or_leave(const sim::Scenario& scenario,
-                           const calibrate::Calibrations& calibrations, const RunOptions& options) {
-  Progress progress("simulating");
-  base::Result<Forecast> result =
-      forecast(scenario, calibrations, fidelity_of(options.fidelity).value_or(scenario.fidelity),
-               [&progress](double share) { progress.update(share); });
+template <class T>
+T answer_or_leave(base::Result<T> result) {
   if (!result) {
     print(result.error());
     leave_with(mistake);
   }
   return std::move(*result);
+}
+
+Forecast forecast_or_leave(const sim::Scenario& scenario,
+                           const calibrate::Calibrations& calibrations, const RunOptions& options) {
+  Progress progress("simulating");
+  return answer_or_leave(forecast(scenario, calibrations,
+                                  fidelity_of(options.fidelity).value_or(scenario.fidelity),
+                                  [&progress](double share) { progress.update(share); }));
 }
 
 void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
@@ -81,8 +87,51 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
   if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
 }
 
+/// Pictures and engines that several jobs do not have.
+void refuse(const RunOptions& options, const sim::Workload& workload, sim::Fidelity fidelity) {
+  base::Diagnostics problems;
+  const base::SourceRef where{options.scenario.path};
+  if (!options.trace.empty() || !options.dot.empty() || !options.svg.empty())
+    problems.push_back({where, "--trace, --dot and --svg draw one job, but there are several",
+                        "--json has all there is"});
+  if (workload.policies.empty() && fidelity == sim::Fidelity::analytic)
+    problems.push_back({where, "jobs cannot meet in the analytic engine, which has no links",
+                        "take --fidelity hybrid or flow"});
+  if (problems.empty()) return;
+  print(problems);
+  leave_with(mistake);
+}
+
+void run_workload(const RunOptions& options, const sim::Workload& workload) {
+  const sim::Scenario& common = workload.jobs.front().scenario;
+  const sim::Fidelity fidelity = fidelity_of(options.fidelity).value_or(common.fidelity);
+  refuse(options, workload, fidelity);
+  const calibrate::Calibrations calibrations = options.calibration.load();
+  const viz::WorkloadHead head{workload.name, common.cluster_text, workload.notes};
+  const viz::TextOptions text{.colour = wants_colour(stdout)};
+  print(workload.notes);
+  std::string json;
+  std::string page;
+  if (workload.policies.empty()) {
+    Progress progress("simulating");
+    const auto answer = answer_or_leave(forecast_together(
+        workload, calibrations, fidelity, [&](double share) { progress.update(share); }));
+    json = viz::contention_json(head, answer.reports, answer.contention);
+    page = viz::contention_text(head, answer.contention, text);
+  } else {
+    const auto answer = answer_or_leave(forecast_queue(workload, calibrations));
+    json = viz::queue_json(head, answer.names, answer.runs);
+    page = viz::queue_text(head, answer.names, answer.runs, text);
+  }
+  if (!options.json.empty()) write_output(options.json, json);
+  if (options.json != "-") write_output("-", page);
+}
+
 void run(const RunOptions& options) {
-  const sim::Scenario scenario = options.scenario.load();
+  const auto loaded = options.scenario.load_any();
+  if (const auto* workload = std::get_if<sim::Workload>(&loaded))
+    return run_workload(options, *workload);
+  const auto& scenario = std::get<sim::Scenario>(loaded);
   const calibrate::Calibrations calibrations = options.calibration.load();
   Forecast answer = forecast_or_leave(scenario, calibrations, options);
   sim::MemoryReport& memory = answer.report.memory;

@@ -17,6 +17,15 @@ std::string check_assignment(const std::string& text) {
   return {};
 }
 
+template <class T>
+T value_or_leave(base::Result<T> result) {
+  if (!result) {
+    print(result.error());
+    leave_with(mistake);
+  }
+  return std::move(*result);
+}
+
 }  // namespace
 
 void ScenarioArgument::add_to(CLI::App& command) {
@@ -27,18 +36,21 @@ void ScenarioArgument::add_to(CLI::App& command) {
       ->check(CLI::Validator(check_assignment, ""));
 }
 
-sim::Scenario ScenarioArgument::load() const {
+sim::ScenarioOptions ScenarioArgument::options() const {
   sim::ScenarioOptions options{path, {}, hardware_folder()};
   for (const std::string& text : set) {
     const std::size_t equals = text.find('=');
     options.set.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
-  base::Result<sim::Scenario> scenario = sim::load_scenario(options);
-  if (!scenario) {
-    print(scenario.error());
-    leave_with(mistake);
-  }
-  return std::move(*scenario);
+  return options;
+}
+
+sim::Scenario ScenarioArgument::load() const {
+  return value_or_leave(sim::load_scenario(options()));
+}
+
+std::variant<sim::Scenario, sim::Workload> ScenarioArgument::load_any() const {
+  return value_or_leave(sim::load(options()));
 }
 
 }  // namespace cli

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/scenario.hpp"
+#include "sim/workload.hpp"
 
 namespace cli {
 
@@ -16,6 +17,11 @@ struct ScenarioArgument {
   void add_to(CLI::App& command);
   /// The scenario; otherwise prints every mistake and leaves with `mistake`.
   sim::Scenario load() const;
+  /// The same of a file with one job or with several.
+  std::variant<sim::Scenario, sim::Workload> load_any() const;
+
+ private:
+  sim::ScenarioOptions options() const;
 };
 
 }  // namespace cli

@@ -32,7 +32,12 @@ Placement read_seats(base::MapReader& reader, const topology::Cluster& cluster,
   placement.nodes = std::move(*nodes);
   for (std::size_t i = 0; i < placement.nodes.size(); ++i) {
     const topology::NodeInfo& node = cluster.nodes()[static_cast<std::size_t>(placement.nodes[i])];
-    if (node.gpus == 0)
+    if (!node.unavailable.empty())
+      problems.push_back(
+          {names[i].where,
+           fmt::format("node '{}' takes nothing new: {}", node.name, node.unavailable),
+           "take another node, or make it available again"});
+    else if (node.gpus == 0)
       problems.push_back(
           {names[i].where, fmt::format("node '{}' has no usable GPU", node.name), ""});
     else if (has_ranks && node.gpus < placement.ranks_per_node)
@@ -64,15 +69,10 @@ base::Result<std::vector<int>> find_nodes(const std::vector<base::PlacedText>& n
                           base::suggest(name.text, known)});
       continue;
     }
-    const topology::NodeInfo& node = cluster.nodes()[static_cast<std::size_t>(found->second)];
     const auto [before, fresh] = seen.emplace(found->second, &name);
     if (!fresh)
       problems.push_back({name.where, fmt::format("node '{}' stands twice", name.text),
                           fmt::format("first in line {}", before->second->where.line)});
-    else if (!node.unavailable.empty())
-      problems.push_back(
-          {name.where, fmt::format("node '{}' takes nothing new: {}", name.text, node.unavailable),
-           "take another node, or make it available again"});
     nodes.push_back(found->second);
   }
   if (!problems.empty()) return tl::unexpected(std::move(problems));

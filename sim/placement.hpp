@@ -27,8 +27,8 @@ Placement read_placement(base::MapReader& reader, const topology::Cluster& clust
 base::Result<Placement> read_placement_file(std::string_view text, const std::string& file,
                                             const topology::Cluster& cluster);
 
-/// The nodes of these names, in this order. Mistakes for those that are not in the cluster, stand
-/// twice, or take nothing new.
+/// The nodes of these names, in this order. Mistakes for those that are not in the cluster or stand
+/// twice.
 base::Result<std::vector<int>> find_nodes(const std::vector<base::PlacedText>& names,
                                           const topology::Cluster& cluster);
 

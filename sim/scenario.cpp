@@ -1,5 +1,3 @@
-#include "sim/scenario.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include "base/map_reader.hpp"
 #include "sim/collectives/collectives.hpp"
 #include "sim/preset.hpp"
+#include "sim/scenario_reader.hpp"
 #include "sim/schedule/written.hpp"
 #include "strategies/dlcalc.hpp"
 #include "topology/cluster_of.hpp"
@@ -28,7 +27,6 @@ namespace {
 using base::Diagnostics;
 using base::MapReader;
 using base::Result;
-using Registry = std::shared_ptr<const topology::HardwareRegistry>;
 
 constexpr std::array<std::pair<std::string_view, Fidelity>, 3> fidelity_names{{
     {"analytic", Fidelity::analytic},
@@ -52,10 +50,11 @@ class Loader {
  public:
   /// `problems`: mistakes that are known already.
   Loader(const ScenarioOptions& options, const base::Document& document, Registry registry,
-         Diagnostics problems)
+         const Seats& seats, Diagnostics problems)
       : options_(options),
         document_(document),
         registry_(std::move(registry)),
+        seats_(seats),
         problems_(std::move(problems)) {}
 
   Result<Scenario> load() {
@@ -170,6 +169,10 @@ class Loader {
   /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
   /// and fabric are written out.
   void read_cluster(MapReader& reader) {
+    if (seats_.cluster != nullptr) {
+      cluster_ = *seats_.cluster;
+      return;
+    }
     if (reader.has("import")) return import_cluster(reader);
     std::string path;
     if (!reader.read("kubernetes", path)) {
@@ -368,10 +371,12 @@ class Loader {
 
   void check() {
     warn_of_inner_faults();
-    const int gpus = static_cast<int>(gpus_of(placement_, *cluster_).size());
-    append(problems_,
-           strategies::check_plan(plan_, *model_, gpus, origins_,
-                                  placement_.nodes.empty() ? "the cluster" : "the placement"));
+    const int gpus =
+        seats_.gpus > 0 ? seats_.gpus : static_cast<int>(gpus_of(placement_, *cluster_).size());
+    const std::string_view machine = seats_.gpus > 0            ? "the job"
+                                     : placement_.nodes.empty() ? "the cluster"
+                                                                : "the placement";
+    append(problems_, strategies::check_plan(plan_, *model_, gpus, origins_, machine));
     check_compute();
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
     const int ranks = plan_.ranks();
@@ -395,6 +400,7 @@ class Loader {
   const ScenarioOptions& options_;
   const base::Document& document_;
   Registry registry_;
+  const Seats& seats_;
   Diagnostics problems_;
   base::Origins origins_;
   std::string name_;
@@ -414,7 +420,7 @@ class Loader {
 
 }  // namespace
 
-Result<Scenario> load_scenario(const ScenarioOptions& options) {
+Result<ScenarioText> read_scenario_text(const ScenarioOptions& options) {
   Diagnostics problems;
   auto text = take(base::read_file(options.path), problems);
   std::optional<base::Document> document;
@@ -424,12 +430,24 @@ Result<Scenario> load_scenario(const ScenarioOptions& options) {
       append(problems, base::set_path(*document, path, value));
   auto registry = take(topology::HardwareRegistry::read(options.hardware_folder), problems);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  return ScenarioText{std::move(*document),
+                      std::make_shared<const topology::HardwareRegistry>(std::move(*registry))};
+}
+
+Result<Scenario> read_scenario(const ScenarioOptions& options, ScenarioText text,
+                               const Seats& seats) {
   // An unknown one hides no other mistake.
-  Diagnostics preset = apply_preset(*document, frameworks_folder(options.hardware_folder));
-  return Loader(options, *document,
-                std::make_shared<const topology::HardwareRegistry>(std::move(*registry)),
-                std::move(preset))
-      .load();
+  Diagnostics preset = apply_preset(text.document, frameworks_folder(options.hardware_folder));
+  return Loader(options, text.document, std::move(text.registry), seats, std::move(preset)).load();
+}
+
+Result<Scenario> load_scenario(const ScenarioOptions& options) {
+  auto text = read_scenario_text(options);
+  if (!text) return tl::unexpected(std::move(text.error()));
+  if (const base::Node* jobs = text->document.root.find("jobs"))
+    return tl::unexpected(Diagnostics{{text->document.where(*jobs), "a scenario with several jobs",
+                                       "'run' and 'check' take such; all else asks for one"}});
+  return read_scenario(options, std::move(*text), {});
 }
 
 std::vector<topology::GpuId> place_ranks(const Scenario& scenario) {

@@ -81,6 +81,8 @@ const std::vector<Owner>& owners() {
       {"gloo/", {"calibrate/"}},
       {"dlfcn.h", {"calibrate/shared_library.cpp", "calibrate/runtime/"}},
       {"CLI/", {"cli/"}},
+      {"arpa/", {}},
+      {"netinet/", {}},
       {"catch2/", {}},
       {"benchmark/", {}},
       {"fmt/", {""}},

@@ -13,71 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "topology/xml_places.hpp"
+
 namespace topology {
 
 namespace {
-
-/// Turns offsets into lines and columns; columns count characters. Marks every few bytes keep a
-/// dump of one long line from being counted again for each place in it.
-class Places {
- public:
-  Places(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {
-    Mark mark;
-    for (std::size_t i = 0; i < text_.size(); ++i) {
-      if (i % step == 0) marks_.push_back(mark);
-      advance(mark, i);
-    }
-    if (text_.size() % step == 0) marks_.push_back(mark);
-  }
-
-  base::SourceRef at(std::ptrdiff_t offset) const {
-    if (offset < 0) return {file_};
-    const auto end = std::min(static_cast<std::size_t>(offset), text_.size());
-    Mark mark = marks_.at(end / step);
-    for (std::size_t i = end / step * step; i < end; ++i) advance(mark, i);
-    return {file_, mark.line, mark.column};
-  }
-
-  base::SourceRef of(const pugi::xml_node& node) const { return at(node.offset_debug()); }
-
-  /// Where the names of the attributes of an element stand: pugixml keeps no place of them, but has
-  /// checked that they read name="value".
-  std::vector<base::SourceRef> of_attributes(const pugi::xml_node& node) const {
-    constexpr std::string_view blank = " \t\r\n";
-    std::vector<base::SourceRef> places;
-    const auto begin = static_cast<std::size_t>(std::max<std::ptrdiff_t>(node.offset_debug(), 0));
-    std::size_t next = text_.find_first_of(blank, begin);
-    for ([[maybe_unused]] const pugi::xml_attribute& attribute : node.attributes()) {
-      next = text_.find_first_not_of(blank, next);
-      places.push_back(next == std::string_view::npos ? of(node)
-                                                      : at(static_cast<std::ptrdiff_t>(next)));
-      const std::size_t quote = text_.find_first_of("\"'", next);
-      if (quote == std::string_view::npos) continue;
-      next = text_.find(text_[quote], quote + 1);
-      if (next != std::string_view::npos) ++next;
-    }
-    return places;
-  }
-
- private:
-  static constexpr std::size_t step = 256;
-  struct Mark {
-    int line = 1;
-    int column = 1;
-  };
-
-  void advance(Mark& mark, std::size_t i) const {
-    if (text_[i] == '\n')
-      mark = {mark.line + 1, 1};
-    else if ((static_cast<unsigned char>(text_[i]) & 0xC0U) != 0x80U && !(i == 0 && has_bom()))
-      ++mark.column;
-  }
-  bool has_bom() const { return text_.starts_with("\xEF\xBB\xBF"); }
-
-  std::string_view text_;
-  std::string file_;
-  std::vector<Mark> marks_;  ///< before every `step`-th byte
-};
 
 constexpr int no_limit = 1 << 20;
 
@@ -96,7 +36,7 @@ std::optional<T> number_in(std::string_view text, int base = 10) {
 /// Reads one element; what is not asked for is a mistake, as in base::MapReader.
 class Element {
  public:
-  Element(const pugi::xml_node& node, const Places& places, base::Diagnostics& problems)
+  Element(const pugi::xml_node& node, const XmlPlaces& places, base::Diagnostics& problems)
       : node_(node), places_(places), problems_(problems) {
     std::size_t index = 0;
     const std::vector<base::SourceRef> where_of = places.of_attributes(node);
@@ -210,7 +150,7 @@ class Element {
   }
 
   const pugi::xml_node& node_;
-  const Places& places_;
+  const XmlPlaces& places_;
   base::Diagnostics& problems_;
   std::vector<Attribute> attributes_;
   std::vector<std::string_view> asked_;
@@ -228,7 +168,7 @@ struct Members {
 };
 
 /// Reads one channel and counts what it visits.
-Members read_channel(const pugi::xml_node& node, bool ring, const Places& places,
+Members read_channel(const pugi::xml_node& node, bool ring, const XmlPlaces& places,
                      base::Diagnostics& problems) {
   Element channel(node, places, problems);
   std::set<std::uint64_t> seen;
@@ -268,7 +208,7 @@ constexpr std::array<Kind, 5> kinds{{
 }};
 
 /// Reads the channels of a graph and gives what the first one visits.
-Members read_channels(Element& element, const NcclGraph& graph, bool ring, const Places& places,
+Members read_channels(Element& element, const NcclGraph& graph, bool ring, const XmlPlaces& places,
                       base::Diagnostics& problems) {
   const std::vector<pugi::xml_node> channels = element.children({"channel"});
   if (channels.size() != static_cast<std::size_t>(graph.channels))
@@ -288,7 +228,7 @@ Members read_channels(Element& element, const NcclGraph& graph, bool ring, const
   return first;
 }
 
-void read_graph(const pugi::xml_node& node, const Places& places, base::Diagnostics& problems,
+void read_graph(const pugi::xml_node& node, const XmlPlaces& places, base::Diagnostics& problems,
                 NcclGraphs& graphs, std::set<int>& ids) {
   constexpr int last_id = static_cast<int>(kinds.size()) - 1;
   constexpr int channels_max = 64;  // MAXCHANNELS
@@ -338,20 +278,14 @@ void read_graph(const pugi::xml_node& node, const Places& places, base::Diagnost
 }  // namespace
 
 base::Result<NcclGraphs> read_nccl_graph_xml(std::string_view text, const std::string& file) {
-  const Places places(text, file);
+  const XmlPlaces places(text, file);
   base::Diagnostics problems;
   const auto refuse = [&](const base::SourceRef& where, std::string message) {
     problems.push_back({where, std::move(message), "write it with NCCL_GRAPH_DUMP_FILE=FILE"});
     return tl::unexpected(problems);
   };
-  // pugixml would take a zero for the end of the text.
-  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
-    return refuse(places.at(static_cast<std::ptrdiff_t>(zero)), "a zero byte in the text");
   pugi::xml_document document;
-  const pugi::xml_parse_result parsed =
-      document.load_buffer(text.data(), text.size(), pugi::parse_default, pugi::encoding_utf8);
-  if (!parsed)
-    return refuse(places.at(parsed.offset), fmt::format("no XML: {}", parsed.description()));
+  if (auto broken = load_xml(document, text, places)) return refuse(broken->where, broken->message);
 
   pugi::xml_node root;
   for (const pugi::xml_node& child : document.children()) {

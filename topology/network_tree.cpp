@@ -67,7 +67,7 @@ struct Step {
   std::vector<int> domain_of;
   std::vector<std::string> names;
   std::vector<base::BytesPerSecond> up;
-  std::vector<bool> switched;  ///< whether it has a switch
+  std::vector<int> tier;  ///< of its highest switch; 0: it has none
 };
 
 Step step_of(const Cluster& cluster, Joined& joined) {
@@ -78,15 +78,14 @@ Step step_of(const Cluster& cluster, Joined& joined) {
         number.emplace(joined.set_of_node(node), static_cast<int>(number.size())).first->second);
   const std::size_t count = number.size();
   step.up.resize(count);
-  step.switched.assign(count, false);
+  std::vector<int>& tier = step.tier;
+  tier.assign(count, 0);
   std::vector<std::pair<DeviceId, DeviceId>> tops(count);  // first and last of the highest tier
-  std::vector<int> tier(count, 0);
   for (DeviceId id = 0; id < cluster.device_count(); ++id) {
     const Device& device = cluster.device(id);
     const auto found = number.find(joined.set_of(id));
     if (device.node >= 0 || found == number.end()) continue;
     const std::size_t domain = at(found->second);
-    step.switched[domain] = true;
     if (device.tier > tier[domain]) tops[domain].first = id;
     if (device.tier >= tier[domain]) tops[domain].second = id;
     tier[domain] = std::max(tier[domain], device.tier);
@@ -99,7 +98,7 @@ Step step_of(const Cluster& cluster, Joined& joined) {
   }
   for (std::size_t domain = 0; domain < count; ++domain) {
     const auto& [first, last] = tops[domain];
-    std::string name = step.switched[domain] ? cluster.device(first).name : std::string();
+    std::string name = tier[domain] > 0 ? cluster.device(first).name : std::string();
     if (first != last) name += " to " + cluster.device(last).name;
     step.names.push_back(std::move(name));
   }
@@ -135,7 +134,7 @@ NetworkTree network_tree(const Cluster& cluster) {
     std::vector<int> made(step->names.size(), -1);
     for (int node = 0; node < nodes; ++node) {
       const std::size_t domain = at(step->domain_of[at(node)]);
-      if (!step->switched[domain]) continue;  // a node that hangs from a higher switch
+      if (step->tier[domain] == 0) continue;  // a node that hangs from a higher switch
       int& number = made[domain];
       const int parent = tree.home[at(node)];
       if (number < 0 && tree.domains[at(parent)].nodes == size[domain]) {
@@ -143,10 +142,12 @@ NetworkTree network_tree(const Cluster& cluster) {
         NetworkDomain& same = tree.domains[at(parent)];
         if (parent != 0) same.up = std::min(same.up, step->up[domain]);
         if (parent != 0) same.name = step->names[domain];
+        if (parent != 0) same.tier = step->tier[domain];
       } else if (number < 0) {
         number = static_cast<int>(tree.domains.size());
-        tree.domains.push_back({step->names[domain], parent, tree.domains[at(parent)].depth + 1,
-                                size[domain], step->up[domain]});
+        tree.domains.push_back({step->names[domain], parent, step->tier[domain],
+                                tree.domains[at(parent)].depth + 1, size[domain],
+                                step->up[domain]});
       }
       tree.home[at(node)] = number;
     }
@@ -185,7 +186,7 @@ std::vector<Level> tier_levels(const Cluster& cluster) {
     joined.join(tier, tier > 1);
     Step step = step_of(cluster, joined);
     for (int& domain : step.domain_of)
-      if (!step.switched[at(domain)]) domain = -1;
+      if (step.tier[at(domain)] == 0) domain = -1;
     levels.insert(levels.begin(),
                   {names[at(tier - 1)], std::move(step.domain_of), std::move(step.names)});
   }

@@ -13,6 +13,7 @@ namespace topology {
 struct NetworkDomain {
   std::string name;         ///< of its highest switch, "leaf-0 to leaf-7" where it has several
   int parent = -1;          ///< -1: the root, which is all of the cluster
+  int tier = 0;             ///< of its highest switch: 1 leaf, 2 spine, 3 and more core
   int depth = 0;            ///< of the root 0
   int nodes = 0;            ///< in it and below
   base::BytesPerSecond up;  ///< of all live cables out of it, one direction, usable

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "viz/breakdown_json.hpp"
+#include "viz/report_json.hpp"
 #include "viz/viz.hpp"
 
 namespace viz {
@@ -85,6 +86,8 @@ Json sources_json(const std::vector<sim::SourceShare>& sources) {
   return out;
 }
 
+}  // namespace
+
 Json diagnostics_json(const base::Diagnostics& diagnostics) {
   Json out = Json::array();
   for (const base::Diagnostic& diagnostic : diagnostics)
@@ -97,44 +100,46 @@ Json diagnostics_json(const base::Diagnostics& diagnostics) {
   return out;
 }
 
-}  // namespace
-
-std::string report_json(const sim::Report& report) {
+Json report_object(const sim::Report& report) {
   const sim::Breakdown& b = report.breakdown;
-  const Json json = {
-      {"schema", "foreshard.report.v1"},
-      {"scenario", report.scenario},
-      {"fidelity", sim::name_of(report.fidelity)},
-      {"ranks", report.ranks},
-      {"ranks_played", report.ranks_played},
-      {"model", report.model},
-      {"cluster", report.cluster},
-      {"plan", report.plan},
-      {"step_time_s", report.step.s()},
-      {"step_time_p10_s", report.step_p10.s()},
-      {"step_time_p90_s", report.step_p90.s()},
-      {"lower_bound_s", report.lower_bound.s()},
-      {"tokens_per_step", report.tokens},
-      {"tokens_per_s", report.tokens_per_s},
-      {"tokens_per_s_per_gpu", report.tokens_per_s_per_gpu},
-      {"model_tflops_per_gpu", report.model_tflops_per_gpu},
-      {"mfu", report.mfu},
-      {"hfu", report.hfu},
-      {"bottleneck", report.bottleneck},
-      {"binding_link", report.binding_link},
-      {"overlap", {{"sm_share", report.sm_share}, {"memory_share", report.memory_share}}},
-      {"measured", measured(report)},
-      {"memory", memory_json(report.memory)},
-      {"breakdown", breakdown_json(b)},
-      {"compute",
-       {{"forward_s", b.forward.s()},
-        {"backward_s", b.backward.s()},
-        {"recompute_s", b.recompute.s()}}},
-      {"links", links_json(report.links)},
-      {"sources", sources_json(report.sources)},
-      {"diagnostics", diagnostics_json(report.diagnostics)}};
+  return {{"schema", "foreshard.report.v1"},
+          {"scenario", report.scenario},
+          {"fidelity", sim::name_of(report.fidelity)},
+          {"ranks", report.ranks},
+          {"ranks_played", report.ranks_played},
+          {"model", report.model},
+          {"cluster", report.cluster},
+          {"plan", report.plan},
+          {"step_time_s", report.step.s()},
+          {"step_time_p10_s", report.step_p10.s()},
+          {"step_time_p90_s", report.step_p90.s()},
+          {"lower_bound_s", report.lower_bound.s()},
+          {"tokens_per_step", report.tokens},
+          {"tokens_per_s", report.tokens_per_s},
+          {"tokens_per_s_per_gpu", report.tokens_per_s_per_gpu},
+          {"model_tflops_per_gpu", report.model_tflops_per_gpu},
+          {"mfu", report.mfu},
+          {"hfu", report.hfu},
+          {"bottleneck", report.bottleneck},
+          {"binding_link", report.binding_link},
+          {"overlap", {{"sm_share", report.sm_share}, {"memory_share", report.memory_share}}},
+          {"measured", measured(report)},
+          {"memory", memory_json(report.memory)},
+          {"breakdown", breakdown_json(b)},
+          {"compute",
+           {{"forward_s", b.forward.s()},
+            {"backward_s", b.backward.s()},
+            {"recompute_s", b.recompute.s()}}},
+          {"links", links_json(report.links)},
+          {"sources", sources_json(report.sources)},
+          {"diagnostics", diagnostics_json(report.diagnostics)}};
+}
+
+std::string dumped(const Json& json) {
   // A name in a broken encoding must not stop the answer: its bytes become U+FFFD.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
+
+std::string report_json(const sim::Report& report) { return dumped(report_object(report)); }
 
 }  // namespace viz

@@ -311,13 +311,7 @@ void Traffic::demand_of_messages(std::vector<double>& demand) const {
 
 // Sums -----------------------------------------------------------------------------------------
 
-std::vector<double> Traffic::link_bytes() const {
-  std::vector<double> bytes(rate_.size(), 0);
-  const auto carry = [&](const Flow& flow, double times) {
-    const Path& path = paths_[flow.path];
-    for (std::uint32_t hop = path.first_hop; hop < path.first_hop + path.hops; ++hop)
-      if (carries_[hop]) bytes[hops_[hop]] += flow.bytes * times;
-  };
+void Traffic::each_flow(const std::function<void(const Flow& flow, double bytes)>& look) const {
   for (int p = 0; p < static_cast<int>(patterns_.size()); ++p) {
     const Script::Communicators& of_axes =
         script_.communicators()[at(patterns_[at(p)].communicators)];
@@ -327,7 +321,7 @@ std::vector<double> Traffic::link_bytes() const {
       for (const std::uint32_t use : of_axes.uses)
         if (pattern_of(use, group) == p) times += script_.times_run(member, use) * scale(use, p);
       if (times > 0)
-        for (const Flow& flow : flows_of(p, group)) carry(flow, times);
+        for (const Flow& flow : flows_of(p, group)) look(flow, flow.bytes * times);
     }
   }
   for (int rank = 0; rank < graph_.grid.size(); ++rank)
@@ -335,8 +329,17 @@ std::vector<double> Traffic::link_bytes() const {
       const Message& message = graph_.messages[index];
       const int peer = peer_of(rank, message);
       const double times = script_.times_sent(rank, index) * message.bytes.as_double();
-      for (const Flow& flow : message_flows(rank, peer)) carry(flow, times);
+      for (const Flow& flow : message_flows(rank, peer)) look(flow, flow.bytes * times);
     }
+}
+
+std::vector<double> Traffic::link_bytes() const {
+  std::vector<double> bytes(rate_.size(), 0);
+  each_flow([&](const Flow& flow, double amount) {
+    const Path& path = paths_[flow.path];
+    for (std::uint32_t hop = path.first_hop; hop < path.first_hop + path.hops; ++hop)
+      if (carries_[hop]) bytes[hops_[hop]] += amount;
+  });
   // A bundle's cables carry alike, each as its rate allows.
   if (fabric_.bundles) {
     std::size_t bundle_link = fabric_.link_rate.size();

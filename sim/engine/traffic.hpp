@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -71,6 +72,9 @@ class Traffic {
   /// link of which this is false changes no time.
   bool may_bind(std::uint32_t link) const { return may_bind_[link]; }
 
+  /// Calls `look` with every flow that the step puts on the network, and the bytes of it in the
+  /// whole step; a flow of several collectives more than once.
+  void each_flow(const std::function<void(const Flow& flow, double bytes)>& look) const;
   /// Bytes over each cable in the whole step, by LinkId.
   std::vector<double> link_bytes() const;
   /// Bytes inside scale-up domains that are not flows.

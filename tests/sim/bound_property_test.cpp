@@ -127,7 +127,7 @@ Case random_case(unsigned seed, const Choice& choice) {
                                          .ecmp_seed = static_cast<std::uint64_t>(pick(1000)),
                                          .pxn = pick(2) == 0};
   Case made{std::move(cluster), routing, step.graph(), std::move(gpus), ""};
-  place(made.graph, made.cluster, made.gpus);
+  place_on(made.graph, made.cluster, made.gpus);
   made.words =
       fmt::format("seed {}: {} {}, {} groups of {} on {}, {}", seed,
                   base::name_of(choice.algorithm), base::name_of(choice.op), overlap, data,
@@ -397,7 +397,7 @@ TEST_CASE("other numbers for equal nodes and GPUs change nothing") {
     std::vector<GpuId> moved;
     for (const GpuId node : node_order)
       for (const GpuId gpu : gpu_order) moved.push_back(node * static_cast<GpuId>(gpus) + gpu);
-    place(step.graph(), cluster, moved);
+    place_on(step.graph(), cluster, moved);
     const engine::Fabric fabric = engine::fabric_of(cluster, {});
     const Timeline one = engine::play_in_child(step.graph(), fabric, in_order(nodes * gpus), {});
     const Timeline other = engine::play_in_child(step.graph(), fabric, moved, {});
@@ -442,7 +442,7 @@ TEST_CASE("large collectives alone take what NCCL says") {
         Case one{cluster, {}, {}, in_order(cluster.gpu_count()), ""};
         one.graph =
             data_step(1, cluster.gpu_count(), op, bytes.count(), cost_of_time(0, 1)).graph();
-        place(one.graph, cluster, one.gpus);
+        place_on(one.graph, cluster, one.gpus);
         const calibrate::CollectiveCost cost =
             (*backend)->cost(op, bytes, one.graph.groups.front().shapes.front());
         one.graph.collectives.front().cost.front() = cost;

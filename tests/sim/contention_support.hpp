@@ -24,8 +24,8 @@ inline topology::Cluster built(const std::string& yaml, const std::string& netwo
 
 /// Gives the groups of a step the shapes that they have where rank r sits on `gpus[r]`. A
 /// collective costs what it cost its first group, whatever the shape.
-inline void place(StepGraph& graph, const topology::Cluster& cluster,
-                  const std::vector<topology::GpuId>& gpus) {
+inline void place_on(StepGraph& graph, const topology::Cluster& cluster,
+                     const std::vector<topology::GpuId>& gpus) {
   for (StepGraph::Groups& groups : graph.groups)
     groups = group_shapes(graph.grid, groups.axes, cluster, gpus);
   for (CollectiveUse& use : graph.collectives) {
@@ -34,7 +34,7 @@ inline void place(StepGraph& graph, const topology::Cluster& cluster,
   }
 }
 
-/// A machine for StepBuilder whose shapes `place` replaces.
+/// A machine for StepBuilder whose shapes `place_on` replaces.
 inline Machine any_machine(int ranks) { return {ranks, 1}; }
 
 /// All data-parallel groups of tensor x data ranks do one collective at once.
@@ -51,7 +51,7 @@ template <class Look>
 void in_every_way(StepGraph graph, const topology::Cluster& cluster,
                   const std::vector<topology::GpuId>& gpus, const topology::RoutingOptions& routing,
                   Look look) {
-  place(graph, cluster, gpus);
+  place_on(graph, cluster, gpus);
   check_step_graph(graph);
   for (const Fidelity fidelity : {Fidelity::hybrid, Fidelity::flow})
     for (const bool fold : {true, false}) {

@@ -31,6 +31,13 @@ inline base::Result<FoundCluster> read_as(std::string_view format, const std::st
   return import_format(format).read(std::span(&file, 1), {*shipped_registry(), options});
 }
 
+/// Reads files that are parts of one dump.
+inline base::Result<FoundCluster> read_together(std::string_view format,
+                                                const std::vector<DumpFile>& files) {
+  const ImportOptions options;
+  return import_format(format).read(files, {*shipped_registry(), options});
+}
+
 inline std::string mistakes_of(std::string_view format, const std::string& text) {
   const auto found = read_as(format, text);
   return found ? "read" : text_of(found.error());
@@ -57,12 +64,43 @@ inline std::string tree_of(const FoundCluster& found) {
   for (const FoundNode& node : found.nodes) {
     std::string path;
     for (const std::string& domain : node.domains)
-      path += (path.empty() ? "" : "/") + (domain.empty() ? "-" : domain);
+      path += fmt::format("{}{}", path.empty() ? "" : "/", domain.empty() ? "-" : domain);
     if (lines.empty() || lines.back().first != path) lines.push_back({path, ""});
     lines.back().second += " " + node.name;
   }
   std::string text;
   for (const auto& [path, names] : lines) text += path + ":" + names + "\n";
+  return text;
+}
+
+/// A found fabric line by line: what differs from the defaults of each device and cable.
+inline std::string fabric_text(const FoundCluster& found) {
+  const auto end = [&](const CableEnd& one) {
+    const bool at_node = one.at == CableEnd::At::node;
+    return (at_node                                  ? found.nodes[one.index].name
+            : found.switches[one.index].name.empty() ? found.switches[one.index].id
+                                                     : found.switches[one.index].name) +
+           (one.nic.empty() ? "" : "/" + one.nic) + (one.port.empty() ? "" : ":" + one.port);
+  };
+  std::string text;
+  for (const FoundNode& node : found.nodes) {
+    text += node.name;
+    for (const FoundNic& nic : node.nics)
+      text += fmt::format(" {}{}{}", nic.name.empty() ? nic.id : nic.name,
+                          nic.rail < 0 ? "" : fmt::format("@{}", nic.rail),
+                          nic.ports == 1 ? "" : fmt::format("x{}", nic.ports));
+    text += "\n";
+  }
+  for (const FoundSwitch& one : found.switches)
+    text += fmt::format("{}{} tier {}{}\n", one.name.empty() ? one.id : one.name,
+                        one.model.empty() ? "" : " " + one.model, one.tier,
+                        one.rail < 0 ? "" : fmt::format(" rail {}", one.rail));
+  for (const FoundCable& cable : found.cables)
+    text += fmt::format("{} - {} {:g}{}{}\n", end(cable.a), end(cable.b), cable.rate.gbit(),
+                        cable.state == CableState::up         ? ""
+                        : cable.state == CableState::degraded ? " degraded"
+                                                              : " down",
+                        cable.trouble.empty() ? "" : ": " + cable.trouble);
   return text;
 }
 

@@ -7,7 +7,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ExportFormat, 9> formats{{
+constexpr std::array<ExportFormat, 11> formats{{
     {"foreshard", "everything that is known, for foreshard to read again (JSON)",
      write_foreshard_json},
     {"slurm-tree", "topology.conf of Slurm's plugin topology/tree", write_slurm_tree},
@@ -17,6 +17,8 @@ constexpr std::array<ExportFormat, 9> formats{{
     {"volcano", "HyperNode objects of Volcano", write_volcano},
     {"topograph", "model of Topograph, YAML", write_topograph_model},
     {"topograph-graph", "graph of Topograph, JSON", write_topograph_graph},
+    {"infragraph", "InfraGraph of Keysight, YAML", write_infragraph},
+    {"graphml", "GraphML", write_graphml},
     {"hostlist", "names of all nodes as a Slurm hostlist", write_hostlist},
 }};
 

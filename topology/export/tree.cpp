@@ -138,7 +138,7 @@ class TreeMaker {
     std::string out(name);
     for (char& c : out) {
       if (rules_.lower_case && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-      if (rules_.letters.find(c) == std::string_view::npos) c = '-';
+      if (!rules_.letters.empty() && rules_.letters.find(c) == std::string_view::npos) c = '-';
     }
     // Names of Kubernetes objects begin and end with a letter or digit.
     const auto odd = [](char c) { return c == '-' || c == '.' || c == '_'; };
@@ -181,7 +181,7 @@ class TreeMaker {
     for (;; hash = base::mix(hash)) {
       const std::string end = fmt::format("x{:08x}", hash & 0xFFFFFFFFU);
       const std::string begin = name.substr(0, rules_.name_max - hash_letters - 2);
-      const std::string made = begin.empty() ? end : begin + "-" + end;
+      std::string made = begin.empty() ? end : fmt::format("{}-{}", begin, end);
       if (!taken.contains(made)) return made;
     }
   }
@@ -228,7 +228,7 @@ base::Result<std::vector<const FoundNode*>> export_nodes(const FoundCluster& clu
   for (const FoundNode& node : cluster.nodes) {
     if (node.name.empty()) continue;
     nodes.push_back(&node);
-    if (node.name.find_first_not_of(letters) != std::string::npos)
+    if (!letters.empty() && node.name.find_first_not_of(letters) != std::string::npos)
       problems.push_back({node.where, fmt::format("'{}' is no node name in this format", node.name),
                           "letters, digits, '-', '_' and '.'"});
   }

@@ -30,7 +30,7 @@ struct ExportTree {
 /// What a format takes for a name, and what it cannot say.
 struct ExportRules {
   std::size_t name_max = 0;
-  /// Other letters become '-'. Lower case only where `lower_case`.
+  /// Other letters become '-'; none: all may stand. Lower case only where `lower_case`.
   std::string_view letters;
   bool lower_case = false;
   bool nodes_apart = false;  ///< a switch has nodes or switches, never both
@@ -42,7 +42,7 @@ inline constexpr std::string_view name_letters =
 inline constexpr std::string_view dns_letters = "abcdefghijklmnopqrstuvwxyz0123456789-.";
 
 /// The nodes with names, in natural order. A mistake when there is none, or a name has a character
-/// that is not among `letters`.
+/// that is not among `letters` (empty: any may stand).
 base::Result<std::vector<const FoundNode*>> export_nodes(const FoundCluster& cluster,
                                                          std::string_view letters,
                                                          base::Diagnostics& notes);

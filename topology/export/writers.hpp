@@ -23,6 +23,11 @@ base::Result<Exported> write_volcano(const FoundCluster& cluster);
 base::Result<Exported> write_topograph_model(const FoundCluster& cluster);
 /// Topograph's graph (JSON): each node with its switches, nearest first.
 base::Result<Exported> write_topograph_graph(const FoundCluster& cluster);
+/// GraphML of nodes, switches and cables; without cables, of the tree of domains.
+base::Result<Exported> write_graphml(const FoundCluster& cluster);
+/// InfraGraph 2.4 (Keysight): a device for each kind of node and switch, an edge for each cable
+/// that is not down. A mistake without cables.
+base::Result<Exported> write_infragraph(const FoundCluster& cluster);
 /// The names of all nodes on one line.
 base::Result<Exported> write_hostlist(const FoundCluster& cluster);
 

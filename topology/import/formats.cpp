@@ -1,9 +1,12 @@
 #include <array>
 
 #include "topology/import/cloud_json.hpp"
+#include "topology/import/fabric_formats.hpp"
 #include "topology/import/foreshard_json.hpp"
 #include "topology/import/format.hpp"
+#include "topology/import/infragraph.hpp"
 #include "topology/import/kubernetes.hpp"
+#include "topology/import/node_inside.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/topograph.hpp"
 #include "topology/k8s_objects.hpp"
@@ -12,7 +15,7 @@ namespace topology {
 
 namespace {
 
-constexpr std::array<ImportFormat, 11> formats{{
+constexpr std::array<ImportFormat, 21> formats{{
     {.name = "foreshard",
      .what = "a cluster that foreshard wrote, JSON",
      .detect = is_foreshard_json,
@@ -63,6 +66,48 @@ constexpr std::array<ImportFormat, 11> formats{{
      .detect = is_nscale_topology,
      .read = read_nscale_topology,
      .together = true},
+    {.name = "ibnetdiscover",
+     .what = "output of ibnetdiscover",
+     .detect = is_ibnetdiscover,
+     .read = read_ibnetdiscover},
+    {.name = "iblinkinfo",
+     .what = "output of iblinkinfo, best with -l",
+     .detect = is_iblinkinfo,
+     .read = read_iblinkinfo},
+    {.name = "netq",
+     .what = "the topology graph of NVIDIA NetQ",
+     .detect = is_netq,
+     .read = read_netq},
+    {.name = "lldp",
+     .what = "output of lldpctl -f json or json0, each file named for its device",
+     .detect = is_lldp,
+     .read = read_lldp,
+     .together = true},
+    {.name = "sonic",
+     .what = "config_db.json of SONiC switches, or show lldp table in files named for them",
+     .detect = is_sonic,
+     .read = read_sonic,
+     .together = true},
+    {.name = "ufm",
+     .what = "the ports that UFM lists: /ufmRest/resources/ports",
+     .detect = is_ufm,
+     .read = read_ufm},
+    {.name = "lingjun",
+     .what = "topo.csv of Alibaba Lingjun: ip,DSW,PSW,ASW",
+     .detect = is_lingjun,
+     .read = read_lingjun},
+    {.name = "infragraph",
+     .what = "InfraGraph of Keysight, YAML",
+     .detect = is_infragraph,
+     .read = read_infragraph},
+    {.name = "nccl-topology",
+     .what = "NCCL_TOPO_DUMP_FILE of NCCL: the inside of a node",
+     .detect = is_nccl_topology,
+     .read = read_nccl_topology},
+    {.name = "nvidia-smi-topo",
+     .what = "output of nvidia-smi topo -m: the inside of a node",
+     .detect = is_nvidia_smi_topo,
+     .read = read_nvidia_smi_topo},
 }};
 
 }  // namespace

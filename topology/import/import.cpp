@@ -91,8 +91,7 @@ base::Result<FoundCluster> import_cluster(const std::vector<DumpFile>& files,
   return merged;
 }
 
-base::Result<FoundCluster> import_cluster(const std::vector<std::string>& paths,
-                                          std::string_view format, const ImportContext& context) {
+base::Result<std::vector<DumpFile>> read_dumps(const std::vector<std::string>& paths) {
   Diagnostics problems;
   std::vector<DumpFile> files;
   for (const std::string& path : paths) {
@@ -103,7 +102,7 @@ base::Result<FoundCluster> import_cluster(const std::vector<std::string>& paths,
       append(problems, text.error());
   }
   if (!problems.empty()) return tl::unexpected(std::move(problems));
-  return import_cluster(files, format, context);
+  return files;
 }
 
 }  // namespace topology

@@ -15,8 +15,7 @@ namespace topology {
 base::Result<FoundCluster> import_cluster(const std::vector<DumpFile>& files,
                                           std::string_view format, const ImportContext& context);
 
-/// The same for files by their paths.
-base::Result<FoundCluster> import_cluster(const std::vector<std::string>& paths,
-                                          std::string_view format, const ImportContext& context);
+/// The texts of files; every one that cannot be read is a mistake.
+base::Result<std::vector<DumpFile>> read_dumps(const std::vector<std::string>& paths);
 
 }  // namespace topology

@@ -1,0 +1,3 @@
+#include "tests/fuzz/dump_check.hpp"
+
+void fuzz_one(std::string_view text) { fuzz::check_dump("netq", text); }

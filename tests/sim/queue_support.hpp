@@ -1,0 +1,52 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "sim/queue/queue.hpp"
+#include "sim/queue/sharing.hpp"
+
+/// Trees and jobs of queues, small enough to work out by hand.
+namespace sim::queue {
+
+/// A tree of leaves with so many nodes each, and an uplink of `uplink` bytes a second.
+inline Tree leaves(const std::vector<int>& nodes, double uplink = 48e9) {
+  Tree::Level cluster{"cluster", {"cluster"}, {}, {0}, {{}}};
+  Tree::Level leaf{"leaf", {}, {}, {}, {}};
+  Tree::Level node{"node", {}, {}, {}, {}};
+  for (int l = 0; l < static_cast<int>(nodes.size()); ++l) {
+    leaf.domains.push_back(fmt::format("leaf-{}", l));
+    leaf.uplink.push_back(uplink);
+    leaf.children.emplace_back();
+    cluster.children.front().push_back(l);
+    for (int i = 0; i < nodes[static_cast<std::size_t>(l)]; ++i) {
+      const int index = static_cast<int>(node.domains.size());
+      leaf.children.back().push_back(index);
+      node.domains.push_back(fmt::format("node-{}", index));
+      node.uplink.push_back(48e9);
+      node.of_node.push_back(index);
+      leaf.of_node.push_back(l);
+      cluster.of_node.push_back(0);
+    }
+  }
+  return {{cluster, leaf, node}};
+}
+
+/// A ring of nodes that computes, then sends at 48 GB/s for `wire_ms`.
+inline Profile ring(int nodes, double compute_ms, double wire_ms, int gpus = 8) {
+  Profile made;
+  made.request = {nodes, gpus};
+  made.alone = (compute_ms + wire_ms) * 1e-3;
+  made.wire = made.critical = wire_ms * 1e-3;
+  for (int i = 0; i < nodes && nodes > 1 && wire_ms > 0; ++i)
+    made.flows.push_back({i, (i + 1) % nodes, 48e9 * wire_ms * 1e-3});
+  return made;
+}
+
+inline std::vector<int> nodes_placed(const char* policy, const Occupancy& occupancy,
+                                     const Request& request) {
+  return find_policy(policy)->place(occupancy, request).value_or(std::vector<int>{});
+}
+
+}  // namespace sim::queue
