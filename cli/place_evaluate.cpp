@@ -203,7 +203,7 @@ class Evaluation {
   void add(std::string name, std::vector<int> nodes) {
     Row row{std::move(name), std::move(nodes), 0, {}};
     if (!row.nodes.empty()) {
-      row.model = sim::place::cost_of(ground_, seating_of(row.nodes)).step;
+      row.model = job_.cost_of(row.nodes).step;
       if (job_.slots <= simulated_slots_max) row.simulated = job_.simulated(row.nodes);
     }
     rows_.push_back(std::move(row));
@@ -219,7 +219,7 @@ class Evaluation {
       }
       nodes.resize(at(job_.slots));
       Row row{"", std::move(nodes), 0, {}};
-      row.model = sim::place::cost_of(ground_, seating_of(row.nodes)).step;
+      row.model = job_.cost_of(row.nodes).step;
       random_.push_back(step_of(row));
     }
     std::sort(random_.begin(), random_.end());
