@@ -44,6 +44,8 @@ struct PlaceJob {
 
   /// The step where its slots sit on these nodes, shared links and all.
   double simulated(const std::vector<int>& nodes) const;
+  /// What the model says of them.
+  sim::place::Cost cost_of(const std::vector<int>& nodes) const;
   std::string name_of(int node) const {
     return scenario.cluster.nodes()[static_cast<std::size_t>(node)].name;
   }
