@@ -80,6 +80,11 @@ std::vector<int> nodes_of_job(const EvaluateCommand& command, const sim::Scenari
     throw CLI::RuntimeError(mistake);
   }
   std::stable_sort(pods.begin(), pods.end());
+  if (pods.front().first < 0)
+    print({{{"--job"},
+            "not every pod tells its index: the order of the nodes is a guess",
+            "give them in rank order by --nodes",
+            base::Severity::warning}});
   std::vector<int> order;
   for (const auto& [index, node] : pods)
     if (std::find(order.begin(), order.end(), node) == order.end()) order.push_back(node);
