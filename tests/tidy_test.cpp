@@ -66,6 +66,7 @@ const std::vector<Owner>& owners() {
       {"yaml-cpp/", {"base/"}},
       {"nlohmann/", {"base/", "topology/export/", "viz/", "cli/"}},
       {"boost/math/", {"calibrate/"}},
+      {"boost/graph/", {"topology/", "sim/place/"}},
       {"boost/", {"topology/"}},
       {"pugixml", {"topology/"}},
       {"re2/", {"topology/"}},
