@@ -25,6 +25,9 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 /// Larger jobs are compared by the model alone.
 constexpr int simulated_slots_max = 128;
 
+/// Placements that are tried of those the model likes best.
+constexpr std::size_t tried = 3;
+
 /// Changes that are told.
 constexpr std::size_t changes_max = 3;
 
@@ -89,13 +92,14 @@ class Evaluation {
           sim::place::nodes_by(rule, tree, job.slots).value_or(std::vector<int>{}));
     add_random(command.random, command.seed);
     // What was chosen by the model may lose when simulated.
-    const auto quickest = [](const Row& a, const Row& b) { return a.step() < b.step(); };
-    for (const Row& row : rows_)
-      if (!row.nodes.empty() && quickest(row, rows_[1])) {
-        rows_[1].nodes = row.nodes;
-        rows_[1].model = row.model;
-        rows_[1].simulated = row.simulated;
-      }
+    for (std::size_t i = 0; i < found->others.size() && i + 1 < tried; ++i)
+      rows_.push_back(row_of("", found->others[i].nodes));
+    Row quickest = *std::min_element(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
+      return !a.nodes.empty() && (b.nodes.empty() || a.step() < b.step() * (1 - 1e-9));
+    });
+    quickest.name = rows_[1].name;
+    rows_[1] = std::move(quickest);
+    std::erase_if(rows_, [](const Row& row) { return row.name.empty(); });
     find_changes();
   }
 
@@ -164,17 +168,16 @@ class Evaluation {
     return seating;
   }
 
-  double step_of(const Row& row) const {
-    return job_.slots <= simulated_slots_max ? job_.simulated(row.nodes) : row.model;
+  Row row_of(std::string name, std::vector<int> nodes) const {
+    Row row{std::move(name), std::move(nodes), 0, {}};
+    if (row.nodes.empty()) return row;
+    row.model = job_.cost_of(row.nodes).step;
+    if (job_.slots <= simulated_slots_max) row.simulated = job_.simulated(row.nodes);
+    return row;
   }
 
   void add(std::string name, std::vector<int> nodes) {
-    Row row{std::move(name), std::move(nodes), 0, {}};
-    if (!row.nodes.empty()) {
-      row.model = job_.cost_of(row.nodes).step;
-      if (job_.slots <= simulated_slots_max) row.simulated = job_.simulated(row.nodes);
-    }
-    rows_.push_back(std::move(row));
+    rows_.push_back(row_of(std::move(name), std::move(nodes)));
   }
 
   void add_random(int count, std::uint32_t seed) {
@@ -186,9 +189,7 @@ class Evaluation {
         std::swap(nodes[at(slot)], nodes[at(slot) + random() % left]);
       }
       nodes.resize(at(job_.slots));
-      Row row{"", std::move(nodes), 0, {}};
-      row.model = job_.cost_of(row.nodes).step;
-      random_.push_back(step_of(row));
+      random_.push_back(row_of("", std::move(nodes)).step());
     }
     std::sort(random_.begin(), random_.end());
   }
