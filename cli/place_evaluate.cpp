@@ -15,7 +15,6 @@
 #include "cli/place.hpp"
 #include "sim/place/rules.hpp"
 #include "sim/place/search.hpp"
-#include "topology/found_cluster.hpp"
 
 namespace cli {
 
@@ -25,6 +24,9 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 /// Larger jobs are compared by the model alone.
 constexpr int simulated_slots_max = 128;
+
+/// Placements that are tried of those the model likes best.
+constexpr std::size_t tried = 3;
 
 /// Changes that are told.
 constexpr std::size_t changes_max = 3;
@@ -55,40 +57,9 @@ struct Change {
   double saved = 0;
 };
 
-/// Nodes of a job that runs, by the index of its pods.
-std::vector<int> nodes_of_job(const EvaluateCommand& command, const sim::Scenario& scenario) {
-  std::vector<std::pair<int, int>> pods;  // index, node
-  std::vector<std::string_view> jobs;
-  const auto& nodes = scenario.cluster.nodes();
-  if (scenario.found)
-    for (const topology::FoundNode& found : scenario.found->nodes)
-      for (const topology::Occupant& occupant : found.occupants) {
-        jobs.emplace_back(occupant.job);
-        if (occupant.job != command.job) continue;
-        const auto node = std::find_if(nodes.begin(), nodes.end(),
-                                       [&](const auto& one) { return one.name == found.name; });
-        if (node != nodes.end())
-          pods.emplace_back(occupant.index, static_cast<int>(node - nodes.begin()));
-      }
-  if (pods.empty()) {
-    std::sort(jobs.begin(), jobs.end());
-    jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
-    print({{{"--job"},
-            fmt::format("no pod of a job '{}' is on a node of the cluster", command.job),
-            jobs.empty() ? "the cluster's dumps tell of no jobs"
-                         : base::suggest(command.job, jobs)}});
-    throw CLI::RuntimeError(mistake);
-  }
-  std::stable_sort(pods.begin(), pods.end());
-  std::vector<int> order;
-  for (const auto& [index, node] : pods)
-    if (std::find(order.begin(), order.end(), node) == order.end()) order.push_back(node);
-  return order;
-}
-
 /// The nodes to judge; empty: none were named, the first free ones in the order of the cluster.
 std::vector<int> given_nodes(const EvaluateCommand& command, const sim::Scenario& scenario) {
-  if (!command.job.empty()) return nodes_of_job(command, scenario);
+  if (!command.job.empty()) return nodes_of_job(command.job, scenario);
   if (!command.nodes.empty()) return nodes_named(command.nodes, scenario.cluster);
   return scenario.placement.nodes;
 }
@@ -121,13 +92,14 @@ class Evaluation {
           sim::place::nodes_by(rule, tree, job.slots).value_or(std::vector<int>{}));
     add_random(command.random, command.seed);
     // What was chosen by the model may lose when simulated.
-    const auto quickest = [](const Row& a, const Row& b) { return a.step() < b.step(); };
-    for (const Row& row : rows_)
-      if (!row.nodes.empty() && quickest(row, rows_[1])) {
-        rows_[1].nodes = row.nodes;
-        rows_[1].model = row.model;
-        rows_[1].simulated = row.simulated;
-      }
+    for (std::size_t i = 0; i < found->others.size() && i + 1 < tried; ++i)
+      rows_.push_back(row_of("", found->others[i].nodes));
+    Row quickest = *std::min_element(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
+      return !a.nodes.empty() && (b.nodes.empty() || a.step() < b.step() * (1 - 1e-9));
+    });
+    quickest.name = rows_[1].name;
+    rows_[1] = std::move(quickest);
+    std::erase_if(rows_, [](const Row& row) { return row.name.empty(); });
     find_changes();
   }
 
@@ -196,17 +168,16 @@ class Evaluation {
     return seating;
   }
 
-  double step_of(const Row& row) const {
-    return job_.slots <= simulated_slots_max ? job_.simulated(row.nodes) : row.model;
+  Row row_of(std::string name, std::vector<int> nodes) const {
+    Row row{std::move(name), std::move(nodes), 0, {}};
+    if (row.nodes.empty()) return row;
+    row.model = job_.cost_of(row.nodes).step;
+    if (job_.slots <= simulated_slots_max) row.simulated = job_.simulated(row.nodes);
+    return row;
   }
 
   void add(std::string name, std::vector<int> nodes) {
-    Row row{std::move(name), std::move(nodes), 0, {}};
-    if (!row.nodes.empty()) {
-      row.model = job_.cost_of(row.nodes).step;
-      if (job_.slots <= simulated_slots_max) row.simulated = job_.simulated(row.nodes);
-    }
-    rows_.push_back(std::move(row));
+    rows_.push_back(row_of(std::move(name), std::move(nodes)));
   }
 
   void add_random(int count, std::uint32_t seed) {
@@ -218,9 +189,7 @@ class Evaluation {
         std::swap(nodes[at(slot)], nodes[at(slot) + random() % left]);
       }
       nodes.resize(at(job_.slots));
-      Row row{"", std::move(nodes), 0, {}};
-      row.model = job_.cost_of(row.nodes).step;
-      random_.push_back(step_of(row));
+      random_.push_back(row_of("", std::move(nodes)).step());
     }
     std::sort(random_.begin(), random_.end());
   }

@@ -72,7 +72,10 @@ TEST_CASE("place assign gives the same bytes twice") {
 
 TEST_CASE("place assign writes for other programs") {
   const Placed job;
-  const std::string nodes = "--required spine --free 'node-[0-7]' --confirm 0 --to ";
+  // Leaves of eight: the first one takes all of it.
+  const std::string nodes =
+      "--set cluster.fabric.nodes_per_leaf=8 --set cluster.fabric.switch_ports=128 --required leaf "
+      "--confirm 0 --to ";
   CHECK(job.run("assign", nodes + "hostlist").out == "node-[0-7]\n");
   CHECK(job.run("assign", nodes + "pod-index").out.starts_with("0 node-0\n1 node-1\n"));
   const Outcome ranks = job.run("assign", nodes + "rankfile");
@@ -80,8 +83,8 @@ TEST_CASE("place assign writes for other programs") {
   CHECK(std::count(ranks.out.begin(), ranks.out.end(), '\n') == 64);
   CHECK(job.run("assign", nodes + "slurm-hostfile").out.starts_with("node-0\nnode-0\n"));
   CHECK(contains(job.run("assign", nodes + "kueue").out,
-                 "kueue.x-k8s.io/podset-required-topology: \"spine\""));
-  CHECK(contains(job.run("assign", nodes + "volcano").out, "highestTierAllowed: 2"));
+                 "kueue.x-k8s.io/podset-required-topology: \"leaf\""));
+  CHECK(contains(job.run("assign", nodes + "volcano").out, "highestTierAllowed: 1"));
   // And what it wrote can be read again.
   write_file(job.folder / "ranks", ranks.out);
   const Outcome judged =
@@ -155,6 +158,73 @@ TEST_CASE("place evaluate holds a placement against rules and chance, and says w
   CHECK(answer["changes"][0]["saved_s"].get<double>() > 0);
   CHECK(answer["random"]["count"] == 6);
   CHECK(job.run("evaluate", "--nodes node-0").code == 1);
+}
+
+/// Twelve nodes on three racks; a job of eight pods holds one of each pair by turns.
+std::string dump_with_job() {
+  json list{{"kind", "List"}, {"apiVersion", "v1"}, {"items", json::array()}};
+  for (int i = 0; i < 12; ++i)
+    list["items"].push_back(
+        {{"kind", "Node"},
+         {"apiVersion", "v1"},
+         {"metadata",
+          {{"name", "gpu-" + std::to_string(i)},
+           {"labels",
+            {{"nvidia.com/gpu.machine", "DGXH100"},
+             {"nvidia.com/gpu.product", "NVIDIA-H100-80GB-HBM3"},
+             {"nvidia.com/gpu.count", "8"},
+             {"nvidia.com/gpu.memory", "81559"},
+             {"example.com/rack", "rack-" + std::to_string(i / 4)}}}}},
+         {"spec", json::object()},
+         {"status",
+          {{"allocatable", {{"nvidia.com/gpu", "8"}}},
+           {"conditions", json::array({{{"type", "Ready"}, {"status", "True"}}})}}}});
+  for (int i = 0; i < 8; ++i)
+    list["items"].push_back(
+        {{"kind", "Pod"},
+         {"apiVersion", "v1"},
+         {"metadata",
+          {{"name", "llm-" + std::to_string(i)},
+           {"namespace", "ml"},
+           {"labels",
+            {{"batch.kubernetes.io/job-name", "llm"},
+             {"batch.kubernetes.io/job-completion-index", std::to_string(i)}}},
+           {"ownerReferences",
+            json::array({{{"kind", "Job"}, {"name", "llm"}, {"controller", true}}})}}},
+         {"spec",
+          {{"nodeName", "gpu-" + std::to_string(i * 5 % 12)},
+           {"containers", json::array({{{"name", "main"},
+                                        {"resources",
+                                         {{"requests", {{"nvidia.com/gpu", "8"}}},
+                                          {"limits", {{"nvidia.com/gpu", "8"}}}}}}})}}},
+         {"status", {{"phase", "Running"}}}});
+  return list.dump(1);
+}
+
+TEST_CASE("a job that runs is judged where its pods are, and others get what it leaves") {
+  const Placed job;
+  write_file(job.folder / "dump.json", dump_with_job());
+  write_file(job.scenario,
+             "name: job\n"
+             "model: {layers: 8, hidden: 4096, ffn: 14336, heads: 32, kv_heads: 8, vocab: 32000}\n"
+             "cluster: {import: dump.json, levels: [example.com/rack]}\n"
+             "plan: {tensor_parallel: 8, pipeline_parallel: 2, data_parallel: 4, micro_batch: 1, "
+             "global_batch: 64, sequence: 4096}\n");
+  const Outcome outcome = job.run("evaluate", "--job ml/llm --random 0 --json -");
+  REQUIRE(outcome.code == 0);
+  const json nodes = json::parse(outcome.out)["placements"][0]["nodes"];
+  CHECK(nodes ==
+        json::array({"gpu-0", "gpu-5", "gpu-10", "gpu-3", "gpu-8", "gpu-1", "gpu-6", "gpu-11"}));
+  const Outcome unknown = job.run("evaluate", "--job ml/lln");
+  CHECK(unknown.code == 1);
+  CHECK(contains(unknown.err, "did you mean 'ml/llm'?"));
+  const Outcome taken = job.run("assign", "");
+  CHECK(taken.code == 3);
+  CHECK(contains(taken.err, "4 are free: gpu-0 has 0 of 8 GPUs free"));
+  const Outcome rest = job.run(
+      "assign", "--set plan.data_parallel=2 --required example.com/rack --confirm 0 --to hostlist");
+  CHECK(rest.code == 3);
+  CHECK(contains(rest.err, "4 nodes are needed in one domain of level example.com/rack"));
 }
 
 }  // namespace

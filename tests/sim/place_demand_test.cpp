@@ -21,7 +21,7 @@ TEST_CASE("demands add up to what the engine carries over NICs") {
   strategies::Plan sharded = plan_with(1, 1, 16, 2);
   sharded.zero = 3;
   for (const strategies::Plan& plan :
-       {plan_with(8, 2, 2, 4), plan_with(2, 4, 4, 4), plan_with(1, 1, 32, 2), sharded}) {
+       {plan_with(4, 2, 4, 4), plan_with(2, 4, 4, 4), plan_with(1, 1, 32, 2), sharded}) {
     const Built built = build(gpt(8), plan);
     const StepDemand demand = demand_of(built.graph, built.cluster, built.gpus, 8);
     const Timeline played =
@@ -62,7 +62,7 @@ TEST_CASE("a ring of four nodes sends each hop the same, and the step grows as i
 }
 
 TEST_CASE("stages that reduce at different times are parts, and messages go by their names") {
-  const Built made = build(gpt(8), plan_with(8, 2, 2, 4));
+  const Built made = build(gpt(8), plan_with(4, 2, 4, 4));
   const StepDemand demand = demand_of(made.graph, made.cluster, made.gpus, 8);
   std::vector<std::string> names;
   for (const Demand& one : demand.demands) {
