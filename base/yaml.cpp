@@ -52,7 +52,12 @@ class Builder : public YAML::EventHandler {
     nodes_ = 0;
     last_quoted_.reset();
   }
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // Of a word that no document can begin with yaml-cpp makes empty documents without end.
+    if (mark.pos == document_start_)
+      stop(mark, "no YAML document can begin here", "this is not valid YAML");
+    document_start_ = mark.pos;
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     Node node = make(Node::Kind::null, mark);
@@ -222,6 +227,7 @@ class Builder : public YAML::EventHandler {
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, Node> anchors_;
   std::size_t nodes_ = 0;
+  int document_start_ = -1;                 ///< offset of the latest
   std::optional<std::size_t> last_quoted_;  ///< offset
 };
 

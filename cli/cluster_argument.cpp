@@ -63,16 +63,14 @@ std::shared_ptr<const topology::HardwareRegistry> registry() {
 }  // namespace
 
 void ClusterArgument::add_to(CLI::App& command) {
-  command
-      .add_option("FILE", files,
-                  "dumps of one cluster, in order of precedence; or a scenario (YAML)")
+  CLI::Option_group* source = command.add_option_group("cluster", "what tells of it");
+  source
+      ->add_option("FILE", files,
+                   "dumps of one cluster, in order of precedence; or a scenario (YAML)")
       ->type_name("FILE...");
+  source->add_flag("--live", live_, "read Kubernetes by kubectl, before any file");
+  source->require_option(1, 0);  // or both
   add_options_to(command);
-  add_live_to(command);
-}
-
-void ClusterArgument::add_live_to(CLI::App& command) {
-  command.add_flag("--live", live_, "read Kubernetes by kubectl, before any file");
   command.add_option("--context", live_options_.context, "of the kubeconfig")->type_name("NAME");
   command.add_option("--kubeconfig", live_options_.kubeconfig, "instead of kubectl's own")
       ->type_name("FILE");
@@ -116,9 +114,9 @@ std::vector<topology::DumpFile> ClusterArgument::dumps(
     print(live.notes);
     dumps = std::move(live.files);
   }
-  std::vector<topology::DumpFile> files = value_or_leave(topology::read_dumps(paths));
-  dumps.insert(dumps.end(), std::make_move_iterator(files.begin()),
-               std::make_move_iterator(files.end()));
+  std::vector<topology::DumpFile> read = value_or_leave(topology::read_dumps(paths));
+  dumps.insert(dumps.end(), std::make_move_iterator(read.begin()),
+               std::make_move_iterator(read.end()));
   return dumps;
 }
 

@@ -26,11 +26,10 @@ class ClusterArgument {
 
   std::vector<std::string> files;
 
+  /// Adds FILE..., `--live` (Kubernetes, by kubectl, before any file), and the options.
   void add_to(CLI::App& command);
   /// Only the options, for commands that name their files differently.
   void add_options_to(CLI::App& command);
-  /// Adds `--live` and what it passes on to kubectl: Kubernetes is then read before any file.
-  void add_live_to(CLI::App& command);
   /// What the files tell; otherwise prints every mistake and leaves with `mistake`. Prints notes.
   topology::FoundCluster import() const;
   /// The same for files of a command's own.

@@ -14,6 +14,7 @@
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
 #include "sim/place/node_list.hpp"
+#include "sim/place/search.hpp"
 #include "topology/hostlist.hpp"
 
 namespace cli {
@@ -146,6 +147,32 @@ void PlaceArgument::add_to(CLI::App& command) {
       ->check(CLI::PositiveNumber);
 }
 
+namespace {
+
+/// Just these nodes.
+sim::place::Ground ground_of(const PlaceJob& job, const std::vector<int>& nodes) {
+  return {job.demand, job.scenario.cluster, job.tree,
+          sim::place::sites_of(nodes, job.scenario.cluster, job.tree, {})};
+}
+
+/// The i-th slot on the i-th node.
+sim::place::Loads loads_of(const sim::place::Ground& ground, const std::vector<int>& nodes) {
+  std::map<int, int> site_of_node;
+  for (std::size_t site = 0; site < ground.sites().size(); ++site)
+    for (const int node : ground.sites()[site].nodes) site_of_node[node] = static_cast<int>(site);
+  sim::place::Loads loads(ground);
+  for (std::size_t slot = 0; slot < nodes.size(); ++slot)
+    loads.put(static_cast<int>(slot), site_of_node.at(nodes[slot]));
+  return loads;
+}
+
+}  // namespace
+
+sim::place::Cost PlaceJob::cost_of(const std::vector<int>& nodes) const {
+  const sim::place::Ground ground = ground_of(*this, nodes);
+  return loads_of(ground, nodes).cost();
+}
+
 double PlaceJob::simulated(const std::vector<int>& nodes) const {
   sim::Scenario placed = scenario;
   placed.placement = {nodes, ranks_per_node};
@@ -229,14 +256,8 @@ std::string_view tier_name(int tier) { return tier == 1 ? "leaf" : tier == 2 ? "
 }  // namespace
 
 std::string demand_table(const PlaceJob& job, const std::vector<int>& nodes) {
-  const std::vector<sim::place::Site> sites =
-      sim::place::sites_of(nodes, job.scenario.cluster, job.tree, {});
-  const sim::place::Ground ground(job.demand, job.scenario.cluster, job.tree, sites);
-  sim::place::Loads loads(ground);
-  for (std::size_t site = 0; site < sites.size(); ++site)
-    for (const int node : sites[site].nodes)
-      loads.put(static_cast<int>(std::find(nodes.begin(), nodes.end(), node) - nodes.begin()),
-                static_cast<int>(site));
+  const sim::place::Ground ground = ground_of(job, nodes);
+  const sim::place::Loads loads = loads_of(ground, nodes);
   const std::vector<double> busy = loads.busy_of_rows();
   std::string text;
   for (int d = 0, row = 0; d < ground.demands(); ++d) {

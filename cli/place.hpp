@@ -1,7 +1,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,6 +43,8 @@ struct PlaceJob {
 
   /// The step where its slots sit on these nodes, shared links and all.
   double simulated(const std::vector<int>& nodes) const;
+  /// What the model says of them.
+  sim::place::Cost cost_of(const std::vector<int>& nodes) const;
   std::string name_of(int node) const {
     return scenario.cluster.nodes()[static_cast<std::size_t>(node)].name;
   }
@@ -61,6 +62,10 @@ const topology::Level& level_by_name(const PlaceJob& job, const std::string& opt
 /// Nodes that the user names: a file (a node a line, an Open MPI rankfile, or what `place assign`
 /// writes as JSON) or a hostlist. Leaves with `mistake`.
 std::vector<int> nodes_named(const std::string& words, const topology::Cluster& cluster);
+
+/// Nodes of a job that runs, "namespace/name", by the index of its pods. Leaves with `mistake`
+/// where the dumps of the scenario tell of none.
+std::vector<int> nodes_of_job(const std::string& job, const sim::Scenario& scenario);
 
 /// "node-[0-3],node-7".
 std::string hostlist_of(const std::vector<std::string>& names);

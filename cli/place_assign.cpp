@@ -11,6 +11,7 @@
 #include "cli/output.hpp"
 #include "cli/place.hpp"
 #include "cli/place_formats.hpp"
+#include "sim/place/rules.hpp"
 
 namespace cli {
 
@@ -73,6 +74,19 @@ sim::place::Request request_of(const AssignCommand& command, const PlaceJob& job
   return request;
 }
 
+void add_choices_of_rules(const PlaceJob& job, std::vector<Choice>& choices) {
+  const sim::place::RoomTree tree =
+      sim::place::room_tree(job.scenario.cluster, job.levels, job.free);
+  for (const sim::place::Rule& rule : sim::place::rules()) {
+    const auto nodes = sim::place::nodes_by(rule, tree, job.slots);
+    if (!nodes || std::any_of(choices.begin(), choices.end(),
+                              [&](const Choice& one) { return one.assigned.nodes == *nodes; }))
+      continue;
+    choices.push_back(
+        {{*nodes, {}, job.cost_of(*nodes), fmt::format("as {} would", rule.name), {}}, {}});
+  }
+}
+
 Answer choose(const AssignCommand& command, const PlaceJob& job) {
   const sim::place::Request request = request_of(command, job);
   auto found = sim::place::assign(job.demand, job.scenario.cluster, job.tree, request,
@@ -92,6 +106,9 @@ Answer choose(const AssignCommand& command, const PlaceJob& job) {
     if (static_cast<int>(choices.size()) < count) choices.push_back({other, {}});
   answer.in_order.simulated = job.simulated(found->in_order.nodes);
   choices.push_back(answer.in_order);
+  // What schedulers would choose, so that none of them chooses better; they know no such rules.
+  if (request.within.empty() && request.slice_level == nullptr && request.spares == 0)
+    add_choices_of_rules(job, choices);
   for (Choice& one : choices)
     if (!one.simulated) one.simulated = job.simulated(one.assigned.nodes);
   answer.best = *std::min_element(choices.begin(), choices.end(), [](const auto& a, const auto& b) {
@@ -108,7 +125,7 @@ std::string milliseconds(double seconds) {
 /// "better is unknown"-sentence about the bound.
 std::string sureness(const Answer& answer) {
   if (answer.all_seen && answer.gap() < 1e-9)
-    return "by the model the best of all placements, each of which was looked at";
+    return "by the model no placement is quicker: each that differs was looked at";
   if (answer.gap() < 1e-9) return "by the model no placement is quicker";
   return fmt::format("by the model {}, none below {} (gap {:.2g} %)",
                      milliseconds(answer.best.assigned.cost.step), milliseconds(answer.bound),
@@ -206,8 +223,8 @@ void add_place_assign(CLI::App& group) {
   slice_level->needs(slice);
   command
       ->add_option("--confirm", options->confirm,
-                   "simulate so many of the best and take the quickest; default: 3 up to 128 "
-                   "nodes, else 0")
+                   "simulate so many of the best, and what schedulers would choose, and take the "
+                   "quickest; default: 3 up to 128 nodes, else 0")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--json", options->json, "write the placement as JSON; - is stdout")
       ->type_name("FILE|-")

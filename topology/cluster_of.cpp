@@ -32,6 +32,11 @@ class Cabler {
         node_at_(found.nodes.size(), nowhere),
         switch_at_(found.switches.size(), nowhere) {
     for (std::size_t i = 0; i < nodes.size(); ++i) node_at_[nodes[i].index] = i;
+    // An id may be the name of another switch, too.
+    for (const FoundSwitch& one : found.switches) {
+      ++uses_[one.name];
+      if (one.id != one.name) ++uses_[one.id];
+    }
   }
 
   Cabling run() {
@@ -64,7 +69,8 @@ class Cabler {
     if (at != nowhere) return at;
     at = out_.switches.size();
     const FoundSwitch& found = found_.switches[index];
-    out_.switches.push_back({found.id, std::max(found.tier, 1), found.rail});
+    const bool named = !found.name.empty() && uses_.at(found.name) == 1;
+    out_.switches.push_back({named ? found.name : found.id, std::max(found.tier, 1), found.rail});
     placed_.push_back(index);
     return at;
   }
@@ -115,6 +121,7 @@ class Cabler {
   const std::vector<TypedNode>& nodes_;
   std::vector<std::size_t> node_at_;    ///< by found node: place among `nodes_`
   std::vector<std::size_t> switch_at_;  ///< by found switch: place in `out_`
+  std::map<std::string, int> uses_;     ///< of names of switches
   std::vector<std::size_t> placed_;     ///< found switches in the order of `out_`
   Cabling out_;
 };

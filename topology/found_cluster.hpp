@@ -63,7 +63,7 @@ struct FoundSwitch {
   std::string id;     ///< unique: GUID, MAC, or path of names from the root "spine-1/leaf-3"
   std::string name;   ///< for people; empty: `id`
   std::string model;  ///< "MQM9700"; empty: unknown
-  int tier = 0;       ///< 1 where nodes are, more above; 0: to be found from the cables
+  int tier = 0;       ///< 1 where nodes are, more above; 0: no cable leads from it to a node
   int rail = -1;
   FabricRole role = FabricRole::unknown;
   base::SourceRef where;

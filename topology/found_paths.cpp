@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "topology/cable_tiers.hpp"
 #include "topology/switch_domains.hpp"
 
 namespace topology {
@@ -23,16 +22,15 @@ DomainPaths domain_paths(const FoundCluster& found) {
   if (any || found.switches.empty()) return paths;
   std::vector<TieredSwitch> switches;
   std::vector<std::size_t> kept(found.switches.size(), found.switches.size());
-  const std::vector<int> tiers = cable_tiers(found);
   std::map<std::string_view, int> uses;
   for (const FoundSwitch& one : found.switches) ++uses[one.name];
   for (std::size_t i = 0; i < found.switches.size(); ++i) {
     const FoundSwitch& one = found.switches[i];
-    if (one.role == FabricRole::storage || one.role == FabricRole::management || tiers[i] == 0)
+    if (one.role == FabricRole::storage || one.role == FabricRole::management || one.tier == 0)
       continue;
     kept[i] = switches.size();
     const bool named = !one.name.empty() && uses[one.name] == 1;
-    switches.push_back({named ? one.name : one.id, tiers[i]});
+    switches.push_back({named ? one.name : one.id, one.tier});
   }
   SwitchJoins joins;
   for (const FoundCable& cable : found.cables) {

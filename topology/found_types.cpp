@@ -55,7 +55,7 @@ class ComputeNics {
     if (chosen.empty()) chosen = nearest(nics);
     if (chosen.empty())
       chosen = where(nics, [](const FoundNic& nic) { return carries_data(nic.role); });
-    keep_fastest(nics, chosen);
+    if (cabled_[node].empty()) keep_fastest(nics, chosen);  // a cable that runs slowly is one
     std::stable_sort(chosen.begin(), chosen.end(),
                      [&](std::size_t a, std::size_t b) { return nics[a].rail < nics[b].rail; });
     return chosen;

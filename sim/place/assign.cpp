@@ -173,6 +173,8 @@ class Assigning {
     if (!in_order) return false;
     one.in_order = *in_order;
     std::vector<Seating> starts = ordered_seatings(ground, rule, grid_, ranks_per_slot_);
+    // As they are they stay in the list: who simulates the best few gets others than neighbours.
+    one.seatings = starts;
     if (starts.size() > starts_max - 1) starts.resize(starts_max - 1);
     starts.push_back(*in_order);
     const double peers = [&] {
@@ -209,16 +211,19 @@ class Assigning {
   tl::expected<Assignment, Refusal> combine(const std::vector<Searched>& all) const {
     Assignment answer;
     std::vector<Assigned> found;
-    std::set<std::vector<int>> seen;
     answer.all_seen = true;
     answer.bound = all.front().bound;
     int first_node = -1;
+    const auto known = [&](const Cost& cost) {
+      return std::any_of(found.begin(), found.end(), [&](const Assigned& other) {
+        return !cost.better_than(other.cost) && !other.cost.better_than(cost);
+      });
+    };
     for (const Searched& one : all) {
       answer.bound = std::min(answer.bound, one.bound);
       answer.all_seen = answer.all_seen && one.all_seen;
       for (const Seating& seating : one.seatings) {
-        Assigned made = assigned(one, seating);
-        if (seen.insert(made.nodes).second) found.push_back(std::move(made));
+        if (!known(seating.cost)) found.push_back(assigned(one, seating));
       }
       if (!one.seatings.empty() && (first_node < 0 || one.area->free.front() < first_node)) {
         first_node = one.area->free.front();

@@ -33,7 +33,7 @@ struct Assigned {
 
 struct Assignment {
   Assigned best;
-  std::vector<Assigned> others;  ///< next ones, best first
+  std::vector<Assigned> others;  ///< next ones, best first, no two of equal cost
   Assigned in_order;             ///< free nodes in the order of the cluster, within the same rules
   double bound = 0;              ///< seconds: no placement that keeps the rules has a shorter step
   bool proven = false;    ///< the model knows no shorter step, and among those no fewer bytes

@@ -167,9 +167,9 @@ class Gathering {
       for (const std::uint32_t use : gathered.uses)
         for (std::size_t i = 0; i < slower.collectives[use].cost.size(); ++i)
           slower.collectives[use].cost[i] = slowed(graph_.collectives[use].cost[i], stretch);
-      for (const std::uint32_t message : gathered.messages)
-        for (std::size_t i = 0; i < slower.messages[message].cost.size(); ++i)
-          slower.messages[message].cost[i] = slowed(graph_.messages[message].cost[i], stretch);
+      for (const std::uint32_t sent : gathered.messages)
+        for (std::size_t i = 0; i < slower.messages[sent].cost.size(); ++i)
+          slower.messages[sent].cost[i] = slowed(graph_.messages[sent].cost[i], stretch);
       const double longer = analyse(slower, cluster_, gpu_of_rank_).step.s() - step;
       made.growth.push_back({stretch, std::max(longer, made.growth.back().seconds)});
     }

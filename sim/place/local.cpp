@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "sim/place/search.hpp"
@@ -121,7 +122,9 @@ Seating improved(const Ground& ground, SliceRule rule, Seating seating, int bloc
                  std::int64_t trials) {
   Seating made = Climb(ground, rule, seating, block, trials).run();
   const bool moved = made.site_of_slot != seating.site_of_slot;
-  made.how = std::move(seating.how) + (moved ? ", then swaps" : "");
+  constexpr std::string_view swaps = ", then swaps";
+  made.how = std::move(seating.how);
+  if (moved && !made.how.ends_with(swaps)) made.how += swaps;
   return made;
 }
 

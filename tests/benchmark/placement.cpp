@@ -20,7 +20,7 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-/// Nodes of 4,096 in units of 32, 8:1 above; a third of them is taken at random.
+/// Nodes of 4,096 under rail leaves with an 8:1 way out; a third of them is taken at random.
 int main(int argc, char** argv) {
   using namespace sim;
   const int slots = argc > 1 ? std::atoi(argv[1]) : 512;

@@ -34,7 +34,7 @@ TEST_CASE("a wrong command line ends with 2 and says what is wrong") {
       {"run " + quick + " --trace -", "only a file"},
       {"check", "SCENARIO is required"},
       {"topology", "A subcommand is required"},
-      {"topology render", "SCENARIO is required"},
+      {"topology render", "At least 1 option from [FILE,--live] is required"},
   }));
   const Outcome outcome = foreshard(arguments);
   CHECK(outcome.code == 2);

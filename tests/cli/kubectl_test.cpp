@@ -38,8 +38,8 @@ class Cluster {
   }
 
   static std::string page(const std::string& node, const std::string& more) {
-    return R"({"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"812","continue":")" +
-           more + R"("},"items":[{"metadata":{"name":")" + node +
+    return R"({"kind":"NodeList","apiVersion":"v1","metadata":{"continue":")" + more +
+           R"("},"items":[{"metadata":{"name":")" + node +
            R"(","labels":{"node.kubernetes.io/instance-type":"p5.48xlarge"}},)"
            R"("status":{"allocatable":{"nvidia.com/gpu":"8"}}}]})";
   }

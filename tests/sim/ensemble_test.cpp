@@ -44,7 +44,7 @@ Ensemble play(std::vector<Job> jobs, const topology::Cluster& cluster, int steps
               const EngineOptions& options = {}) {
   std::vector<PlacedStep> placed;
   for (Job& job : jobs) {
-    place(job.graph, cluster, job.gpus);
+    place_on(job.graph, cluster, job.gpus);
     placed.push_back({job.graph, job.gpus});
   }
   return simulate(placed, cluster, options, steps);

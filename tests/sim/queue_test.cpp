@@ -82,8 +82,8 @@ TEST_CASE("the fluid formula comes near to steps that are played") {
   // they take 300 - d, 200 from d = 100 on: 242 on average over all phases, 262 by the formula.
   const Row row = GENERATE(values<Row>({{100, {300, 300}, 0.13}, {200, {700.0 / 3, 350}, 0.05}}));
   StepGraph graphs[] = {computing(100), computing(row.compute_ms)};
-  place(graphs[0], cluster, even);
-  place(graphs[1], cluster, odd);
+  place_on(graphs[0], cluster, even);
+  place_on(graphs[1], cluster, odd);
   const PlacedStep jobs[] = {{graphs[0], even}, {graphs[1], odd}};
   const Ensemble played = simulate(jobs, cluster, {}, 3);
 

@@ -103,8 +103,8 @@ TEST_CASE("nothing usable and a mixture of GPUs are mistakes that say what there
 TEST_CASE("a cluster written by hand, found and built again, is the same network") {
   const auto before = cluster_from(
       "nodes: {type: dgx-h100, count: 16}\n"
-      "fabric: {kind: rail_optimized, nodes_per_leaf: 4, spines: 4, oversubscription: 2}\n",
-      "link_down: 'leaf-0 -> spine-1 #1'\n");
+      "fabric: {kind: rail_optimized, nodes_per_leaf: 4, spines: 2, oversubscription: 2}\n",
+      "link_down: 'leaf-0 -> spine-1'\n");
   REQUIRE(before.has_value());
   const FoundCluster found = found_of(*before, "c.yaml");
   CHECK(found.nodes.size() == 16);

@@ -4,6 +4,7 @@
 #include "tests/topology/cluster_shapes.hpp"
 #include "tests/topology/import_support.hpp"
 #include "topology/export/format.hpp"
+#include "topology/import/fabric_shape.hpp"
 
 namespace topology {
 namespace {
@@ -209,6 +210,7 @@ TEST_CASE("rails and parallel spines are written as the tree of what they reach"
     for (std::size_t spine = 4; spine < 6; ++spine)
       cluster.cables.push_back(
           {{At::fabric_switch, leaf, "", ""}, {At::fabric_switch, spine, "", ""}});
+  find_tiers(cluster, {"c"});
   CHECK(written_as("slurm-tree", cluster) ==
         "SwitchName=spine-0 Switches=leaf-[0,2]\n"
         "SwitchName=leaf-0 Nodes=n[0-1]\n"

@@ -95,7 +95,7 @@ TEST_CASE("every mistake in a cluster's JSON is told at its place") {
   REQUIRE_FALSE(wrong.has_value());
   const std::string text = text_of(wrong.error());
   CHECK_THAT(text, Catch::Contains("c.json:1:12: error: schema is 'foreshard.cluster.v2'"));
-  CHECK_THAT(text, Catch::Contains("c.json:2:25: error: unknown key 'gpu_s' (did you mean 'gpus'"));
+  CHECK_THAT(text, Catch::Contains("c.json:2:26: error: unknown key 'gpu_s' (did you mean 'gpus'"));
   CHECK_THAT(text, Catch::Contains("2 domains for 1 levels"));
   CHECK_THAT(text, Catch::Contains("two nodes are named 'n'"));
   CHECK_THAT(text, Catch::Contains("there is no node 'm'"));

@@ -100,7 +100,7 @@ TEST_CASE("a folded Clos network has the bisection of its narrowest tier") {
   const auto cluster = [](int oversubscription) {
     return *cluster_from(
         fmt::format("nodes: {{type: dgx-h100, count: 16}}\n"
-                    "fabric: {{kind: rail_optimized, nodes_per_leaf: 4, spines: 4, "
+                    "fabric: {{kind: rail_optimized, nodes_per_leaf: 4, spines: 2, "
                     "oversubscription: {}}}\n",
                     oversubscription));
   };

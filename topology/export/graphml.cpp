@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include "base/parsing.hpp"
-#include "topology/cable_tiers.hpp"
 #include "topology/export/tree.hpp"
 #include "topology/export/writers.hpp"
 
@@ -57,11 +56,10 @@ std::string_view state_of(CableState state) {
 Graph graph_of_cables(const FoundCluster& cluster) {
   Graph graph;
   for (const FoundNode& node : cluster.nodes) add_vertex(vertex_of(node), graph);
-  const std::vector<int> tiers = cable_tiers(cluster);
   for (std::size_t i = 0; i < cluster.switches.size(); ++i) {
     const FoundSwitch& one = cluster.switches[i];
     add_vertex({printable(one.name.empty() ? one.id : one.name), "switch", printable(one.model),
-                tiers[i], one.rail, -1},
+                one.tier, one.rail, -1},
                graph);
   }
   const auto vertex = [&](const CableEnd& end) {

@@ -11,6 +11,7 @@
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
 #include "topology/cluster_spec.hpp"
+#include "topology/import/fabric_shape.hpp"
 #include "topology/import/infragraph_words.hpp"
 
 namespace topology {
@@ -86,6 +87,7 @@ class Reader {
     found_.sources.push_back({"infragraph", document_.files.front(),
                               fmt::format("{} nodes, {} switches, {} cables", found_.nodes.size(),
                                           found_.switches.size(), found_.cables.size())});
+    shape_fabric(found_, document_.where(document_.root));
     return std::move(found_);
   }
 

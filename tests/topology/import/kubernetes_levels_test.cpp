@@ -70,7 +70,10 @@ apiVersion: v1
 kind: Node
 metadata:
   name: gpu-9
-  labels: {node.kubernetes.io/instance-type: p5.48xlarge, example.com/pod: pod-1, example.com/rack: ""}
+  labels:
+    node.kubernetes.io/instance-type: p5.48xlarge
+    example.com/pod: pod-1
+    example.com/rack: ""
 status: {allocatable: {nvidia.com/gpu: "8"}}
 )";
   const auto cluster = with(node + kueue("t", "v1beta1", {"example.com/pod", "example.com/rack"}));
@@ -113,7 +116,9 @@ metadata: {name: default}
 spec:
   networkTopologySpec:
   - {topologyLayer: NodeTopologyLayer, parentTopologyLayer: BlockLayer}
-  - {topologyLayer: BlockLayer, parentTopologyLayer: SpineLayer, labelKey: [example.com/none, example.com/rack]}
+  - topologyLayer: BlockLayer
+    parentTopologyLayer: SpineLayer
+    labelKey: [example.com/none, example.com/rack]
   - {topologyLayer: SpineLayer, labelKey: [example.com/pod]}
 )");
   REQUIRE(cluster);

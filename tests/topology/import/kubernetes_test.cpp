@@ -306,7 +306,8 @@ apiVersion: resource.k8s.io/v1
 kind: ResourceClaim
 metadata: {name: one, namespace: ns}
 status:
-  allocation: {devices: {results: [{request: gpu, driver: gpu.nvidia.com, pool: gpu-0, device: gpu-0}]}}
+  allocation:
+    devices: {results: [{driver: gpu.nvidia.com, pool: gpu-0, device: gpu-0}]}
 )");
   INFO((cluster ? text_of(cluster->notes) : text_of(cluster.error())));
   REQUIRE(cluster);
