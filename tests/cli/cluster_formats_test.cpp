@@ -53,8 +53,8 @@ const std::vector<Fixture> fixtures{
     {"ufm", {"ufm-ports.json"}, dgx},
     {"lingjun", {"lingjun-topo.csv"}, dgx},
     {"infragraph", {"infragraph-two-tiers.yaml"}, dgx},
-    {"nccl-topology", {"nccl-topo-hgx-h100.xml"}},
-    {"nvidia-smi-topo", {"nvidia-smi-topo-hgx.txt"}},
+    {"nccl-topology", {"nccl-topo-hgx-h100.xml"}, dgx},
+    {"nvidia-smi-topo", {"nvidia-smi-topo-hgx.txt"}, dgx},
 };
 
 std::string folder() { return FORESHARD_SOURCE_DIR "/tests/topology/dumps/"; }
