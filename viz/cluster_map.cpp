@@ -37,6 +37,13 @@ ClusterMap frame_of(const FoundCluster& found, std::string what) {
                           gpus == 0 ? "" : fmt::format(", {} GPUs", topology::grouped(gpus)), what);
   map.levels = std::move(paths.levels);
   map.domains = std::move(paths.of_node);
+  std::map<std::string, std::size_t> more;  // switches beside the one that a domain is named for
+  for (const std::vector<std::string>& switches : paths.merged)
+    more[switches.front()] = switches.size() - 1;
+  for (std::vector<std::string>& path : map.domains)
+    for (std::string& domain : path)
+      if (const auto others = more.find(domain); others != more.end())
+        domain += fmt::format(" +{}", others->second);
   return map;
 }
 

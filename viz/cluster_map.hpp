@@ -23,7 +23,7 @@ struct ClusterMap {
   };
   std::string title;
   std::vector<std::string> levels;                ///< coarse to fine
-  std::vector<std::vector<std::string>> domains;  ///< of each node
+  std::vector<std::vector<std::string>> domains;  ///< of each node; "leaf-0 +7": it and 7 alike
   std::vector<MapCell> cells;                     ///< of each node
   std::vector<Colour> legend;
 };
