@@ -23,8 +23,7 @@ class Profiles {
     const base::Result<sim::StepGraph> graph = step_graph(job.scenario, calibrations);
     if (!graph) return tl::unexpected(graph.error());
     all_.push_back(sim::queue::profile_of(*graph, job.scenario.cluster,
-                                          sim::place_ranks(job.scenario), job.scenario.routing));
-    all_.back().request = job.request;  // also GPUs that its plan leaves idle
+                                          sim::place_ranks(job.scenario), job.request));
     return all_.size() - 1;
   }
 
@@ -34,7 +33,7 @@ class Profiles {
     if (fresh) {
       all_.emplace_back();
       all_.back().request = {1, gpus};
-      all_.back().alone = 1;
+      all_.back().demand.step = 1;
     }
     return found->second;
   }
@@ -87,7 +86,7 @@ base::Result<QueueForecast> forecast_queue(const sim::Workload& workload,
       return tl::unexpected(std::move(added.error()));
   std::vector<sim::queue::QueuedJob> jobs;
   const auto steps_of = [&](double seconds, std::size_t profile) {
-    return std::max(1.0, seconds / profiles.all()[profile].alone);
+    return std::max(1.0, seconds / profiles.all()[profile].alone());
   };
   if (workload.replay) {
     const sim::Replay& replay = *workload.replay;

@@ -136,7 +136,10 @@ class WorkloadLoader {
     const bool first = cluster_ == nullptr;
     if (first) cluster_ = std::make_shared<const topology::Cluster>(scenario->cluster);
     if (first && !job.placed && !seat(reader, gpus, job)) return;
-    if (!job.placed) scenario->placement = seats_;
+    if (!job.placed) {
+      scenario->placement = seats_;
+      if (!fills_nodes(reader, *scenario, job)) return;
+    }
     scenario->name = std::move(name);
     workload_.jobs.push_back({std::move(job), std::move(*scenario)});
   }
@@ -159,6 +162,19 @@ class WorkloadLoader {
     if (static_cast<int>(seats_.nodes.size()) == job.request.nodes) return true;
     reader.error("gpus", fmt::format("{} GPUs are more than the cluster can give to one job", gpus),
                  "");
+    return false;
+  }
+
+  /// Of nodes that its plan leaves idle a job needs none.
+  bool fills_nodes(MapReader& reader, const Scenario& scenario, JobDemand& job) {
+    const int ranks = scenario.plan.ranks();
+    const int each = job.request.gpus;
+    job.request.nodes = std::max(1, ranks / each);
+    if (ranks <= each || ranks % each == 0) return true;
+    reader.error(
+        "gpus",
+        fmt::format("the plan has {} ranks, which fill no whole nodes of {} GPUs", ranks, each),
+        "change 'data_parallel', or leave it out");
     return false;
   }
 

@@ -278,8 +278,8 @@ Findings check_built(const fs::path& root) {
   return findings;
 }
 
-/// Every scenario has its row in the fingerprints, which a test runs. What scenarios are made of
-/// has folders of its own.
+/// Every scenario has its row in the fingerprints, which a test runs, or, with several jobs, a
+/// golden answer. What scenarios are made of has folders of its own.
 Findings check_scenarios(const fs::path& root) {
   constexpr std::array<std::string_view, 4> parts{"scenarios/hardware/", "scenarios/clusters/",
                                                   "scenarios/models/", "scenarios/frameworks/"};
@@ -292,8 +292,13 @@ Findings check_scenarios(const fs::path& root) {
     const std::string path = entry.path().lexically_relative(root).generic_string();
     if (entry.path().extension() != ".yaml" || starts_with_any(path, parts)) continue;
     ++findings.looked_at;
-    if (std::find(rows.begin(), rows.end(), path) == rows.end())
+    const fs::path golden = "tests/golden/jobs/" + entry.path().stem().string() + ".txt";
+    if (path.starts_with("scenarios/jobs/")) {
+      if (!fs::is_regular_file(root / golden))
+        findings.problems.push_back(fmt::format("{}: no {}", path, golden.generic_string()));
+    } else if (std::find(rows.begin(), rows.end(), path) == rows.end()) {
       findings.problems.push_back(fmt::format("{}: no row in tests/fingerprints.csv", path));
+    }
   }
   std::sort(findings.problems.begin(), findings.problems.end());
   return findings;
@@ -417,9 +422,11 @@ TEST_CASE("every scenario is exercised by a test") {
   const Tree broken({{"scenarios/a.yaml", ""},
                      {"scenarios/more/b.yaml", ""},
                      {"scenarios/hardware/gpu.yaml", ""},
+                     {"scenarios/jobs/c.yaml", ""},
                      {"tests/fingerprints.csv", "scenario,step_us\nscenarios/a.yaml,1\n"}});
   CHECK(check_scenarios(broken.root()).problems ==
-        Problems{"scenarios/more/b.yaml: no row in tests/fingerprints.csv"});
+        Problems{"scenarios/jobs/c.yaml: no tests/golden/jobs/c.txt",
+                 "scenarios/more/b.yaml: no row in tests/fingerprints.csv"});
 }
 
 TEST_CASE("a check that has nothing to look at says so") {

@@ -19,7 +19,7 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 /// Jobs up to this size are tried in every way that differs, for at most so many steps.
 constexpr int exact_slots_max = 16;
-constexpr std::int64_t exact_steps = 400'000;
+constexpr double exact_steps = 400'000;
 
 /// Work of the local search of one request, in numbers added up; a few seconds.
 constexpr double local_work = 2.5e9;
@@ -184,8 +184,9 @@ class Assigning {
     }();
     const double work =
         16 * peers + 3.0 * ground.rows() * static_cast<double>(tree_.domains.size());
-    const auto trials = static_cast<std::int64_t>(local_work * share /
+    const auto trials = static_cast<std::int64_t>(local_work * request_.effort * share /
                                                   static_cast<double>(starts.size()) / (work + 20));
+    const auto exact = static_cast<std::int64_t>(exact_steps * request_.effort);
     for (Seating& start : starts) {
       // Whole blocks first, the largest that divide the job; then single nodes.
       Seating made = start;
@@ -198,10 +199,10 @@ class Assigning {
     std::stable_sort(one.seatings.begin(), one.seatings.end(),
                      [](const Seating& a, const Seating& b) { return a.cost.better_than(b.cost); });
     if (ground.slots() <= exact_slots_max)
-      if (auto exact = best_of_all(ground, rule, one.seatings.front(), exact_steps)) {
+      if (auto best = best_of_all(ground, rule, one.seatings.front(), exact)) {
         one.all_seen = true;
-        if (exact->cost.better_than(one.seatings.front().cost))
-          one.seatings.insert(one.seatings.begin(), std::move(*exact));
+        if (best->cost.better_than(one.seatings.front().cost))
+          one.seatings.insert(one.seatings.begin(), std::move(*best));
       }
     return true;
   }

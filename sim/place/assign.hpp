@@ -18,6 +18,7 @@ struct Request {
   /// level is a demand, several are from the preferred one up. Empty: anywhere.
   std::vector<const topology::Level*> within;
   bool anywhere = true;  ///< where no domain of `within` has room
+  double effort = 1;     ///< share of the work that is usually put into the search
   int slice = 1;         ///< each so many slots in one domain of `slice_level`
   const topology::Level* slice_level = nullptr;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "sim/place/assign.hpp"
 
 namespace sim::queue {
 
@@ -106,7 +107,10 @@ class Descent {
   Nodes taken_;
 };
 
-Found first_fit(const Occupancy& occupancy, const Request& request) {
+using Background = std::vector<double>;
+
+Found first_fit(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
+  const Request& request = job.request;
   Nodes nodes;
   for (int node = 0; node < occupancy.nodes() && static_cast<int>(nodes.size()) < request.nodes;
        ++node)
@@ -114,12 +118,12 @@ Found first_fit(const Occupancy& occupancy, const Request& request) {
   return static_cast<int>(nodes.size()) == request.nodes ? Found(std::move(nodes)) : Found();
 }
 
-Found best_fit(const Occupancy& occupancy, const Request& request) {
-  return Descent(occupancy, request, Split::crumbs_first).place(request);
+Found best_fit(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
+  return Descent(occupancy, job.request, Split::crumbs_first).place(job.request);
 }
 
-Found fullest_first(const Occupancy& occupancy, const Request& request) {
-  return Descent(occupancy, request, Split::fullest_first).place(request);
+Found fullest_first(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
+  return Descent(occupancy, job.request, Split::fullest_first).place(job.request);
 }
 
 /// Levels between two nodes and the finest domain that holds both.
@@ -131,12 +135,13 @@ int distance(const Tree& tree, int a, int b) {
 
 /// Inside the lowest switch that holds the job: the leaf with most free nodes, then always the
 /// nearest to those taken, of these the one that the rest fills best, else the one with most.
-Found slurm_tree(const Occupancy& occupancy, const Request& request) {
+Found slurm_tree(const Occupancy& occupancy, const Profile& job, const Background& others) {
+  const Request& request = job.request;
   const Tree& tree = occupancy.tree();
   const Capacities capacities = occupancy.capacities(request.gpus);
   const auto domain = tightest(tree, capacities, request.nodes);
   if (!domain) return std::nullopt;
-  if (request.nodes == 1) return fullest_first(occupancy, request);
+  if (request.nodes == 1) return fullest_first(occupancy, job, others);
   const std::size_t leaf_level = tree.levels.size() - 2;
   const Tree::Level& leaves = tree.levels[leaf_level];
   std::vector<Nodes> free(leaves.domains.size());
@@ -175,6 +180,31 @@ Found slurm_tree(const Occupancy& occupancy, const Request& request) {
   return taken;
 }
 
+/// Work of one search: of thousands of placements none may take seconds.
+constexpr double effort = 0.002;
+
+/// In the smallest domain that holds the job, where and in which order its step is shortest beside
+/// those that run. Under one leaf all places are alike.
+Found by_cost(const Occupancy& occupancy, const Profile& job, const Background& others) {
+  const Tree& tree = occupancy.tree();
+  const Request& request = job.request;
+  const auto domain = tightest(tree, occupancy.capacities(request.gpus), request.nodes);
+  if (!domain) return std::nullopt;
+  if (domain->level + 2 >= tree.levels.size() || job.demand.demands.empty())
+    return fullest_first(occupancy, job, others);
+  place::Request wanted;
+  wanted.effort = effort;
+  const std::vector<int>& domain_of = tree.levels[domain->level].of_node;
+  const std::vector<topology::NodeInfo>& nodes = tree.cluster->nodes();
+  for (int node = 0; node < occupancy.nodes(); ++node)
+    if (domain_of[at(node)] == domain->index && occupancy.fits(node, request.gpus) &&
+        (wanted.free.empty() || nodes[at(node)].type == nodes[at(wanted.free.front())].type))
+      wanted.free.push_back(node);
+  const auto found = place::assign(job.demand, *tree.cluster, tree.network, wanted, job.grid,
+                                   request.gpus, others);
+  return found ? Found(found->best.nodes) : fullest_first(occupancy, job, others);
+}
+
 }  // namespace
 
 Occupancy::Occupancy(const Tree& tree, std::vector<int> gpus)
@@ -205,12 +235,13 @@ std::vector<std::vector<int>> Occupancy::capacities(int gpus) const {
 }
 
 std::span<const Policy> policies() {
-  static const std::array<Policy, 4> all{{
+  static const std::array<Policy, 5> all{{
       {"first-fit", "the first nodes that are free, whatever their switches", first_fit},
       {"best-fit", "the smallest domain that holds the job, crumbs first inside", best_fit},
       {"kueue", "the lowest domain that holds it, fullest first, the last part tight",
        fullest_first},
       {"slurm-tree", "leaves near each other, from the one with most free nodes", slurm_tree},
+      {"foreshard", "in the smallest domain that holds it, where its step is shortest", by_cost},
   }};
   return all;
 }

@@ -6,17 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/queue/profile.hpp"
 #include "sim/queue/tree.hpp"
 
 namespace sim::queue {
-
-/// What a job needs at once: so many nodes with so many free GPUs each.
-struct Request {
-  int nodes = 1;
-  int gpus = 1;  ///< of each node
-
-  auto operator<=>(const Request&) const = default;
-};
 
 /// Which GPUs of which nodes are free.
 class Occupancy {
@@ -45,8 +38,11 @@ class Occupancy {
 struct Policy {
   std::string_view name;
   std::string_view what;  ///< for people
-  /// Nodes in rank order; nothing only when fewer than that many nodes fit.
-  std::function<std::optional<std::vector<int>>(const Occupancy&, const Request&)> place;
+  /// Nodes in rank order; nothing only when fewer than that many nodes fit. `background`: bytes a
+  /// second of those that run over the way out of each domain of the network.
+  std::function<std::optional<std::vector<int>>(const Occupancy&, const Profile&,
+                                                const std::vector<double>& background)>
+      place;
 };
 
 std::span<const Policy> policies();

@@ -88,7 +88,7 @@ class Simulation {
   bool start(JobId job) {
     const Request& request = profile(job).request;
     if (refused_.contains(request)) return false;
-    auto nodes = policy_.place(occupancy_, request);
+    auto nodes = policy_.place(occupancy_, profile(job), sharing_.background());
     if (!nodes) {
       refused_.insert(request);
       return false;
@@ -108,7 +108,7 @@ class Simulation {
     JobOutcome& outcome = report_.jobs[job];
     outcome.arrival = jobs_[job].arrival;
     outcome.begin = now_;
-    outcome.alone = jobs_[job].steps * profile(job).alone;
+    outcome.alone = jobs_[job].steps * profile(job).alone();
     outcome.spread = jobs_[job].steps * sharing_.step_without_others(job);
     outcome.nodes = request.nodes;
     outcome.gpus = request.nodes * request.gpus;
@@ -174,7 +174,7 @@ class Simulation {
 
   double expected_end(JobId job) const {
     const Running& running = running_[job];
-    const double step = running.step > 0 ? running.step : profile(job).alone;
+    const double step = running.step > 0 ? running.step : profile(job).alone();
     return running.since + running.left * step;
   }
 
@@ -186,7 +186,7 @@ class Simulation {
          it != waiting_.end() && tried < options_.backfill_depth; ++tried) {
       const JobId job = std::get<2>(*it);
       const int nodes = profile(job).request.nodes;
-      const bool in_time = now_ + jobs_[job].steps * profile(job).alone <= reserved.time;
+      const bool in_time = now_ + jobs_[job].steps * profile(job).alone() <= reserved.time;
       if ((in_time || nodes <= spare) && start(job)) {
         if (!in_time) spare -= nodes;
         it = waiting_.erase(it);

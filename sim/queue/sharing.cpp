@@ -29,10 +29,6 @@ Sharing::Sharing(const Tree& tree) : tree_(&tree) {
   }
 }
 
-double Sharing::step_of(const Profile& profile, double sigma) {
-  return profile.alone + std::max(0.0, profile.critical * (sigma - 1) - profile.slack);
-}
-
 double Sharing::own_sigma(const Job& job) const {
   double sigma = 1;
   for (const Load& load : job.loads) sigma = std::max(sigma, load.share);
@@ -41,7 +37,7 @@ double Sharing::own_sigma(const Job& job) const {
 
 void Sharing::set_sigma(Job& job, double sigma) {
   job.sigma = sigma;
-  job.step = step_of(*job.profile, sigma);
+  job.step = job.profile->step_at(sigma);
   job.active = std::min(1.0, job.profile->wire * sigma / job.step);
 }
 
@@ -52,16 +48,17 @@ void Sharing::add(JobId id, const Profile& profile, std::span<const int> nodes, 
   job.profile = &profile;
   std::map<std::uint32_t, double> bytes;
   const std::size_t levels = tree_->levels.size() - (partly ? 0 : 1);
-  for (const Profile::Flow& flow : profile.flows) {
-    const std::size_t from = at(nodes[at(flow.from)]);
-    const std::size_t to = at(nodes[at(flow.to)]);
-    for (std::size_t level = 0; level < levels; ++level) {
-      const std::vector<int>& domain = tree_->levels[level].of_node;
-      if (domain[from] == domain[to]) continue;
-      bytes[first_link_[level] + 2 * static_cast<std::uint32_t>(domain[from])] += flow.bytes;
-      bytes[first_link_[level] + 2 * static_cast<std::uint32_t>(domain[to]) + 1] += flow.bytes;
+  for (const place::Demand& demand : profile.demand.demands)
+    for (const place::Edge& edge : demand.edges) {
+      const std::size_t from = at(nodes[at(edge.from)]);
+      const std::size_t to = at(nodes[at(edge.to)]);
+      for (std::size_t level = 0; level < levels; ++level) {
+        const std::vector<int>& domain = tree_->levels[level].of_node;
+        if (domain[from] == domain[to]) continue;
+        bytes[first_link_[level] + 2 * static_cast<std::uint32_t>(domain[from])] += edge.bytes;
+        bytes[first_link_[level] + 2 * static_cast<std::uint32_t>(domain[to]) + 1] += edge.bytes;
+      }
     }
-  }
   for (const auto& [link, amount] : bytes) {
     CHECK_INVARIANT(links_[link].rate > 0 && profile.wire > 0);
     job.loads.push_back({link, amount / (links_[link].rate * profile.wire)});
@@ -119,6 +116,22 @@ std::vector<Sharing::JobId> Sharing::settle() {
     if (std::abs(jobs_[sending_[i]].step - before[i]) > equal * before[i])
       changed.push_back(sending_[i]);
   return changed;
+}
+
+std::vector<double> Sharing::background() const {
+  std::vector<double> bytes(tree_->network.domains.size(), 0);
+  std::vector<double> of_link(links_.size(), 0);
+  for (const JobId id : sending_) {
+    const Job& job = jobs_[id];
+    for (const Load& load : job.loads)
+      of_link[load.link] += load.share * links_[load.link].rate * job.profile->wire / job.step;
+  }
+  for (std::size_t link = 0; link < links_.size(); ++link) {
+    const std::vector<int>& network = tree_->levels[links_[link].level].network;
+    const int domain = network.empty() ? -1 : network[at(links_[link].domain)];
+    if (domain >= 0) bytes[at(domain)] = std::max(bytes[at(domain)], of_link[link]);
+  }
+  return bytes;
 }
 
 std::vector<std::uint32_t> Sharing::links_of(JobId job) const {

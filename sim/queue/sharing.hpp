@@ -16,10 +16,10 @@ namespace sim::queue {
 /// transfers take
 ///   sigma = max(1, max over e of (u_e + sum over other jobs k of a_k u_k,e))
 /// times as long, where a_k = wire_k sigma_k / T_k is the share of its step in which k sends; and
-///   T = alone + max(0, critical (sigma - 1) - slack).
-/// Of a job alone this is communication that takes max over e of M_e / B_e, as in Crux (SIGCOMM
-/// 2024). Phases are taken as independent: jobs that begin each step together, as equal ones do in
-/// `simulate`, meet more often.
+/// T is what its step takes then (see place::Demand::growth): alone, plus what of the longer
+/// transfers computing does not hide. Of a job alone this is communication that takes max over e of
+/// M_e / B_e, as in Crux (SIGCOMM 2024). Phases are taken as independent: jobs that begin each step
+/// together, as equal ones do in `simulate`, meet more often.
 class Sharing {
  public:
   using JobId = std::uint32_t;
@@ -48,6 +48,8 @@ class Sharing {
     int users = 0;      ///< jobs that use it
   };
   const std::vector<Link>& links() const { return links_; }
+  /// Bytes a second of all jobs over the way out of (or into) each domain of the network.
+  std::vector<double> background() const;
   /// Links over which a job sends.
   std::vector<std::uint32_t> links_of(JobId job) const;
 
@@ -65,7 +67,6 @@ class Sharing {
     double active = 0;  // share of the step in which it sends
   };
 
-  static double step_of(const Profile& profile, double sigma);
   void set_sigma(Job& job, double sigma);
   double own_sigma(const Job& job) const;
 

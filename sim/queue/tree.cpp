@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "topology/network_tree.hpp"
-
 namespace sim::queue {
 
 namespace {
@@ -34,9 +32,10 @@ Tree::Level level_at(const topology::Cluster& cluster, const topology::NetworkTr
                      int depth, const std::vector<double>& nic_rate) {
   Tree::Level level;
   std::vector<int> number(network.domains.size(), -1);
-  const auto add = [&](std::string name, double uplink) {
+  const auto add = [&](std::string name, double uplink, int of_network) {
     level.domains.push_back(std::move(name));
     level.uplink.push_back(uplink);
+    level.network.push_back(of_network);
     return static_cast<int>(level.domains.size()) - 1;
   };
   for (std::size_t node = 0; node < cluster.nodes().size(); ++node) {
@@ -44,9 +43,9 @@ Tree::Level level_at(const topology::Cluster& cluster, const topology::NetworkTr
     while (network.domains[at(domain)].depth > depth) domain = network.domains[at(domain)].parent;
     const topology::NetworkDomain& found = network.domains[at(domain)];
     if (found.depth < depth)
-      level.of_node.push_back(add(cluster.nodes()[node].name, nic_rate[node]));
+      level.of_node.push_back(add(cluster.nodes()[node].name, nic_rate[node], -1));
     else if (number[at(domain)] < 0)
-      level.of_node.push_back(number[at(domain)] = add(found.name, found.up.byte()));
+      level.of_node.push_back(number[at(domain)] = add(found.name, found.up.byte(), domain));
     else
       level.of_node.push_back(number[at(domain)]);
   }
@@ -76,17 +75,19 @@ std::vector<double> nic_rates(const topology::Cluster& cluster) {
 }
 
 Tree tree_of(const topology::Cluster& cluster) {
-  const topology::NetworkTree network = topology::network_tree(cluster);
+  Tree tree;
+  tree.cluster = cluster;
+  tree.network = topology::network_tree(cluster);
+  const topology::NetworkTree& network = tree.network;
   const std::vector<double> nic_rate = nic_rates(cluster);
   int deepest = 0;
   for (const topology::NetworkDomain& domain : network.domains)
     deepest = std::max(deepest, domain.depth);
-  Tree tree;
   for (int depth = 0; depth <= deepest; ++depth) {
     tree.levels.push_back(level_at(cluster, network, depth, nic_rate));
     tree.levels.back().name = depth == 0 ? "cluster" : level_name(at(deepest - depth));
   }
-  Tree::Level nodes{"node", {}, {}, nic_rate, {}};
+  Tree::Level nodes{"node", {}, {}, nic_rate, {}, std::vector<int>(nic_rate.size(), -1)};
   for (const topology::NodeInfo& node : cluster.nodes()) {
     nodes.of_node.push_back(static_cast<int>(nodes.domains.size()));
     nodes.domains.push_back(node.name);

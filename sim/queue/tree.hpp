@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "topology/cluster.hpp"
+#include "topology/network_tree.hpp"
 
 /// Many jobs on one cluster over time: who waits, where each is put, and whom it slows.
 namespace sim::queue {
@@ -17,9 +19,12 @@ struct Tree {
     std::vector<int> of_node;                ///< domain, by node
     std::vector<double> uplink;              ///< bytes a second out of (and into) each domain
     std::vector<std::vector<int>> children;  ///< domains of the next level
+    std::vector<int> network;                ///< of each domain, into `network`; -1: one node
   };
   /// Coarse to fine: the whole cluster first, the nodes last.
   std::vector<Level> levels;
+  topology::NetworkTree network;             ///< that the levels were made of
+  std::optional<topology::Cluster> cluster;  ///< whose it is
 
   const Level& nodes() const { return levels.back(); }
 };

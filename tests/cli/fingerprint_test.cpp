@@ -13,6 +13,7 @@
 #include "cli/forecast.hpp"
 #include "tests/cli/program.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/golden.hpp"
 
 namespace {
 
@@ -28,11 +29,16 @@ bool is_part(const std::string& path) {
          path.starts_with("scenarios/clusters/") || path.starts_with("scenarios/frameworks/");
 }
 
-std::vector<std::string> scenarios() {
+/// Several jobs have no one step: their whole answers are golden files.
+bool has_jobs(const std::string& path) { return path.starts_with("scenarios/jobs/"); }
+
+/// Shipped ones with several jobs, or with one.
+std::vector<std::string> scenarios(bool jobs) {
   std::vector<std::string> found;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root + "/scenarios")) {
     const std::string path = entry.path().lexically_relative(root).generic_string();
-    if (entry.path().extension() == ".yaml" && !is_part(path)) found.push_back(path);
+    if (entry.path().extension() == ".yaml" && !is_part(path) && has_jobs(path) == jobs)
+      found.push_back(path);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -65,10 +71,18 @@ std::string row_of(const std::string& path) {
                      report.memory.peak.count(), report.memory.fits, tasks);
 }
 
+TEST_CASE("fingerprints: every shipped scenario with several jobs answers as it did") {
+  for (const std::string& path : scenarios(true)) {
+    const Outcome run = foreshard("run " + path);
+    CHECK(run.code == 0);
+    check_golden("jobs/" + fs::path(path).stem().string() + ".txt", run.out);
+  }
+}
+
 TEST_CASE("fingerprints: every shipped scenario answers as it did") {
   const std::string path = root + "/tests/fingerprints.csv";
   std::string rows(header);
-  for (const std::string& scenario : scenarios()) rows += row_of(scenario);
+  for (const std::string& scenario : scenarios(false)) rows += row_of(scenario);
   const char* update = std::getenv("UPDATE_GOLDEN");
   if (update != nullptr && std::string_view(update) == "1") write_file(path, rows);
   std::istringstream expected(contents_of(path));

@@ -101,8 +101,8 @@ TEST_CASE("small jobs go where they leave whole nodes whole, and too large ones 
   }
   for (const Policy& policy : policies()) {
     INFO(policy.name);
-    CHECK_FALSE(policy.place(occupancy, {3, 8}).has_value());
-    CHECK(policy.place(occupancy, {4, 3})->size() == 4);
+    CHECK(nodes_placed(policy.name.data(), occupancy, {3, 8}).empty());
+    CHECK(nodes_placed(policy.name.data(), occupancy, {4, 3}).size() == 4);
   }
   CHECK(find_policy("fair") == nullptr);
 }
