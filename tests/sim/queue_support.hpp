@@ -41,6 +41,7 @@ inline Profile ring(int nodes, double compute_ms, double wire_ms, int gpus = 8,
   made.request = {nodes, gpus};
   made.demand.step = (compute_ms + wire_ms) * 1e-3;
   made.demand.slots = nodes;
+  made.grid = strategies::RankGrid({1, 1, nodes * gpus, 1, 1}, strategies::default_order);
   made.wire = wire_ms * 1e-3;
   if (nodes == 1 || wire_ms == 0) return made;
   place::Demand demand;
