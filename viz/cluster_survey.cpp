@@ -29,6 +29,13 @@ constexpr std::size_t classes_shown = 8;
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
+/// Networks as a whole have rates of millions of Gbit/s.
+std::string rate_text(base::BytesPerSecond rate) {
+  return rate.gbit() < 10'000
+             ? base::format_gbit(rate)
+             : fmt::format("{} Tbit/s", grouped(static_cast<std::int64_t>(rate.gbit() / 1000)));
+}
+
 std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 std::string heading(const topology::FoundCluster& found, const Survey& survey) {
@@ -105,7 +112,7 @@ std::string network_text(const Survey& survey) {
   std::vector<std::vector<std::string>> rows;
   for (const topology::Tier& tier : survey.tiers)
     rows.push_back({fmt::format("{} to {}", name_of(tier.lower), name_of(tier.upper)),
-                    grouped(tier.cables), base::format_gbit(tier.rate),
+                    grouped(tier.cables), rate_text(tier.rate),
                     fmt::format("{:.3g} : 1", tier.oversubscription)});
   if (!rows.empty())
     out += "\nNetwork, one direction, usable by payload\n" +
@@ -115,7 +122,7 @@ std::string network_text(const Survey& survey) {
     out += fmt::format(
         "  between the two halves of the nodes, in the order of their domains: {}, "
         "{} of what their NICs can send\n",
-        base::format_gbit(*survey.bisection), percent(survey.bisection_share));
+        rate_text(*survey.bisection), percent(survey.bisection_share));
   if (survey.cables > 0)
     out += fmt::format("  cables in the dumps: {}, {} down, {} degraded\n", grouped(survey.cables),
                        grouped(survey.cables_down), grouped(survey.cables_degraded));

@@ -95,4 +95,7 @@ TEST_CASE("every file that cannot be read or recognised is told") {
   CHECK(contains(unknown.err, "is in no format that is known (name its format: foreshard, "));
   CHECK(contains(foreshard("topology import --format ibnetdiscove " + odd).err,
                  "did you mean 'ibnetdiscover'?"));
+  const Outcome labels = foreshard("topology show --levels a,b " + fabric);
+  CHECK(labels.code == 1);
+  CHECK(contains(labels.err, "'levels' has no effect: no dump has labels of nodes"));
 }

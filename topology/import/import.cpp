@@ -42,6 +42,23 @@ struct Batch {
   std::vector<DumpFile> files;
 };
 
+/// Options that only the labels of Kubernetes' nodes can follow.
+void check_label_options(const std::vector<Batch>& batches, const ImportOptions& options,
+                         Diagnostics& problems) {
+  const bool labels = std::any_of(batches.begin(), batches.end(), [](const Batch& batch) {
+    return batch.format->name == "kubernetes";
+  });
+  if (labels) return;
+  const auto useless = [&](std::string_view key, bool given) {
+    if (given)
+      problems.push_back(
+          {options.where, fmt::format("'{}' has no effect: no dump has labels of nodes", key), ""});
+  };
+  useless("selector", !options.selector.empty());
+  useless("scheme", !options.scheme.empty());
+  useless("levels", !options.levels.empty());
+}
+
 void append(Diagnostics& to, const Diagnostics& more) {
   to.insert(to.end(), more.begin(), more.end());
 }
@@ -72,6 +89,7 @@ base::Result<FoundCluster> import_cluster(const std::vector<DumpFile>& files,
     else
       batch->files.push_back(file);
   }
+  if (problems.empty()) check_label_options(batches, context.options, problems);
   std::vector<FoundCluster> dumps;
   for (const Batch& batch : batches) {
     auto dump = batch.format->read(batch.files, context);
