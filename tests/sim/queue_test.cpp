@@ -205,9 +205,9 @@ TEST_CASE("whatever comes, every job runs once, in whole, and as long as it must
   const auto any = [&](int from, int to) {
     return std::uniform_int_distribution<int>(from, to)(random);
   };
-  const Tree tree = tree_of(built(
-      "nodes: {type: dgx-h100, count: 15}\n"
-      "fabric: {kind: fat_tree, nodes_per_leaf: 4, oversubscription: 4, spines: 1}\n"));
+  const Tree tree = tree_of(
+      built("nodes: {type: dgx-h100, count: 15}\n"
+            "fabric: {kind: fat_tree, nodes_per_leaf: 4, oversubscription: 4, spines: 1}\n"));
   std::vector<Profile> profiles;
   for (int nodes : {1, 2, 3, 5, 8, 15}) profiles.push_back(ring(nodes, 100, nodes > 1 ? 80 : 0));
   profiles.push_back(ring(1, 100, 0, 3));
