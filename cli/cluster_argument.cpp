@@ -5,11 +5,13 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "base/document.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "sim/workload.hpp"
 #include "topology/cluster_of.hpp"
 #include "topology/found_of.hpp"
 #include "topology/hardware.hpp"
@@ -133,12 +135,15 @@ topology::FoundCluster ClusterArgument::import() const { return import(files); }
 
 ClusterArgument::Loaded ClusterArgument::load_scenario() const {
   Loaded loaded;
-  loaded.scenario = value_or_leave(sim::load_scenario({files.front(), {}, hardware_folder()}));
-  print(loaded.scenario->cluster.notes());
-  loaded.cluster = loaded.scenario->cluster;
-  loaded.found = loaded.scenario->found != nullptr
-                     ? *loaded.scenario->found
-                     : topology::found_of(*loaded.cluster, files.front());
+  auto file = value_or_leave(sim::load({files.front(), {}, hardware_folder()}));
+  const auto* workload = std::get_if<sim::Workload>(&file);
+  const sim::Scenario& scenario =
+      workload != nullptr ? workload->jobs.front().scenario : std::get<sim::Scenario>(file);
+  print(scenario.cluster.notes());
+  loaded.cluster = scenario.cluster;
+  loaded.found = scenario.found != nullptr ? *scenario.found
+                                           : topology::found_of(*loaded.cluster, files.front());
+  if (workload == nullptr) loaded.scenario = scenario;
   return loaded;
 }
 

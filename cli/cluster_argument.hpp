@@ -21,7 +21,7 @@ class ClusterArgument {
     topology::FoundCluster found;
     std::optional<topology::Cluster> cluster;  ///< what can be built of it
     base::Diagnostics why_not;                 ///< why nothing can
-    std::optional<sim::Scenario> scenario;     ///< where it was one
+    std::optional<sim::Scenario> scenario;     ///< where it was one, of one job
   };
 
   std::vector<std::string> files;

@@ -54,8 +54,8 @@ std::optional<Colour> colour_of(const std::string& name) {
 
 const sim::Scenario& scenario_of(const ClusterArgument::Loaded& loaded, const std::string& what) {
   if (!loaded.scenario)
-    refuse("--colour " + what + " needs a scenario, these are dumps",
-           "write one with 'cluster: {import: FILE}'");
+    refuse("--colour " + what + " needs a scenario of one job",
+           "dumps become one by 'cluster: {import: FILE}'");
   return *loaded.scenario;
 }
 

@@ -74,6 +74,7 @@ TEST_CASE("topology show counts what the registry knows and says why nodes take 
   CHECK(unknown.code == 0);
   CHECK(contains(unknown.out, "6 nodes, 0 GPUs"));
   CHECK(contains(unknown.err, "no dump tells which GPUs they have"));
+  CHECK(contains(foreshard("topology show scenarios/jobs/queue.yaml").out, "16 nodes, 128 GPUs"));
   const Outcome typed = foreshard("topology show --node-type dgx-h100 " + fabric + " --json -");
   CHECK(typed.code == 0);
   CHECK(contains(typed.out, "\"schema\": \"foreshard.survey.v1\""));
@@ -109,7 +110,7 @@ TEST_CASE("topology render draws nodes by state, job or rank, and the network") 
   CHECK(contains(foreshard("topology render --node-type dgx-h100 " + fabric).out, "leaf switch"));
   const Outcome dumps = foreshard("topology render --colour load " + nodes);
   CHECK(dumps.code == 1);
-  CHECK(contains(dumps.err, "--colour load needs a scenario"));
+  CHECK(contains(dumps.err, "--colour load needs a scenario of one job"));
   CHECK(foreshard("topology render --colour heat " + nodes).code == 1);
   const Outcome json = foreshard("topology render --node-type dgx-h100 --json - " + fabric);
   CHECK(contains(json.out, "\"schema\":\"foreshard.topology.v1\""));
