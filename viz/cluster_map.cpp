@@ -24,6 +24,8 @@ constexpr std::string_view free_fill = "#b7e1a1";
 constexpr std::string_view partly_fill = "#ffe08a";
 constexpr std::string_view taken_fill = "#6fa8dc";
 constexpr std::string_view away_fill = "#bdbdbd";
+/// Of reasons why nodes take nothing new; further ones begin again.
+constexpr std::array<std::string_view, 4> reason_fills{"#bdbdbd", "#8c8c8c", "#dedede", "#a6a6a6"};
 constexpr std::string_view nobody_fill = "#ffffff";
 
 ClusterMap frame_of(const FoundCluster& found, std::string what) {
@@ -78,7 +80,10 @@ ClusterMap map_of_states(const FoundCluster& found) {
     if (!node.unavailable.empty()) {
       const auto [at, is_new] =
           reasons.emplace(node.unavailable, static_cast<int>(map.legend.size()));
-      if (is_new) map.legend.push_back({node.unavailable, std::string(away_fill)});
+      if (is_new)
+        map.legend.push_back(
+            {node.unavailable,
+             std::string(reason_fills[(reasons.size() - 1) % reason_fills.size()])});
       colour = at->second;
     }
     map.cells.push_back({colour, node.name, title_of(node)});
