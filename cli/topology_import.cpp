@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "cli/output.hpp"
 #include "cli/topology.hpp"
 #include "topology/export/format.hpp"
+#include "topology/redact.hpp"
 
 namespace cli {
 
@@ -19,6 +21,8 @@ struct ImportCommand {
   ClusterArgument cluster;
   std::string output = "-";
   std::string to = "foreshard";
+  bool redact = false;
+  bool strict = false;
 };
 
 const topology::ExportFormat& format_named(const std::string& name) {
@@ -34,7 +38,15 @@ const topology::ExportFormat& format_named(const std::string& name) {
 
 void import(const ImportCommand& command) {
   const topology::ExportFormat& format = format_named(command.to);
-  const topology::FoundCluster found = command.cluster.import();
+  topology::FoundCluster found = command.cluster.import();
+  const auto doubtful = [](const base::Diagnostic& note) {
+    return note.severity == base::Severity::warning;
+  };
+  if (command.strict && std::any_of(found.notes.begin(), found.notes.end(), doubtful)) {
+    print({{{}, "nothing is written: there are warnings, and --strict takes none", ""}});
+    leave_with(mistake);
+  }
+  if (command.redact) found = topology::redact(found);
   const auto written = format.write(found);
   if (!written) {
     print(written.error());
@@ -61,6 +73,9 @@ void add_topology_import(CLI::App& group) {
       ->type_name("FILE|-")
       ->capture_default_str()
       ->check(CLI::Validator(check_output_path, ""));
+  command->add_flag("--redact", options->redact,
+                    "short numbered names for nodes, switches and jobs, no addresses: to be shown");
+  command->add_flag("--strict", options->strict, "write nothing when there is a warning");
   command->callback([options] { import(*options); });
 }
 

@@ -1,6 +1,7 @@
-// How fast clusters are laid out and routes found: ./topology_speed
+// How fast clusters are imported and laid out, and routes found: ./topology_speed
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include <memory>
 #include <random>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "topology/cluster.hpp"
+#include "topology/import/import.hpp"
 #include "topology/routes.hpp"
 
 namespace {
@@ -68,6 +70,50 @@ void route(benchmark::State& state, topology::Routing kind) {
 }
 BENCHMARK_CAPTURE(route, ecmp, topology::Routing::ecmp)->Arg(8)->Arg(128)->Arg(2048);
 BENCHMARK_CAPTURE(route, adaptive, topology::Routing::adaptive)->Arg(8)->Arg(128)->Arg(2048);
+
+/// A node as real dumps have it: some 22 kB, most of it images and managed fields.
+std::string kubernetes_node(int index) {
+  std::string fields;
+  for (int i = 0; i < 60; ++i)
+    fields +=
+        R"({"manager":"kubelet","fieldsV1":{"f:metadata":)"
+        R"({"f:annotations":{"f:volumes.kubernetes.io/controller-managed":{}},"f:labels":{}}}},)";
+  fields.pop_back();
+  std::string images;
+  for (int i = 0; i < 50; ++i)
+    images += fmt::format(R"({{"names":["registry.example.com/team/train@sha256:{:a>64}",)"
+                          R"("registry.example.com/team/train:2026.08.{:x<92}"],"sizeBytes":1}},)",
+                          "", i);
+  images.pop_back();
+  return fmt::format(
+      R"({{"apiVersion":"v1","kind":"Node","metadata":{{"name":"gpu-{0}","labels":{{)"
+      R"("node.kubernetes.io/instance-type":"p5.48xlarge",)"
+      R"("nvidia.com/gpu.product":"NVIDIA-H100-80GB-HBM3","nvidia.com/gpu.count":"8",)"
+      R"("topology.k8s.aws/network-node-layer-1":"nn-top",)"
+      R"("topology.k8s.aws/network-node-layer-2":"nn-{1}",)"
+      R"("topology.k8s.aws/network-node-layer-3":"nn-{2}"}},"managedFields":[{3}]}},)"
+      R"("spec":{{"providerID":"aws:///use1d/i-{0:08}"}},)"
+      R"("status":{{"allocatable":{{"nvidia.com/gpu":"8"}},)"
+      R"("conditions":[{{"type":"Ready","status":"True"}}],"images":[{4}]}}}})",
+      index, index / 320, index / 16, fields, images);
+}
+
+/// "kubectl get nodes -o json" of so many nodes; bytes a second of its text.
+void import_kubernetes(benchmark::State& state) {
+  std::string json = R"({"apiVersion":"v1","kind":"List","items":[)";
+  for (int i = 0; i < state.range(0); ++i) json += kubernetes_node(i) + ",";
+  json.back() = ']';
+  json += "}";
+  const topology::ImportOptions options;
+  const std::vector<topology::DumpFile> files{{"nodes.json", json}};
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        topology::import_cluster(files, "", {.registry = *registry(), .options = options}));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(json.size()));
+  state.counters["kB_a_node"] =
+      static_cast<double>(json.size()) / 1e3 / static_cast<double>(state.range(0));
+}
+BENCHMARK(import_kubernetes)->Arg(1000)->Arg(10'000)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

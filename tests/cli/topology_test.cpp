@@ -33,6 +33,38 @@ TEST_CASE("topology import joins dumps, and what it writes is read as the same c
   CHECK(foreshard("topology import " + file + " --to slum-tree").code == 2);
 }
 
+TEST_CASE("topology import leaves names out when the cluster is to be shown to others") {
+  const Outcome whole = foreshard("topology import " + nodes + " " + pods + " " + kueue);
+  const Outcome shown = foreshard("topology import --redact " + nodes + " " + pods + " " + kueue);
+  REQUIRE(shown.code == 0);
+  for (const std::string name : {"gpu-0", "gpu-3", "pod-1", "rack-", "10.", "yaml"}) {
+    INFO(name);
+    CHECK(contains(whole.out, name));
+    CHECK_FALSE(contains(shown.out, name));
+  }
+  CHECK(contains(shown.out, "\"L1-1\""));
+  CHECK(contains(shown.out, "cordoned"));
+  // What is left is a cluster like the other.
+  const Outcome fabric_shown = foreshard("topology import --redact " + fabric);
+  const Folder folder;
+  write_file(folder / "c.json", fabric_shown.out);
+  const std::string show = "topology show --node-type dgx-h100 --json - ";
+  const auto levels = [](const std::string& json) {
+    return json.substr(json.find("\"bisection_bit_s\""), 60);
+  };
+  CHECK(levels(foreshard(show + "'" + (folder / "c.json") + "'").out) ==
+        levels(foreshard(show + fabric).out));
+}
+
+TEST_CASE("strict imports write nothing when something is doubtful") {
+  const Outcome loose = foreshard("topology import " + nodes);
+  CHECK(contains(loose.err, "warning"));
+  CHECK(loose.code == 0);
+  const Outcome strict = foreshard("topology import --strict " + nodes);
+  CHECK(strict.code == 1);
+  CHECK(strict.out.empty());
+}
+
 TEST_CASE("topology show counts what the registry knows and says why nodes take nothing new") {
   const Outcome text = foreshard("topology show " + nodes + " " + pods);
   REQUIRE(text.code == 0);

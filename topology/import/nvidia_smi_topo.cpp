@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "base/parsing.hpp"
 #include "topology/import/node_inside.hpp"
 
 namespace topology {
@@ -66,7 +67,8 @@ std::vector<Word> words_of(std::string_view line) {
 
 class Reader {
  public:
-  Reader(const DumpFile& file) : file_(file.name), text_(without_escapes(file.text)) {}
+  Reader(const DumpFile& file)
+      : file_(file.name), text_(without_escapes(base::without_byte_order_mark(file.text))) {}
 
   base::Result<FoundCluster> read() {
     int number = 0;
