@@ -70,11 +70,14 @@ class WorkloadLoader {
     MapReader root(text_.document, text_.document.root, "", problems_);
     workload_.name = std::filesystem::path(options_.path).stem().string();
     root.read("name", workload_.name);
-    const Node& jobs = *root.find("jobs");
+    const Node& jobs = *text_.document.root.find("jobs");
     if (jobs.kind == Node::Kind::map)
       read_replay(*root.map("jobs"));
-    else
+    else if (jobs.kind == Node::Kind::sequence)
       read_list(root.maps("jobs"), jobs);
+    else
+      root.error("jobs", "'jobs' is neither a list nor a map",
+                 "a list of jobs, or a trace: {trace: FILE, format: FORMAT, map: [{gpus: 8}]}");
     read_queue(root);
     if (!base::has_errors(problems_)) workload_.replay ? find_rungs() : choose_mode();
     if (base::has_errors(problems_)) return tl::unexpected(std::move(problems_));
@@ -243,7 +246,7 @@ class WorkloadLoader {
       read_trace(reader, files, trace::formats()[static_cast<std::size_t>(format)]);
     const Node* map = reader.find("map");
     std::vector<MapReader> rungs = reader.maps("map");
-    if (map == nullptr || rungs.empty())
+    if (map == nullptr || (map->kind == Node::Kind::sequence && rungs.empty()))
       reader.error("map", "'map' is missing: which plan stands for jobs of how many GPUs",
                    "map: [{gpus: 8}, {gpus: 16, plan: {pipeline_parallel: 2}}]");
     else if (rungs.size() > jobs_max)

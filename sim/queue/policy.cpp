@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 #include <utility>
 
 #include "base/check.hpp"
 #include "sim/place/assign.hpp"
+#include "sim/place/rules.hpp"
 
 namespace sim::queue {
 
@@ -38,74 +38,70 @@ std::optional<Domain> tightest(const Tree& tree, const Capacities& capacities, i
   }
 }
 
-/// How a domain's job is divided over the domains inside it.
-enum class Split {
-  fullest_first,  ///< most free first; the last part into the one that it fills best
-  crumbs_first,   ///< least free first
-};
-
-class Descent {
- public:
-  Descent(const Occupancy& occupancy, const Request& request, Split split)
-      : occupancy_(occupancy), capacities_(occupancy.capacities(request.gpus)), split_(split) {}
-
-  Found place(const Request& request) {
-    if (request.nodes == 1) return tightest_node(request.gpus);
-    const auto domain = tightest(occupancy_.tree(), capacities_, request.nodes);
-    if (!domain) return std::nullopt;
-    take(*domain, request.nodes);
-    return std::move(taken_);
+/// One node with as few free GPUs as will do, of these under the leaf with fewest nodes that fit:
+/// so nodes and leaves stay whole.
+Found tightest_node(const Occupancy& occupancy, int gpus) {
+  const std::size_t above = occupancy.tree().levels.size() - 2;
+  const std::vector<int>& leaf_of = occupancy.tree().levels[above].of_node;
+  const std::vector<int> fitting = occupancy.capacities(gpus)[above];
+  int best = -1;
+  std::pair<int, int> best_key;
+  for (int node = 0; node < occupancy.nodes(); ++node) {
+    if (!occupancy.fits(node, gpus)) continue;
+    const std::pair key(occupancy.free_of(node), fitting[at(leaf_of[at(node)])]);
+    if (best >= 0 && key >= best_key) continue;
+    best = node;
+    best_key = key;
   }
+  return best < 0 ? Found() : Found(Nodes{best});
+}
 
- private:
-  /// One with as few free GPUs as will do, of these under the leaf with fewest nodes that fit: so
-  /// nodes and leaves stay whole.
-  Found tightest_node(int gpus) const {
-    const std::size_t above = occupancy_.tree().levels.size() - 2;
-    const std::vector<int>& leaf_of = occupancy_.tree().levels[above].of_node;
-    int best = -1;
-    std::pair<int, int> best_key;
-    for (int node = 0; node < occupancy_.nodes(); ++node) {
-      if (!occupancy_.fits(node, gpus)) continue;
-      const std::pair key(occupancy_.free_of(node), capacities_[above][at(leaf_of[at(node)])]);
-      if (best >= 0 && key >= best_key) continue;
-      best = node;
-      best_key = key;
-    }
-    return best < 0 ? Found() : Found(Nodes{best});
+/// Divides a job over the domains inside one, those with least free nodes first.
+void take_crumbs(const Tree& tree, const Capacities& capacities, Domain domain, int nodes,
+                 Nodes& taken) {
+  if (domain.level + 1 == tree.levels.size()) {
+    taken.push_back(domain.index);
+    return;
   }
-
-  void take(Domain domain, int nodes) {
-    const Tree& tree = occupancy_.tree();
-    if (domain.level + 1 == tree.levels.size()) {
-      taken_.push_back(domain.index);
-      return;
-    }
-    const std::vector<int>& capacity = capacities_[domain.level + 1];
-    std::vector<int> order;
-    for (const int child : tree.levels[domain.level].children[at(domain.index)])
-      if (capacity[at(child)] > 0) order.push_back(child);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      return split_ == Split::fullest_first ? capacity[at(a)] > capacity[at(b)]
-                                            : capacity[at(a)] < capacity[at(b)];
-    });
-    for (std::size_t i = 0; nodes > 0; ++i) {
-      int child = order[i];
-      if (split_ == Split::fullest_first)
-        for (const int other : order)  // the tightest that holds the rest, if any does
-          if (capacity[at(other)] >= nodes && capacity[at(other)] < capacity[at(child)])
-            child = other;
-      const int part = std::min(nodes, capacity[at(child)]);
-      take({domain.level + 1, child}, part);
-      nodes -= part;
-    }
+  const std::vector<int>& capacity = capacities[domain.level + 1];
+  std::vector<int> order;
+  for (const int child : tree.levels[domain.level].children[at(domain.index)])
+    if (capacity[at(child)] > 0) order.push_back(child);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return capacity[at(a)] < capacity[at(b)]; });
+  for (std::size_t i = 0; nodes > 0; ++i) {
+    const int part = std::min(nodes, capacity[at(order[i])]);
+    take_crumbs(tree, capacities, {domain.level + 1, order[i]}, part, taken);
+    nodes -= part;
   }
+}
 
-  const Occupancy& occupancy_;
-  Capacities capacities_;
-  Split split_;
-  Nodes taken_;
-};
+/// A place on each node that fits, below the domains that have any.
+place::RoomTree rooms_of(const Occupancy& occupancy, int gpus) {
+  const Tree& tree = occupancy.tree();
+  const Capacities capacities = occupancy.capacities(gpus);
+  place::RoomTree rooms;
+  rooms.depth = static_cast<int>(tree.levels.size()) - 1;
+  rooms.vertices.push_back({.parent = -1, .depth = 0, .room = capacities[0][0], .children = {}});
+  std::vector<std::pair<int, int>> here{{0, 0}};  // domain of a level, its vertex
+  for (std::size_t level = 1; level < tree.levels.size(); ++level) {
+    const bool nodes = level + 1 == tree.levels.size();
+    std::vector<std::pair<int, int>> next;
+    for (const auto& [domain, vertex] : here)
+      for (const int child : tree.levels[level - 1].children[at(domain)]) {
+        if (capacities[level][at(child)] == 0) continue;
+        next.emplace_back(child, static_cast<int>(rooms.vertices.size()));
+        rooms.vertices[at(vertex)].children.push_back(next.back().second);
+        rooms.vertices.push_back({.parent = vertex,
+                                  .depth = static_cast<int>(level),
+                                  .room = capacities[level][at(child)],
+                                  .children = {},
+                                  .node = nodes ? child : -1});
+      }
+    here = std::move(next);
+  }
+  return rooms;
+}
 
 using Background = std::vector<double>;
 
@@ -119,65 +115,32 @@ Found first_fit(const Occupancy& occupancy, const Profile& job, const Background
 }
 
 Found best_fit(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
-  return Descent(occupancy, job.request, Split::crumbs_first).place(job.request);
-}
-
-Found fullest_first(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
-  return Descent(occupancy, job.request, Split::fullest_first).place(job.request);
-}
-
-/// Levels between two nodes and the finest domain that holds both.
-int distance(const Tree& tree, int a, int b) {
-  int level = static_cast<int>(tree.levels.size()) - 2;
-  while (tree.levels[at(level)].of_node[at(a)] != tree.levels[at(level)].of_node[at(b)]) --level;
-  return static_cast<int>(tree.levels.size()) - 2 - level;
-}
-
-/// Inside the lowest switch that holds the job: the leaf with most free nodes, then always the
-/// nearest to those taken, of these the one that the rest fills best, else the one with most.
-Found slurm_tree(const Occupancy& occupancy, const Profile& job, const Background& others) {
   const Request& request = job.request;
-  const Tree& tree = occupancy.tree();
+  if (request.nodes == 1) return tightest_node(occupancy, request.gpus);
   const Capacities capacities = occupancy.capacities(request.gpus);
-  const auto domain = tightest(tree, capacities, request.nodes);
+  const auto domain = tightest(occupancy.tree(), capacities, request.nodes);
   if (!domain) return std::nullopt;
-  if (request.nodes == 1) return fullest_first(occupancy, job, others);
-  const std::size_t leaf_level = tree.levels.size() - 2;
-  const Tree::Level& leaves = tree.levels[leaf_level];
-  std::vector<Nodes> free(leaves.domains.size());
-  for (int node = 0; node < occupancy.nodes(); ++node)
-    if (tree.levels[domain->level].of_node[at(node)] == domain->index &&
-        occupancy.fits(node, request.gpus))
-      free[at(leaves.of_node[at(node)])].push_back(node);
   Nodes taken;
-  while (static_cast<int>(taken.size()) < request.nodes) {
-    const int left = request.nodes - static_cast<int>(taken.size());
-    int best = -1;
-    std::tuple<int, bool, int> best_key;
-    for (int leaf = 0; leaf < static_cast<int>(free.size()); ++leaf) {
-      if (free[at(leaf)].empty()) continue;
-      const int count = static_cast<int>(free[at(leaf)].size());
-      const bool short_of = count < left;
-      int near = 0;
-      if (!taken.empty()) {
-        near = distance(tree, free[at(leaf)].front(), taken.front());
-        for (const int node : taken)
-          near = std::min(near, distance(tree, free[at(leaf)].front(), node));
-      }
-      const bool tight = !taken.empty() && !short_of;
-      const std::tuple key(near, !taken.empty() && short_of, tight ? count : -count);
-      if (best < 0 || key < best_key) {
-        best = leaf;
-        best_key = key;
-      }
-    }
-    CHECK_INVARIANT(best >= 0);
-    Nodes& here = free[at(best)];
-    const std::size_t part = std::min(here.size(), at(left));
-    taken.insert(taken.end(), here.begin(), here.begin() + static_cast<std::ptrdiff_t>(part));
-    here.clear();
-  }
+  take_crumbs(occupancy.tree(), capacities, *domain, request.nodes, taken);
   return taken;
+}
+
+/// By a row of place::rules(). Which of the nodes that fit a job of one gets is the same for all.
+Found by_rule(std::string_view name, const Occupancy& occupancy, const Request& request) {
+  if (request.nodes == 1) return tightest_node(occupancy, request.gpus);
+  const auto rules = place::rules();
+  const auto rule = std::find_if(rules.begin(), rules.end(),
+                                 [&](const place::Rule& one) { return one.name == name; });
+  CHECK_INVARIANT(rule != rules.end());
+  return place::nodes_by(*rule, rooms_of(occupancy, request.gpus), request.nodes);
+}
+
+Found kueue(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
+  return by_rule("Kueue BestFit", occupancy, job.request);
+}
+
+Found slurm_tree(const Occupancy& occupancy, const Profile& job, const Background& /*others*/) {
+  return by_rule("Slurm topology/tree", occupancy, job.request);
 }
 
 /// Work of one search: of thousands of placements none may take seconds.
@@ -191,7 +154,7 @@ Found by_cost(const Occupancy& occupancy, const Profile& job, const Background& 
   const auto domain = tightest(tree, occupancy.capacities(request.gpus), request.nodes);
   if (!domain) return std::nullopt;
   if (domain->level + 2 >= tree.levels.size() || job.demand.demands.empty())
-    return fullest_first(occupancy, job, others);
+    return kueue(occupancy, job, others);
   place::Request wanted;
   wanted.effort = effort;
   const std::vector<int>& domain_of = tree.levels[domain->level].of_node;
@@ -202,7 +165,7 @@ Found by_cost(const Occupancy& occupancy, const Profile& job, const Background& 
       wanted.free.push_back(node);
   const auto found = place::assign(job.demand, *tree.cluster, tree.network, wanted, job.grid,
                                    request.gpus, others);
-  return found ? Found(found->best.nodes) : fullest_first(occupancy, job, others);
+  return found ? Found(found->best.nodes) : kueue(occupancy, job, others);
 }
 
 }  // namespace
@@ -238,8 +201,7 @@ std::span<const Policy> policies() {
   static const std::array<Policy, 5> all{{
       {"first-fit", "the first nodes that are free, whatever their switches", first_fit},
       {"best-fit", "the smallest domain that holds the job, crumbs first inside", best_fit},
-      {"kueue", "the lowest domain that holds it, fullest first, the last part tight",
-       fullest_first},
+      {"kueue", "the lowest domain that holds it, fullest first, the last part tight", kueue},
       {"slurm-tree", "leaves near each other, from the one with most free nodes", slurm_tree},
       {"foreshard", "in the smallest domain that holds it, where its step is shortest", by_cost},
   }};

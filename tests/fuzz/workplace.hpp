@@ -26,17 +26,20 @@ class Workplace {
   }
   ~Workplace() { std::filesystem::remove_all(folder_); }
 
+  std::string folder() const { return folder_; }
   std::string scenario() const { return folder_ / "scenario.yaml"; }
   std::string hardware() const { return folder_ / "hardware"; }
   std::string frameworks() const { return folder_ / "frameworks"; }
 
-  /// The scenario that was written.
-  base::Result<sim::Scenario> load() const {
+  sim::ScenarioOptions options() const {
     sim::ScenarioOptions options;
     options.path = scenario();
     options.hardware_folder = hardware();
-    return sim::load_scenario(options);
+    return options;
   }
+
+  /// The scenario that was written.
+  base::Result<sim::Scenario> load() const { return sim::load_scenario(options()); }
 
   /// Writes the text of one input, or what stands beside it.
   static void write(const std::string& path, std::string_view text) {

@@ -199,6 +199,22 @@ TEST_CASE("fragmentation is what the largest free domain has of all free nodes")
   CHECK(report.fragmentation[0].least == Approx(2.0 / 3));
 }
 
+TEST_CASE("of a long queue at most 200 samples are kept, evenly in time") {
+  // One node for a second, every two seconds, a thousand times.
+  const Tree tree = leaves({2});
+  std::vector<QueuedJob> jobs;
+  for (int i = 0; i < 1000; ++i) jobs.push_back({"j", 2.0 * i, 1, 0, 0});
+  const QueueReport report = play(tree, jobs, {ring(1, 1000, 0)});
+  CHECK(report.samples.size() <= 200);
+  REQUIRE(report.samples.size() >= 100);
+  const double apart = 2000.0 / static_cast<double>(report.samples.size());
+  for (std::size_t i = 0; i < report.samples.size(); ++i) {
+    CHECK(report.samples[i].time == Approx(apart * static_cast<double>(i)).margin(2 * apart));
+    CHECK(report.samples[i].fragmentation.size() == 1);
+  }
+  CHECK(report.utilisation == Approx(1000.0 / (2 * 1999)));
+}
+
 TEST_CASE("whatever comes, every job runs once, in whole, and as long as it must") {
   const int seed = GENERATE(range(0, 20));
   std::mt19937 random(static_cast<unsigned>(seed));

@@ -100,6 +100,29 @@ TEST_CASE("lingjun: GPUs stand in the second table, as resources of workers") {
   CHECK_THAT(notes_of(trace), Catch::Contains("no worker in the second file"));
 }
 
+TEST_CASE("times are seconds or dates, with slashes, parts of a second and zones") {
+  const auto trace = read(
+      "lingjun", {"job_name,gmt_job_submitted,gmt_job_running,gmt_job_finished,gmt_job_stopped\n"
+                  "a,2023/7/15 02:19,2023/7/15 02:20,,2023/7/15 3:20\n"
+                  "b,2023-07-15T02:19:30.5Z,2023-07-15 02:20:00,2023-07-15T10:30:00+08:00,\n"
+                  "c,,2024-02-29 00:00,2024-03-01 00:00,\n",
+                  "job_name,RES\na,\"{\"\"nvidia.com/gpu\"\": 1}\"\n"
+                  "b,\"{\"\"nvidia.com/gpu\"\": 2}\"\nc,\"{\"\"nvidia.com/gpu\"\": 4}\"\n"});
+  // b ends at 02:30 UTC. c comes when it begins, 229 days less 2 h 19 min after a, and has a leap
+  // day.
+  CHECK(text_of(trace) == fmt::format("a: 1 GPUs at 0 for 3600\nb: 2 GPUs at 30.5 for 600\n"
+                                      "c: 4 GPUs at {} for 86400\n",
+                                      229 * 86400 - (2 * 60 + 19) * 60));
+  for (const char* word : {"2023-02-29 00:00", "2023-7", "2023-07-15 25:00", "2023-07-15 01:00 CET",
+                           "2023/07-15 01:00", "1969-01-01 00:00"}) {
+    INFO(word);
+    CHECK_FALSE(read("lingjun", {fmt::format("job_name,gmt_job_submitted,gmt_job_running,"
+                                             "gmt_job_finished\na,{},,\n",
+                                             word),
+                                 "job_name,RES\na,\n"}));
+  }
+}
+
 TEST_CASE("cells that do not read are mistakes at their line, missing columns by their names") {
   CHECK_THAT(text_of(read("alibaba-spot", {"job_name,gpu_request\nx,8\n"})),
              Catch::Contains("worker_num") && Catch::Contains("submit_time"));
