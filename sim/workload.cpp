@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/map_reader.hpp"
+#include "sim/replay.hpp"
 #include "sim/scenario_reader.hpp"
 
 namespace sim {
@@ -79,7 +80,8 @@ class WorkloadLoader {
       root.error("jobs", "'jobs' is neither a list nor a map",
                  "a list of jobs, or a trace: {trace: FILE, format: FORMAT, map: [{gpus: 8}]}");
     read_queue(root);
-    if (!base::has_errors(problems_)) workload_.replay ? find_rungs() : choose_mode();
+    if (!base::has_errors(problems_))
+      workload_.replay ? pair_with_rungs(workload_, problems_) : choose_mode();
     if (base::has_errors(problems_)) return tl::unexpected(std::move(problems_));
     for (WorkloadJob& job : workload_.jobs)
       for (base::Diagnostic& note : job.scenario.notes) tell(std::move(note));
@@ -295,53 +297,6 @@ class WorkloadLoader {
       reader.error("trace", "no job of the trace can be played", "see the notes on it");
     for (const base::Diagnostic& note : trace->notes) tell(note);
     workload_.replay = Replay{files.front().text, std::string(format.name), std::move(*trace), {}};
-  }
-
-  /// Gives each job of the trace the smallest rung that has its GPUs.
-  void find_rungs() {
-    Replay& replay = *workload_.replay;
-    std::vector<WorkloadJob>& rungs = workload_.jobs;
-    const auto gpus_of = [](const WorkloadJob& rung) {
-      return rung.request.nodes * rung.request.gpus;
-    };
-    std::sort(rungs.begin(), rungs.end(),
-              [&](const WorkloadJob& a, const WorkloadJob& b) { return gpus_of(a) < gpus_of(b); });
-    const std::vector<int> usable = queue::usable_gpus(*cluster_);
-    const int node_gpus = *std::max_element(usable.begin(), usable.end());
-    int larger = 0;
-    int rounded = 0;
-    std::vector<trace::Job> kept;
-    for (trace::Job& job : replay.trace.jobs) {
-      const auto rung = std::find_if(rungs.begin(), rungs.end(), [&](const WorkloadJob& one) {
-        return gpus_of(one) >= job.gpus;
-      });
-      const bool small = job.gpus < node_gpus;
-      if (!small && rung == rungs.end()) {
-        ++larger;
-        continue;
-      }
-      replay.rung_of_job.push_back(small ? std::optional<std::size_t>()
-                                         : static_cast<std::size_t>(rung - rungs.begin()));
-      if (!small) rounded += gpus_of(*rung) != job.gpus ? 1 : 0;
-      kept.push_back(std::move(job));
-    }
-    replay.trace.jobs = std::move(kept);
-    const auto note = [&](int count, std::string_view what) {
-      if (count > 0)
-        problems_.push_back(
-            {{replay.file}, fmt::format("{} {}", count, what), "", base::Severity::note});
-    };
-    note(larger, "jobs need more GPUs than the largest rung of 'map', and are left out");
-    note(rounded, "jobs get the GPUs of the next larger rung of 'map'");
-    problems_.push_back(
-        {{replay.file},
-         "arrivals, sizes and run times are those of the trace; models, plans and the cluster are "
-         "those of the scenario: a synthetic pairing",
-         "",
-         base::Severity::note});
-    if (replay.trace.jobs.empty())
-      problems_.push_back({{replay.file}, "no job of the trace fits the rungs of 'map'", ""});
-    if (workload_.policies.empty()) workload_.policies = {queue::find_policy("best-fit")};
   }
 
   const ScenarioOptions& options_;

@@ -1,11 +1,11 @@
 #include "sim/engine/ensemble.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <memory>
 
 #include "base/check.hpp"
 #include "sim/engine/child.hpp"
+#include "sim/engine/parts.hpp"
 
 namespace sim::engine {
 
@@ -23,102 +23,6 @@ struct Totals {
   std::uint64_t activities = 0;
   std::uint64_t transfers = 0;
   std::uint64_t shared_transfers = 0;
-};
-
-/// A job made ready to be played.
-struct Part {
-  Part(const PlacedStep& job, const Fabric& fabric, bool inside_domains)
-      : graph(job.graph),
-        script(job.graph),
-        traffic(job.graph, script, fabric, job.gpu_of_rank, inside_domains),
-        demand(traffic.demand()) {}
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-
-  const StepGraph& graph;
-  Script script;
-  Traffic traffic;
-  std::vector<double> demand;  ///< by link
-  bool meets = false;          ///< others on a link that may bind
-  Cast cast;
-  std::vector<std::uint32_t> first_span;  ///< by actor
-  std::size_t tasks = 0;
-};
-
-/// All jobs and the links that they meet on.
-class Parts {
- public:
-  Parts(std::span<const PlacedStep> jobs, const Fabric& fabric, const PlayOptions& options)
-      : fabric_(fabric) {
-    for (const PlacedStep& job : jobs)
-      parts_.emplace_back(job, fabric, !options.private_as_durations);
-    bind(options.everything_shared);
-    for (Part& part : parts_) cast(part, options.fold);
-    number_links();
-  }
-
-  std::deque<Part>& all() { return parts_; }
-  const std::vector<double>& link_rate() const { return link_rate_; }
-  /// Links of the fabric that may bind and that several jobs use.
-  const std::vector<std::uint32_t>& met() const { return met_; }
-  std::uint32_t network_link(const Part& part, std::uint32_t link) const {
-    return part.cast.network_link[part.cast.link_class[link]];
-  }
-
- private:
-  void bind(bool everything) {
-    // Routes of a later job may have made bundles that an earlier one does not know of.
-    const std::size_t links = parts_.back().demand.size();
-    std::vector<double> demand(links, 0);
-    std::vector<int> users(links, 0);
-    for (Part& part : parts_) {
-      part.demand.resize(links, 0);
-      for (std::size_t link = 0; link < links; ++link) {
-        demand[link] += part.demand[link];
-        users[link] += part.demand[link] > 0 ? 1 : 0;
-      }
-    }
-    for (Part& part : parts_) part.traffic.bind(demand, everything);
-    for (std::uint32_t link = 0; link < links; ++link)
-      if (users[link] > 1 && parts_.front().traffic.may_bind(link)) met_.push_back(link);
-    for (Part& part : parts_)
-      part.meets = std::any_of(met_.begin(), met_.end(),
-                               [&](std::uint32_t link) { return part.demand[link] > 0; });
-  }
-
-  /// Ranks are alike only if what others put on their links is: who meets another job plays whole.
-  static void cast(Part& part, bool fold_alike) {
-    part.cast = fold_alike && !part.meets ? fold(part.graph, part.script, part.traffic)
-                                          : everybody(part.graph, part.script, part.traffic);
-    for (const int rank : part.cast.rank_of_actor) {
-      part.first_span.push_back(static_cast<std::uint32_t>(part.tasks));
-      part.tasks += part.script.program(rank).tasks.size();
-    }
-  }
-
-  /// A link on which jobs meet is one link of the network; any other belongs to one job's classes.
-  void number_links() {
-    std::vector<std::uint32_t> common(parts_.back().demand.size(), no_class);
-    for (Part& part : parts_) {
-      part.cast.network_link.assign(part.cast.link_rate.size(), no_class);
-      for (std::uint32_t link = 0; link < common.size(); ++link) {
-        const std::uint32_t of_class = part.cast.link_class[link];
-        if (of_class == no_class || part.cast.network_link[of_class] != no_class) continue;
-        std::uint32_t number = part.meets ? common[link] : no_class;
-        if (number == no_class) {
-          number = static_cast<std::uint32_t>(link_rate_.size());
-          link_rate_.push_back(part.cast.link_rate[of_class]);
-          if (part.meets) common[link] = number;
-        }
-        part.cast.network_link[of_class] = number;
-      }
-    }
-  }
-
-  const Fabric& fabric_;
-  std::deque<Part> parts_;
-  std::vector<double> link_rate_;  // of the network
-  std::vector<std::uint32_t> met_;
 };
 
 /// Where the child writes and the parent reads.
@@ -208,7 +112,7 @@ class Stage {
   std::uint32_t common_link(std::uint32_t link) {
     const auto user = std::find_if(parts_.all().begin(), parts_.all().end(),
                                    [&](const Part& part) { return part.demand[link] > 0; });
-    return parts_.network_link(*user, link);
+    return Parts::network_link(*user, link);
   }
 
   void begin(std::size_t job) {
@@ -322,7 +226,7 @@ std::vector<MetLink> met_links(Parts& parts, Results& results, const Fabric& fab
       found.active.push_back(seconds[job + 1] / played);
     const auto user = std::find_if(parts.all().begin(), parts.all().end(),
                                    [&](const Part& part) { return part.demand[link] > 0; });
-    found.busy = results.uses()[parts.network_link(*user, link)].busy / played;
+    found.busy = results.uses()[Parts::network_link(*user, link)].busy / played;
     const auto add = [&](topology::LinkId cable) {
       found.link = cable;
       found.bytes.clear();
