@@ -33,6 +33,9 @@ class Writer {
           base::Diagnostics{{{cluster_.sources.empty() ? "cluster" : cluster_.sources.front().file},
                              "no cables are known, and InfraGraph is made of them",
                              "import a dump of the fabric, for example of ibnetdiscover"}});
+    if (cluster_.nodes.empty())
+      return tl::unexpected(base::Diagnostics{
+          {cluster_.cables.front().where, "no node is known, only switches", ""}});
     name_things();
     write_edges();
     write_instances();
