@@ -33,9 +33,11 @@ class Writer {
           base::Diagnostics{{{cluster_.sources.empty() ? "cluster" : cluster_.sources.front().file},
                              "no cables are known, and InfraGraph is made of them",
                              "import a dump of the fabric, for example of ibnetdiscover"}});
-    if (cluster_.nodes.empty())
+    // A device of InfraGraph is a node by its XPUs and NICs.
+    if (std::none_of(cluster_.nodes.begin(), cluster_.nodes.end(),
+                     [](const FoundNode& node) { return node.gpus > 0 || !node.nics.empty(); }))
       return tl::unexpected(base::Diagnostics{
-          {cluster_.cables.front().where, "no node is known, only switches", ""}});
+          {cluster_.cables.front().where, "no GPU or NIC of a node is known, only switches", ""}});
     name_things();
     write_edges();
     write_instances();
