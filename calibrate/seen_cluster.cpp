@@ -36,10 +36,7 @@ std::map<std::string, Host> hosts_of(const std::vector<RunRecords>& runs) {
 
 SeenCluster seen_cluster(const std::vector<RunRecords>& runs, const topology::FoundCluster& dump) {
   topology::NodeNames names;
-  for (std::size_t i = 0; i < dump.nodes.size(); ++i) {
-    names.add(dump.nodes[i].name, i);
-    for (const std::string& alias : dump.nodes[i].aliases) names.add(alias, i);
-  }
+  for (std::size_t i = 0; i < dump.nodes.size(); ++i) names.add(dump.nodes[i], i);
   SeenCluster out;
   for (const auto& [name, host] : hosts_of(runs)) {
     const std::optional<std::size_t> at = names.find(name);

@@ -13,6 +13,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/value_or_leave.hpp"
 #include "topology/hardware.hpp"
 
 namespace cli {
@@ -28,15 +29,6 @@ struct ImportCommand {
   std::string operation;
   calibrate::ImportOptions options;
 };
-
-template <class T>
-T value_or_leave(base::Result<T> result) {
-  if (!result) {
-    print(result.error());
-    leave_with(mistake);
-  }
-  return std::move(*result);
-}
 
 /// The runs of all files, or every mistake in any of them.
 base::Result<std::vector<RunRecords>> read_files(const ImportCommand& command,

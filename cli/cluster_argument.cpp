@@ -11,6 +11,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/value_or_leave.hpp"
 #include "sim/workload.hpp"
 #include "topology/cluster_of.hpp"
 #include "topology/found_of.hpp"
@@ -21,27 +22,9 @@ namespace cli {
 
 namespace {
 
-template <class T>
-T value_or_leave(base::Result<T> result) {
-  if (result) return std::move(*result);
-  print(result.error());
-  leave_with(mistake);
-  std::abort();  // not reached: leave_with throws
-}
-
 /// A scenario has a cluster and a model; no dump has a line like that.
 bool is_scenario(std::string_view text) {
   return text.starts_with("cluster:") || text.find("\ncluster:") != std::string_view::npos;
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    if (end > begin) parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
 }
 
 /// What the registry knows of the nodes, where the dumps do not tell it.
@@ -97,13 +80,14 @@ void ClusterArgument::add_options_to(CLI::App& command) {
       ->type_name("LABELS");
   command.add_option("--scheme", options_.scheme, "label scheme of the switch tree")
       ->type_name("NAME");
-  command.add_option("--levels", levels_, "label keys of the switch tree, coarse to fine")
-      ->type_name("KEY,...");
+  command.add_option("--levels", options_.levels, "label keys of the switch tree, coarse to fine")
+      ->type_name("KEY,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 topology::ImportOptions ClusterArgument::options() const {
   topology::ImportOptions options = options_;
-  options.levels = split(levels_);
   options.where = {"command line"};
   return options;
 }

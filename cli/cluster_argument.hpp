@@ -45,7 +45,6 @@ class ClusterArgument {
 
   std::string format_;
   topology::ImportOptions options_;
-  std::string levels_;
   bool live_ = false;
   LiveOptions live_options_;
 };

@@ -10,6 +10,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
 #include "cli/topology.hpp"
+#include "cli/value_or_leave.hpp"
 #include "topology/export/format.hpp"
 #include "topology/redact.hpp"
 
@@ -47,13 +48,9 @@ void import(const ImportCommand& command) {
     leave_with(mistake);
   }
   if (command.redact) found = topology::redact(found);
-  const auto written = format.write(found);
-  if (!written) {
-    print(written.error());
-    leave_with(mistake);
-  }
-  print(written->notes);
-  write_output(command.output, written->text);
+  const topology::Exported written = value_or_leave(format.write(found));
+  print(written.notes);
+  write_output(command.output, written.text);
 }
 
 }  // namespace

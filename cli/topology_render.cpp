@@ -14,6 +14,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/topology.hpp"
+#include "cli/value_or_leave.hpp"
 #include "viz/cluster_map.hpp"
 #include "viz/topology_json.hpp"
 #include "viz/viz.hpp"
@@ -62,13 +63,9 @@ const sim::Scenario& scenario_of(const ClusterArgument::Loaded& loaded, const st
 /// Use of each link in the step of the scenario.
 std::vector<double> loads_of(const sim::Scenario& scenario) {
   Progress progress("simulating");
-  auto answer = forecast(scenario, {}, scenario.fidelity,
-                         [&progress](double share) { progress.update(share); });
-  if (!answer) {
-    print(answer.error());
-    leave_with(mistake);
-  }
-  return answer->report.link_utilisation;
+  return value_or_leave(forecast(scenario, {}, scenario.fidelity,
+                                 [&progress](double share) { progress.update(share); }))
+      .report.link_utilisation;
 }
 
 /// Groups by pipeline stage: where the least traffic crosses, and what people look for first.

@@ -16,6 +16,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/validate_training.hpp"
+#include "cli/value_or_leave.hpp"
 #include "sim/collective_sweep.hpp"
 #include "topology/cluster.hpp"
 #include "topology/hardware.hpp"
@@ -35,15 +36,6 @@ struct ValidateOptions {
 
 using Scorer = base::Result<base::Score> (*)(const base::Csv&, const topology::HardwareRegistry&,
                                              const calibrate::Calibrations&);
-
-template <class T>
-T value_or_leave(base::Result<T> result) {
-  if (!result) {
-    print(result.error());
-    leave_with(mistake);
-  }
-  return std::move(*result);
-}
 
 base::Result<base::Score> score_kernels(const base::Csv& table,
                                         const topology::HardwareRegistry& registry,

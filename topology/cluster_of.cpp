@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/found_types.hpp"
 #include "topology/node_tally.hpp"
 
@@ -83,9 +84,8 @@ class Cabler {
     if (node_at_[near.index] == nowhere || !used(far.index)) return;
     const TypedNode& node = nodes_[node_at_[near.index]];
     const std::vector<FoundNic>& nics = found_.nodes[near.index].nics;
-    const auto nic = std::find_if(node.nics.begin(), node.nics.end(), [&](std::size_t i) {
-      return (nics[i].name.empty() ? nics[i].id : nics[i].name) == near.nic;
-    });
+    const auto nic = std::find_if(node.nics.begin(), node.nics.end(),
+                                  [&](std::size_t i) { return name_of(nics[i]) == near.nic; });
     if (nic == node.nics.end()) return;
     out_.node_cables.push_back({node_at_[near.index], static_cast<int>(nic - node.nics.begin()),
                                 place_switch(far.index), built_rate(cable), rate_left(cable)});

@@ -9,7 +9,9 @@
 #include <set>
 #include <utility>
 
+#include "base/name_table.hpp"
 #include "base/quantity.hpp"
+#include "topology/found_cluster_names.hpp"
 #include "topology/node_names.hpp"
 
 namespace topology {
@@ -20,12 +22,10 @@ std::string or_unknown(const std::string& text) { return text.empty() ? "unknown
 std::string or_unknown(int number) { return number < 0 ? "unknown" : std::to_string(number); }
 
 std::string state_of(const FoundCable& cable) {
-  const char* const state = cable.state == CableState::down       ? "down"
-                            : cable.state == CableState::degraded ? "degraded"
-                                                                  : "up";
+  const std::string_view state = base::name_in(cable_state_names, cable.state);
   return cable.rate > base::BytesPerSecond()
              ? fmt::format("{}, {}", state, base::format_gbit(cable.rate))
-             : state;
+             : std::string(state);
 }
 
 class Differ {
@@ -48,15 +48,10 @@ class Differ {
 
   void compare_nodes() {
     NodeNames names;
-    for (std::size_t i = 0; i < after_.nodes.size(); ++i) {
-      names.add(after_.nodes[i].name, i);
-      for (const std::string& alias : after_.nodes[i].aliases) names.add(alias, i);
-    }
+    for (std::size_t i = 0; i < after_.nodes.size(); ++i) names.add(after_.nodes[i], i);
     std::set<std::size_t> matched;
     for (const FoundNode& node : before_.nodes) {
-      std::optional<std::size_t> at = names.find(node.name);
-      for (const std::string& alias : node.aliases)
-        if (!at) at = names.find(alias);
+      const std::optional<std::size_t> at = names.find(node);
       if (!at || !matched.insert(*at).second) {
         say("node gone", node.name);
         continue;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -23,5 +25,20 @@ inline constexpr std::array<std::pair<std::string_view, CableState>, 3> cable_st
     {"degraded", CableState::degraded},
     {"down", CableState::down},
 }};
+
+/// What people call a switch.
+inline const std::string& name_of(const FoundSwitch& found) {
+  return found.name.empty() ? found.id : found.name;
+}
+
+/// What CableEnd::nic calls a NIC.
+inline const std::string& name_of(const FoundNic& nic) {
+  return nic.name.empty() ? nic.id : nic.name;
+}
+
+/// As far as anybody said: 0 where nobody did.
+inline int usable_gpus_of(const FoundNode& node) {
+  return std::max(0, node.usable_gpus >= 0 ? node.usable_gpus : node.gpus);
+}
 
 }  // namespace topology

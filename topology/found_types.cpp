@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/quantity.hpp"
+#include "topology/found_cluster_names.hpp"
 #include "topology/node_tally.hpp"
 
 namespace topology {
@@ -46,8 +47,7 @@ class ComputeNics {
     const std::vector<FoundNic>& nics = found_.nodes[node].nics;
     const auto cabled = [&](const FoundNic& nic) {
       const auto& names = cabled_[node];
-      return std::find(names.begin(), names.end(), nic.name.empty() ? nic.id : nic.name) !=
-             names.end();
+      return std::find(names.begin(), names.end(), name_of(nic)) != names.end();
     };
     std::vector<std::size_t> chosen = where(nics, cabled);
     if (chosen.empty())

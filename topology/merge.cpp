@@ -64,7 +64,7 @@ class Merger {
       nodes.push_back(at ? *at : out_.nodes.size());
       at ? join(out_.nodes[*at], std::move(node)) : out_.nodes.push_back(std::move(node));
     }
-    for (std::size_t i = before; i < out_.nodes.size(); ++i) remember(i);
+    for (std::size_t i = before; i < out_.nodes.size(); ++i) names_.add(out_.nodes[i], i);
     if (!first) count_strangers(before, known, out_.nodes.size());
     add_fabric(dump, nodes);
     append(out_.sources, dump.sources);
@@ -111,15 +111,8 @@ class Merger {
 
   /// The node of earlier dumps that has one of these names.
   std::optional<std::size_t> find(const FoundNode& node, std::size_t before) const {
-    std::optional<std::size_t> at = names_.find(node.name);
-    for (const std::string& alias : node.aliases)
-      if (!at) at = names_.find(alias);
+    const std::optional<std::size_t> at = names_.find(node);
     return at && *at < before ? at : std::nullopt;
-  }
-
-  void remember(std::size_t index) {
-    names_.add(out_.nodes[index].name, index);
-    for (const std::string& alias : out_.nodes[index].aliases) names_.add(alias, index);
   }
 
   void contradiction(const FoundNode& node, std::string_view what) {

@@ -1,18 +1,10 @@
 #include "topology/node_names.hpp"
 
-#include <algorithm>
+#include "topology/import/text_lines.hpp"
 
 namespace topology {
 
 namespace {
-
-std::string lower(std::string_view name) {
-  std::string out(name);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 /// The name of the host alone; the whole of an address.
 std::string_view host_of(std::string_view name) {
@@ -33,19 +25,31 @@ std::optional<std::size_t> only(const Index& index, std::string_view name) {
 
 void NodeNames::add(std::string_view name, std::size_t node) {
   if (name.empty()) return;
-  const std::string key = lower(name);
+  const std::string key = lower_case(name);
   whole_[key].insert(node);
   short_[std::string(host_of(key))].insert(node);
 }
 
 std::optional<std::size_t> NodeNames::find(std::string_view name) const {
-  const std::string key = lower(name);
+  const std::string key = lower_case(name);
   if (whole_.contains(key)) return only(whole_, key);
   // Two names with different domains are different machines, however alike the hosts are.
   const std::string_view host = host_of(key);
   if (host.size() == key.size()) return only(short_, key);
   const auto bare = whole_.find(host);
   return bare == whole_.end() ? std::nullopt : only(short_, host);
+}
+
+void NodeNames::add(const FoundNode& machine, std::size_t node) {
+  add(machine.name, node);
+  for (const std::string& alias : machine.aliases) add(alias, node);
+}
+
+std::optional<std::size_t> NodeNames::find(const FoundNode& machine) const {
+  std::optional<std::size_t> at = find(machine.name);
+  for (const std::string& alias : machine.aliases)
+    if (!at) at = find(alias);
+  return at;
 }
 
 }  // namespace topology

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/natural_order.hpp"
 
 namespace topology {
@@ -77,8 +78,7 @@ class Redactor {
 
   static std::string nic_name(const FoundNode& node, const std::string& name) {
     for (std::size_t i = 0; i < node.nics.size(); ++i)
-      if (name == (node.nics[i].name.empty() ? node.nics[i].id : node.nics[i].name))
-        return fmt::format("nic{}", i);
+      if (name == name_of(node.nics[i])) return fmt::format("nic{}", i);
     return "";
   }
 

@@ -8,22 +8,20 @@
 #include <tuple>
 #include <utility>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/found_paths.hpp"
 
 namespace topology {
 
 namespace {
 
-/// Free and usable GPUs of a node, as far as anybody said.
-int usable_of(const FoundNode& node) {
-  return std::max(0, node.usable_gpus >= 0 ? node.usable_gpus : node.gpus);
-}
+/// Free GPUs of a node, as far as anybody said.
 int free_of(const FoundNode& node) {
   if (!node.unavailable.empty()) return 0;
-  return node.free_gpus >= 0 ? node.free_gpus : usable_of(node);
+  return node.free_gpus >= 0 ? node.free_gpus : usable_gpus_of(node);
 }
 bool is_free(const FoundNode& node) {
-  return node.unavailable.empty() && free_of(node) == usable_of(node);
+  return node.unavailable.empty() && free_of(node) == usable_gpus_of(node);
 }
 
 class Surveyor {
@@ -56,14 +54,14 @@ class Surveyor {
       if (is_new) out_.inventory.push_back({node.type, node.gpu, node.unavailable});
       InventoryRow& row = out_.inventory[at->second];
       ++row.nodes;
-      row.gpus += usable_of(node);
+      row.gpus += usable_gpus_of(node);
       row.free_gpus += free_of(node);
       ++out_.nodes;
-      out_.gpus += usable_of(node);
+      out_.gpus += usable_gpus_of(node);
       out_.free_gpus += free_of(node);
       out_.free_nodes += is_free(node) ? 1 : 0;
       out_.occupancy_known = out_.occupancy_known || node.free_gpus >= 0;
-      node_gpus_ = std::max(node_gpus_, usable_of(node));
+      node_gpus_ = std::max(node_gpus_, usable_gpus_of(node));
     }
   }
 
@@ -98,7 +96,7 @@ class Surveyor {
       ++domain.nodes;
       if (!is_free(found_.nodes[i])) continue;
       ++domain.free_nodes;
-      domain.free_gpus += usable_of(found_.nodes[i]);
+      domain.free_gpus += usable_gpus_of(found_.nodes[i]);
     }
     if (domains.empty()) return;
     measure(domains, level);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/survey.hpp"
 
 namespace topology {
@@ -14,8 +15,6 @@ namespace topology {
 namespace {
 
 constexpr std::size_t names_shown = 4;
-
-std::string name_of(const FoundSwitch& one) { return one.name.empty() ? one.id : one.name; }
 
 std::string name_of(const CableEnd& end, const FoundCluster& found) {
   std::string name = end.at == CableEnd::At::node ? found.nodes[end.index].name

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/mix.hpp"
+#include "topology/found_cluster_names.hpp"
 #include "topology/survey.hpp"
 
 namespace topology {
@@ -121,9 +122,8 @@ std::vector<SymmetryClass> symmetry_classes(const FoundCluster& found) {
                      [](const auto& a, const auto& b) { return a.members > b.members; });
   };
   collect(0, found.nodes.size(), false, [&](std::size_t i) { return found.nodes[i].name; });
-  collect(found.nodes.size(), found.switches.size(), true, [&](std::size_t i) {
-    return found.switches[i].name.empty() ? found.switches[i].id : found.switches[i].name;
-  });
+  collect(found.nodes.size(), found.switches.size(), true,
+          [&](std::size_t i) { return name_of(found.switches[i]); });
   return classes;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/found_paths.hpp"
 #include "topology/summary.hpp"
 
@@ -31,8 +32,7 @@ constexpr std::string_view nobody_fill = "#ffffff";
 ClusterMap frame_of(const FoundCluster& found, std::string what) {
   topology::DomainPaths paths = topology::domain_paths(found);
   int gpus = 0;
-  for (const FoundNode& node : found.nodes)
-    gpus += std::max(0, node.usable_gpus >= 0 ? node.usable_gpus : node.gpus);
+  for (const FoundNode& node : found.nodes) gpus += topology::usable_gpus_of(node);
   ClusterMap map;
   map.title = fmt::format("{} nodes{}: {}",
                           topology::grouped(static_cast<std::int64_t>(found.nodes.size())),
@@ -54,8 +54,7 @@ std::string title_of(const FoundNode& node) {
   if (!node.type.empty()) title += ", " + node.type;
   if (!node.unavailable.empty()) title += ", " + node.unavailable;
   if (node.free_gpus >= 0)
-    title += fmt::format(", {} of {} GPUs free", node.free_gpus,
-                         node.usable_gpus >= 0 ? node.usable_gpus : node.gpus);
+    title += fmt::format(", {} of {} GPUs free", node.free_gpus, topology::usable_gpus_of(node));
   for (const topology::Occupant& one : node.occupants)
     title += fmt::format("; {} ({} GPUs)", one.job.empty() ? one.pod : one.job, one.gpus);
   return title;
@@ -72,7 +71,7 @@ ClusterMap map_of_states(const FoundCluster& found) {
                 {"nobody said", std::string(nobody_fill)}};
   std::map<std::string, int> reasons;
   for (const FoundNode& node : found.nodes) {
-    const int usable = node.usable_gpus >= 0 ? node.usable_gpus : node.gpus;
+    const int usable = topology::usable_gpus_of(node);
     int colour = node.free_gpus < 0         ? unknown
                  : node.free_gpus >= usable ? free_node
                  : node.free_gpus > 0       ? partly_free

@@ -4,9 +4,11 @@
 #include <boost/graph/graphml.hpp>
 #include <sstream>
 
+#include "base/name_table.hpp"
 #include "base/parsing.hpp"
 #include "topology/export/tree.hpp"
 #include "topology/export/writers.hpp"
+#include "topology/found_cluster_names.hpp"
 
 namespace topology {
 
@@ -44,22 +46,12 @@ Vertex vertex_of(const FoundNode& node) {
   return {printable(node.name), "node", printable(node.type), 0, -1, node.gpus};
 }
 
-std::string_view state_of(CableState state) {
-  switch (state) {
-    case CableState::up: return "up";
-    case CableState::degraded: return "degraded";
-    case CableState::down: return "down";
-  }
-  return "up";
-}
-
 Graph graph_of_cables(const FoundCluster& cluster) {
   Graph graph;
   for (const FoundNode& node : cluster.nodes) add_vertex(vertex_of(node), graph);
   for (std::size_t i = 0; i < cluster.switches.size(); ++i) {
     const FoundSwitch& one = cluster.switches[i];
-    add_vertex({printable(one.name.empty() ? one.id : one.name), "switch", printable(one.model),
-                one.tier, one.rail, -1},
+    add_vertex({printable(name_of(one)), "switch", printable(one.model), one.tier, one.rail, -1},
                graph);
   }
   const auto vertex = [&](const CableEnd& end) {
@@ -70,10 +62,10 @@ Graph graph_of_cables(const FoundCluster& cluster) {
                                                          : end.nic + "/" + end.port);
   };
   for (const FoundCable& cable : cluster.cables)
-    add_edge(
-        vertex(cable.a), vertex(cable.b),
-        {cable.rate.gbit(), std::string(state_of(cable.state)), device(cable.a), device(cable.b)},
-        graph);
+    add_edge(vertex(cable.a), vertex(cable.b),
+             {cable.rate.gbit(), std::string(base::name_in(cable_state_names, cable.state)),
+              device(cable.a), device(cable.b)},
+             graph);
   return graph;
 }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/import/fabric_shape.hpp"
 #include "topology/natural_order.hpp"
 #include "topology/node_tally.hpp"
@@ -40,12 +41,6 @@ std::vector<std::size_t> reorder(std::vector<T>& things, const std::vector<std::
   things = std::move(sorted);
   return place;
 }
-
-const std::string& name_of(const FoundSwitch& found) {
-  return found.name.empty() ? found.id : found.name;
-}
-
-const std::string& key_of(const FoundNic& nic) { return nic.name.empty() ? nic.id : nic.name; }
 
 bool comes_before(const CableEnd& a, const CableEnd& b) {
   if (a.at != b.at) return a.at == CableEnd::At::node;
@@ -100,7 +95,7 @@ std::string CableBook::nic(std::size_t node, const std::string& name, const std:
   if (id.empty()) return {};
   const auto [at, is_new] = nic_at_.emplace(id_key, nics.size());
   if (is_new) nics.emplace_back().id = id;
-  return topology::key_of(nics[at->second]);
+  return topology::name_of(nics[at->second]);
 }
 
 /// Empty where the end does not say at which port it is.
@@ -242,7 +237,7 @@ void CableBook::rate_nics() {
       nic->rate += std::max(cable.rate, cable.built);
     }
   for (FoundNode& node : out_.nodes) {
-    std::erase_if(node.nics, [](const FoundNic& nic) { return topology::key_of(nic).empty(); });
+    std::erase_if(node.nics, [](const FoundNic& nic) { return topology::name_of(nic).empty(); });
     for (FoundNic& nic : node.nics) nic.ports = std::max(nic.ports, 1);
   }
 }
@@ -259,7 +254,7 @@ void CableBook::sort() {
     std::stable_sort(node.nics.begin(), node.nics.end(), [](const FoundNic& a, const FoundNic& b) {
       return a.name.empty() != b.name.empty()
                  ? b.name.empty()
-                 : natural_less(topology::key_of(a), topology::key_of(b));
+                 : natural_less(topology::name_of(a), topology::name_of(b));
     });
   for (FoundCable& cable : out_.cables) {
     for (CableEnd* end : {&cable.a, &cable.b})

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "topology/found_cluster_names.hpp"
 #include "topology/import/fabric_shape.hpp"
 #include "topology/import/remarks.hpp"
 #include "topology/natural_order.hpp"
@@ -19,10 +20,6 @@ namespace {
 struct Natural {
   bool operator()(std::string_view a, std::string_view b) const { return natural_less(a, b); }
 };
-
-const std::string& name_of(const FoundSwitch& found) {
-  return found.name.empty() ? found.id : found.name;
-}
 
 /// How many of `most` out of `all`: three quarters are enough for what broken cables leave.
 bool nearly_all(std::size_t most, std::size_t all) { return 4 * most >= 3 * all; }

@@ -39,10 +39,6 @@ bool is_trunk(const FoundCable& cable) {
   return cable.a.at == CableEnd::At::fabric_switch && cable.b.at == CableEnd::At::fabric_switch;
 }
 
-const std::string& name_of(const FoundSwitch& found) {
-  return found.name.empty() ? found.id : found.name;
-}
-
 struct Neighbours {
   std::vector<std::vector<std::size_t>> switches;  ///< of each switch, once a cable
   std::vector<int> node_cables;

@@ -9,6 +9,7 @@
 #include "topology/import/placed_hosts.hpp"
 #include "topology/import/slurm.hpp"
 #include "topology/import/slurm_blocks.hpp"
+#include "topology/import/text_lines.hpp"
 
 namespace topology {
 
@@ -24,13 +25,6 @@ constexpr std::array<std::string_view, 11> keys{
 
 /// A file with more of them is no topology.conf; it is not read to its end.
 constexpr std::size_t mistakes_max = 100;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 /// The pairs of one line.
 struct Record {
@@ -102,7 +96,7 @@ class Reader {
       if (equals == std::string_view::npos || equals == 0 || equals + 1 == word.size()) {
         error(at(next), fmt::format("'{}' is no KEY=VALUE", word), "");
       } else {
-        const std::string key = lower(word.substr(0, equals));
+        const std::string key = lower_case(word.substr(0, equals));
         if (std::find(keys.begin(), keys.end(), key) == keys.end())
           error(at(next), fmt::format("unknown key '{}'", word.substr(0, equals)),
                 base::suggest(key, keys));
@@ -186,7 +180,7 @@ bool is_slurm_conf(std::string_view text) {
     const std::size_t begin = line.find_first_not_of(" \t\r");
     if (begin != std::string_view::npos && line[begin] != '#') {
       const std::string key =
-          lower(line.substr(begin, std::min(line.find('='), line.size()) - begin));
+          lower_case(line.substr(begin, std::min(line.find('='), line.size()) - begin));
       return key == "switchname" || key == "blockname" || key == "blocksizes" || key == "ringname";
     }
     text.remove_prefix(std::min(end + 1, text.size()));
