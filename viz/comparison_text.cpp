@@ -164,9 +164,11 @@ class Page {
     if (any([](const Ranked& one) { return !one.forecast.fits; }))
       paragraph("  !          ", "does not fit in memory");
     if (fits_)
-      paragraph("  1 quicker  ",
-                "probability that plan 1 takes less time than this one; half of what a source of "
-                "durations errs is taken to be common to both");
+      paragraph(
+          "  1 quicker  ",
+          fmt::format("probability that plan 1 takes less time than this one; of the variance "
+                      "of each source's error {:.0f} % are taken to be common to both",
+                      100 * sim::compare::common_share));
     if (same_capacity_)
       paragraph(
           "  memory     ",
