@@ -173,14 +173,11 @@ struct Estimator::Impl {
     return made;
   }
 
-  void price(const Plan& plan, Places& of, Cut& cut, const schedule::ScheduleTable& table) {
-    for (const std::vector<Cell>& cells : table.stages)
-      for (const Cell& cell : cells) {
-        std::vector<WorkCost>& costs = cut.blocks[static_cast<std::size_t>(cell.kind)];
-        if (!costs.empty()) continue;
-        for (const strategies::ShardedBlock& block : cut.sharded.blocks)
-          costs.push_back(cost_of(plan, of, work_of(block, cell.kind)));
-      }
+  void price(const Plan& plan, Places& of, Cut& cut, const Cell& cell) {
+    std::vector<WorkCost>& costs = cut.blocks[static_cast<std::size_t>(cell.kind)];
+    if (!costs.empty()) return;
+    for (const strategies::ShardedBlock& block : cut.sharded.blocks)
+      costs.push_back(cost_of(plan, of, work_of(block, cell.kind)));
   }
 
   /// The user's own table is the plan's; ours are made once.
@@ -289,7 +286,8 @@ base::Seconds Estimator::Impl::step(const Plan& plan, bool alone) {
   Places& there = places[grid_key(plan)];
   Cut& made = cut(plan);
   const schedule::ScheduleTable& table = table_of(plan);
-  price(plan, there, made, table);
+  for (const std::vector<Cell>& cells : table.stages)
+    for (const Cell& cell : cells) price(plan, there, made, cell);
   const std::vector<std::vector<strategies::Chunk>> chunks = strategies::cut_layers(plan, model);
   Arrivals arrivals;
   for (auto& direction : arrivals)
@@ -325,29 +323,23 @@ base::Seconds Estimator::Impl::step(const Plan& plan, bool alone) {
 }
 
 base::Seconds Estimator::Impl::busiest(const Plan& plan) {
-  const schedule::ScheduleTable& table = table_of(plan);
-  const auto overlapped = [](const Cell& cell) { return cell.overlapped; };
-  for (const std::vector<Cell>& cells : table.stages)
-    if (std::any_of(cells.begin(), cells.end(), overlapped)) return {};
   Places& there = places[grid_key(plan)];
   Cut& made = cut(plan);
-  price(plan, there, made, table);
-  const std::vector<std::vector<strategies::Chunk>> chunks = strategies::cut_layers(plan, model);
-  double before = 0;  // forwards of the first micro-batch on the stages before
+  const Cell forward{.kind = schedule::CellKind::forward};
+  const Cell backward{.kind = schedule::CellKind::backward};
+  for (const Cell& cell : {forward, backward}) price(plan, there, made, cell);
   double most = 0;
-  for (std::size_t s = 0; s < table.stages.size(); ++s) {
-    const Stage stage(plan, made.sharded, chunks[s]);
-    std::map<std::pair<schedule::CellKind, int>, double> times;  // by kind and chunk
-    double all = 0;
-    for (const Cell& cell : table.stages[s]) {
-      const auto [known, fresh] = times.try_emplace({cell.kind, cell.chunk});
-      if (fresh) known->second = time_of_units(plan, made, stage, cell, stage.whole(cell.chunk));
-      all += known->second;
-    }
-    most = std::max(most, before + all);
-    before += times.at({schedule::CellKind::forward, 0});
+  for (const std::vector<strategies::Chunk>& chunks : strategies::cut_layers(plan, model)) {
+    const Stage stage(plan, made.sharded, chunks);
+    double time = 0;
+    for (int chunk = 0; chunk < stage.chunks(); ++chunk)
+      for (Cell cell : {forward, backward}) {
+        cell.chunk = chunk;
+        time += time_of_units(plan, made, stage, cell, stage.whole(chunk));
+      }
+    most = std::max(most, time);
   }
-  return base::Seconds::from_s(most);
+  return base::Seconds::from_s(most * plan.micro_batches());
 }
 
 base::Seconds Estimator::step(const Plan& plan) { return impl_->step(plan, /*alone=*/false); }

@@ -28,9 +28,9 @@ class Estimator {
   /// only those that both accumulate gradients, or both do not, count as such (see
   /// Plan::accumulates).
   base::Seconds pipeline(const strategies::Plan& plan);
-  /// A floor of `pipeline` that needs no schedule but what its cells are: the busiest stage
-  /// computes for all micro-batches, once the first has come through the stages before. 0 where
-  /// cells run at once with others (Cell::overlapped).
+  /// A floor of `pipeline` for all schedules that run their cells one by one (not
+  /// Cell::overlapped): the busiest stage computes all micro-batches without a pause. The schedule
+  /// of the plan itself says only how layers are cut.
   base::Seconds busiest(const strategies::Plan& plan);
   /// A floor of the peak on the device, see MemoryReport::peak: model states, activations in
   /// flight, and what is held whatever the plan does; without the buffers of communication.

@@ -128,6 +128,13 @@ strategies::ModelSpec model_named(const std::string& name) {
   return *model;
 }
 
+bool runs_cells_at_once(const strategies::Plan& plan) {
+  for (const auto& cells : schedule::table_of(plan).stages)
+    for (const schedule::Cell& cell : cells)
+      if (cell.overlapped) return true;
+  return false;
+}
+
 /// Compares plans until there are `count` that fit the cluster. Answers which schedules they had.
 std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
                                            const std::string& nodes, int count,
@@ -157,7 +164,7 @@ std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
     CHECK(estimator.step(plan).s() == Approx(timeline.step.s()).epsilon(1e-9));
     const double pipeline = estimator.pipeline(plan).s();
     CHECK(pipeline <= timeline.step.s() * (1 + 1e-9));
-    CHECK(estimator.busiest(plan).s() <= pipeline * (1 + 1e-9));
+    if (!runs_cells_at_once(plan)) CHECK(estimator.busiest(plan).s() <= pipeline * (1 + 1e-9));
     const base::Bytes peak = follow_memory(graph, timeline, capacities).peak;
     CHECK(estimator.memory(plan).as_double() <= peak.as_double());
     ++compared;
