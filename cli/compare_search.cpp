@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "cli/crew/crew.hpp"
@@ -55,9 +57,22 @@ std::string text_of(const Space& space) {
   return text;
 }
 
-/// Plans of a space by what tells them apart: the axes in which `codes` differ.
-std::string name_of(const PlanSearch& search, const sim::search::PlanCode& code) {
-  return strategies::describe(search.plan(code));
+/// What a search varies most, in few words: "tp 4 + sp, pp 4 x 8, dp 32, zero 2, mb 2, selective".
+std::string short_name(const strategies::Plan& plan) {
+  std::string name = fmt::format("tp {}{}, pp {}", plan.tensor,
+                                 plan.sequence_parallel ? " + sp" : "", plan.pipeline);
+  if (plan.virtual_stages > 1) name += fmt::format(" x {}", plan.virtual_stages);
+  if (plan.context.degree > 1) name += fmt::format(", cp {}", plan.context.degree);
+  if (plan.expert.degree > 1) name += fmt::format(", ep {}", plan.expert.degree);
+  name += fmt::format(", dp {}", plan.data);
+  if (plan.data_replicate > 1) name += fmt::format(" / {}", plan.data_replicate);
+  name += fmt::format(", zero {}, mb {}", plan.zero, plan.micro_batch);
+  if (plan.recompute == strategies::Recompute::selective) name += ", selective";
+  if (plan.recompute == strategies::Recompute::full) name += ", full";
+  if (plan.pipeline > 1 && plan.schedule != strategies::ScheduleKind::one_f_one_b &&
+      plan.schedule != strategies::ScheduleKind::interleaved)
+    name += fmt::format(", {}", name_of(plan.schedule));
+  return name;
 }
 
 FoundPlans found_plans(const PlanSearch& search, const Outcome& outcome, std::size_t shown,
@@ -66,20 +81,22 @@ FoundPlans found_plans(const PlanSearch& search, const Outcome& outcome, std::si
   found.summary = summarise(search.space(), outcome);
   const std::optional<double> price =
       scenario.price ? std::optional(scenario.price->gpu_hour) : std::nullopt;
-  for (const Found& one : outcome.best)
+  std::set<std::string> names;
+  for (const Found& one : outcome.best) {
+    const strategies::Plan plan = search.plan(one.code);
+    const std::string name = short_name(plan);
     if (one.simulated) {
       PlanForecast forecast = *one.simulated;
-      forecast.plan = search.plan(one.code);
-      forecast.name = name_of(search, one.code);
+      forecast.plan = plan;
+      forecast.name = name;
       forecast.gpu_hour = price;
       found.simulated.push_back(std::move(forecast));
-    } else if (found.simulated.empty() && found.estimated.size() < shown) {
-      found.estimated.push_back({.name = name_of(search, one.code),
-                                 .plan = search.plan(one.code),
-                                 .gpu_hour = price,
-                                 .where = {},
-                                 .combination = true});
+    } else if (found.simulated.empty() && found.estimated.size() < shown &&
+               names.insert(name).second) {  // of plans that differ in trifles the best is enough
+      found.estimated.push_back(
+          {.name = name, .plan = plan, .gpu_hour = price, .where = {}, .combination = true});
     }
+  }
   return found;
 }
 
@@ -101,6 +118,13 @@ sim::search::Options options_of(const SearchOptions& options, sim::Fidelity fide
 }
 
 }  // namespace
+
+std::string program_identity() {
+  struct stat file {};
+  if (stat("/proc/self/exe", &file) != 0) return FORESHARD_VERSION;
+  return fmt::format("{} {} {}.{}", FORESHARD_VERSION, file.st_size, file.st_mtim.tv_sec,
+                     file.st_mtim.tv_nsec);
+}
 
 base::Result<std::optional<FoundPlans>> search_plans(const sim::Scenario& scenario,
                                                      const calibrate::Calibrations& calibrations,

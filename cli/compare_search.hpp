@@ -12,6 +12,9 @@
 
 namespace cli {
 
+/// Tells this build of the program from others: its file's size and the time it was made.
+std::string program_identity();
+
 struct SearchOptions {
   std::string state;            ///< SQLite file of what is known so far; empty: none
   std::optional<int> simulate;  ///< plans; nothing: as many as a moment allows

@@ -44,6 +44,7 @@ std::string text_of(const Task& task) {
   for (const std::uint16_t index : task.code.at) append(text, index);
   append(text, task.limit);
   append(text, task.reserve.count());
+  append(text, task.slowdown);
   return text;
 }
 
@@ -53,6 +54,7 @@ Task task_of(std::string_view text) {
   for (std::uint16_t& index : task.code.at) index = taken<std::uint16_t>(text);
   task.limit = taken<double>(text);
   task.reserve = base::Bytes::from_count(taken<std::int64_t>(text));
+  task.slowdown = taken<double>(text);
   return task;
 }
 
@@ -66,7 +68,8 @@ std::string text_of_value(const T& value) {
 Answer answer_of(Task::Kind kind, std::string_view text) {
   Answer answer;
   switch (kind) {
-    case Task::Kind::floor: answer.floor = taken<double>(text); break;
+    case Task::Kind::floor:
+    case Task::Kind::slow: answer.number = taken<double>(text); break;
     case Task::Kind::explore: answer.unit = taken<UnitAnswer>(text); break;
     case Task::Kind::check: answer.check = taken<Check>(text); break;
     case Task::Kind::confirm: {
@@ -136,7 +139,8 @@ std::string PlanSearch::perform(const std::string& piece) {
   switch (task.kind) {
     case Task::Kind::floor: return text_of_value(explorer_.floor(task.code));
     case Task::Kind::explore:
-      return text_of_value(explorer_.explore(task.code, task.limit, task.reserve));
+      return text_of_value(explorer_.explore(task.code, task.limit, task.reserve, task.slowdown));
+    case Task::Kind::slow: return text_of_value(explorer_.slowdown(task.code, task.limit));
     case Task::Kind::check: return text_of_value(check(task.code));
     case Task::Kind::confirm:
       return to_bytes(plan_forecast(with(task.code), calibrations_, fidelity_));

@@ -9,8 +9,8 @@
 namespace cli {
 
 /// What parts of a search came to, in a SQLite file, so that a search that was killed goes on where
-/// it was: what is answered there is not asked again. Since a search asks the same whenever it runs,
-/// it then comes to the same end.
+/// it was: what is answered there is not asked again. Since a search asks the same whenever it
+/// runs, it then comes to the same end.
 class SearchJournal {
  public:
   /// Opens a file or makes one. \param of everything that answers depend on; a file with answers to

@@ -66,6 +66,7 @@ const std::vector<Owner>& owners() {
       {"yaml-cpp/", {"base/"}},
       {"nlohmann/", {"base/", "topology/export/", "viz/", "cli/"}},
       {"boost/math/", {"calibrate/"}},
+      {"boost/mpi.hpp", {"cli/crew/"}},
       {"boost/graph/", {"topology/", "sim/place/"}},
       {"boost/", {"topology/", "sim/place/"}},
       {"pugixml", {"topology/"}},

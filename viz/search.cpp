@@ -33,6 +33,9 @@ std::string looked_at(const Summary& summary) {
   text += fmt::format("; {} simulated", summary.simulated);
   if (summary.not_simulated > 0)
     text += fmt::format(", {} not (--simulate N, or all)", summary.not_simulated);
+  if (summary.slowdown > 1)
+    text += fmt::format("; in those, contention made collectives between nodes {:.2f} times slower",
+                        summary.slowdown);
   return text;
 }
 
@@ -65,6 +68,7 @@ nlohmann::ordered_json search_json(const Summary& summary) {
           {"too_large_after_all", summary.too_large},
           {"simulated", summary.simulated},
           {"not_simulated", summary.not_simulated},
+          {"slowdown", summary.slowdown},
           {"stopped", summary.stopped},
           {"proven", summary.proven},
           {"bound_s", summary.bound},

@@ -31,7 +31,8 @@ int processes() {
 const foreshard_crew& library() {
   static const foreshard_crew* table = [] {
     std::error_code failed;
-    const fs::path path = fs::read_symlink("/proc/self/exe", failed).parent_path() / "foreshard_crew.so";
+    const fs::path path =
+        fs::read_symlink("/proc/self/exe", failed).parent_path() / "foreshard_crew.so";
     const auto opened = calibrate::open_library(path.string());
     if (!opened)
       throw base::EnvironmentError(
@@ -88,7 +89,8 @@ void CrewMember::follow(const Work& work) const {
     try {
       answer = (*static_cast<const Work*>(context))(std::string(piece, length));
     } catch (const std::exception& error) {
-      fmt::print(stderr, "a piece of the search failed: {}\n", error.what());  // answered by nothing
+      fmt::print(stderr, "a piece of the search failed: {}\n",
+                 error.what());  // answered by nothing
     }
     take(taker, 0, answer.data(), answer.size());
   };

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 /// How processes on many machines share a search: the C interface of a library beside the program,
-/// which loads it only when it is started as one of several (foreshard_crew.so, by Boost.MPI). Texts
-/// are bytes with a length.
+/// which loads it only when it is started as one of several (foreshard_crew.so, by Boost.MPI).
+/// Texts are bytes with a length.
 extern "C" {
 
 /// Takes an answer; called once for each piece, in any order.

@@ -11,9 +11,9 @@
 #include "cli/crew/crew.h"
 
 /// The library foreshard_crew.so: rank 0 hands pieces out one by one, the others do them. A rank
-/// that does not answer any more keeps nobody waiting: when nothing is left to hand out, pieces that
-/// are out are given to idle ranks as well, and the first answer counts. (That a job outlives one of
-/// its processes is up to its MPI: Open MPI 4 ends them all unless it is started with
+/// that does not answer any more keeps nobody waiting: when nothing is left to hand out, pieces
+/// that are out are given to idle ranks as well, and the first answer counts. (That a job outlives
+/// one of its processes is up to its MPI: Open MPI 4 ends them all unless it is started with
 /// --enable-recovery.)
 namespace {
 
@@ -45,7 +45,7 @@ struct Letter {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & round & piece & text;
+    archive& round& piece& text;
   }
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace sim::search {
 
 namespace {
@@ -162,6 +164,7 @@ bool Explorer::any_fits(const Plan& unit) const {
 }
 
 double Explorer::floor(const PlanCode& unit) {
+  estimator_.slow_network(1);
   if (cells_at_once_ || space_.base.overlap.expert) return 0;
   const std::vector<int>& recompute = space_.of(Axis::recompute);
   double least = std::numeric_limits<double>::infinity();
@@ -239,8 +242,24 @@ bool Explorer::belongs(const Branch& branch, int zero) const {
   return (space_.of(Axis::zero)[static_cast<std::size_t>(zero)] == 3) == branch.sharded_parameters;
 }
 
-UnitAnswer Explorer::explore(const PlanCode& unit, double limit, base::Bytes reserve) {
+double Explorer::slowdown(const PlanCode& code, double step) {
+  Plan plan = space_.plan(code);
+  CHECK_INVARIANT(!refused(plan, model_, gpus_));
+  double low = 1;
+  double high = slowdown_max;
+  constexpr int halvings = 12;  // to 0.4 % of the way
+  for (int i = 0; i < halvings; ++i) {
+    const double middle = (low + high) / 2;
+    estimator_.slow_network(middle);
+    (estimator_.step(plan).s() < step ? low : high) = middle;
+  }
+  return low;
+}
+
+UnitAnswer Explorer::explore(const PlanCode& unit, double limit, base::Bytes reserve,
+                             double slowdown) {
   reserve_ = reserve;
+  estimator_.slow_network(slowdown);
   UnitAnswer answer;
   for (const Branch& branch : branches(unit, limit, answer)) {
     if (branch.floor > std::min(limit, answer.best.limit())) {

@@ -64,6 +64,9 @@ struct UnitAnswer {
   Best best;
 };
 
+/// What contention makes of collectives between nodes at most.
+inline constexpr double slowdown_max = 16;
+
 /// Explores units of a space: the first axes are decided, the rest is searched by branch and bound.
 class Explorer {
  public:
@@ -79,8 +82,11 @@ class Explorer {
   /// A floor of the step of every plan of a unit, in seconds.
   double floor(const PlanCode& unit);
   /// The best plans of a unit whose step is not above `limit` seconds. `reserve`: memory that is
-  /// kept back for what Estimator::memory does not count.
-  UnitAnswer explore(const PlanCode& unit, double limit, base::Bytes reserve);
+  /// kept back for what Estimator::memory does not count. `slowdown`: see Estimator::slow_network.
+  UnitAnswer explore(const PlanCode& unit, double limit, base::Bytes reserve, double slowdown);
+  /// How much slower collectives between nodes must be for a plan to take `step` seconds; between 1
+  /// and `slowdown_max`.
+  double slowdown(const PlanCode& plan, double step);
 
  private:
   /// Plans with one recompute and schedule, with parameters sharded (ZeRO-3) or not.

@@ -17,11 +17,13 @@ struct Task {
     explore,  ///< a unit, see Explorer::explore
     check,    ///< whether a plan fits, and what it would take to simulate it
     confirm,  ///< simulate a plan
+    slow,     ///< what contention does to a plan, see Explorer::slowdown
   };
   Kind kind = Kind::floor;
   PlanCode code;
-  double limit = 0;     ///< explore: seconds
+  double limit = 0;     ///< explore, slow: seconds
   base::Bytes reserve;  ///< explore
+  double slowdown = 1;  ///< explore
 };
 
 /// What `check` finds in the step of a plan, without simulating it.
@@ -33,7 +35,7 @@ struct Check {
 
 /// What a worker answers: the field of the kind of its task.
 struct Answer {
-  double floor = 0;
+  double number = 0;  ///< floor, slow
   UnitAnswer unit;
   Check check;
   compare::PlanForecast forecast;
@@ -47,9 +49,9 @@ enum class Step { bounding, exploring, checking, simulating };
 std::string_view name_of(Step step);
 
 struct Options {
-  /// Simulations may have so many tasks of ranks together (see Check::work): some 5,000,000 are 20
-  /// seconds on one core.
-  double simulated_work = 5e6;
+  /// Simulations may have so many tasks of ranks together, and each of them a third of that (see
+  /// Check::work): a million are four seconds of one core.
+  double simulated_work = 6e6;
   /// Instead: so many plans, whatever they take. 0: the analytic engine has the last word.
   std::optional<int> simulated_plans;
   std::function<void(Step, double share)> progress = [](Step, double) {};
@@ -60,10 +62,12 @@ struct Options {
 /// A plan that the search found, and that fits.
 struct Found {
   PlanCode code;
-  double analytic = 0;  ///< seconds, without contention: a floor of what a simulation says
+  /// Seconds by the analytic engine; of plans that were not simulated, with collectives between
+  /// nodes slowed down as in those that were.
+  double estimated = 0;
   std::optional<compare::PlanForecast> simulated;
 
-  double step() const { return simulated ? simulated->step.s() : analytic; }
+  double step() const { return simulated ? simulated->step.s() : estimated; }
 };
 
 /// What a search found out.
@@ -76,10 +80,12 @@ struct Outcome {
   int too_large = 0;  ///< of them, those that do not fit after all
   int simulated = 0;  ///< and those that were simulated
   bool stopped = false;
+  /// How much slower than alone collectives between nodes were in the plans that were simulated.
+  double slowdown = 1;
   /// Those that were simulated, by their step; behind them the others by theirs.
   std::vector<Found> best;
-  /// No plan of the space is faster: the least analytic step of those that were not simulated, or
-  /// the step of the best. In seconds; infinite: there is no plan.
+  /// No plan of the space is faster: the least step without contention of those that were not
+  /// simulated, or the step of the best. In seconds; infinite: there is no plan.
   double bound = 0;
 
   /// Whether the best is known to be: no plan can undercut it.
@@ -88,10 +94,13 @@ struct Outcome {
   double gap() const { return best.empty() ? 1 : 1 - bound / best.front().step(); }
 };
 
-/// The best plans of a space by the analytic engine, found exactly by branch and bound; then
-/// simulated, the most promising first, until none of the others can be faster, for the analytic
-/// step is a floor of the simulated one. The answer is the same whatever the crew: work goes out in
-/// rounds of fixed size, and what is known when a round begins is what its tasks know.
+/// The best plans of a space by the analytic engine, found exactly by branch and bound. Since it
+/// knows no contention, the best two are simulated; what that did to their collectives between
+/// nodes is assumed of all plans, the space is searched again, and so on until the best are plans
+/// that were simulated already. What the analytic engine says without contention stays the floor:
+/// when all plans below the best were simulated, nothing can be faster. The answer is the same
+/// whatever the crew: work goes out in rounds of fixed size, and what is known when a round begins
+/// is what its tasks know.
 Outcome search(const Explorer& explorer, const Crew& crew, const Options& options);
 
 }  // namespace sim::search

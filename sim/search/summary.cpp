@@ -24,9 +24,10 @@ Summary summarise(const Space& space, const Outcome& outcome) {
   summary.kept = outcome.kept;
   summary.too_large = outcome.too_large;
   summary.simulated = outcome.simulated;
-  summary.not_simulated = static_cast<int>(
-      std::count_if(outcome.best.begin(), outcome.best.end(),
-                    [](const Found& one) { return !one.simulated.has_value(); }));
+  summary.not_simulated =
+      static_cast<int>(std::count_if(outcome.best.begin(), outcome.best.end(),
+                                     [](const Found& one) { return !one.simulated.has_value(); }));
+  summary.slowdown = outcome.slowdown;
   summary.stopped = outcome.stopped;
   summary.proven = outcome.proven();
   summary.bound = outcome.bound;

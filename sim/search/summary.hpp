@@ -21,6 +21,7 @@ struct Summary {
   int simulated = 0;
   /// Plans that fit and were not simulated, of those that were looked at closer.
   int not_simulated = 0;
+  double slowdown = 1;  ///< of collectives between nodes, by contention; see Outcome
   bool stopped = false;
   bool proven = false;  ///< no plan of the space is faster than the first
   double bound = 0;     ///< seconds that no plan undercuts
