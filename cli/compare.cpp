@@ -106,6 +106,10 @@ void write(const CompareOptions& options, const Comparison& comparison) {
 }
 
 void compare(const CompareOptions& options) {
+  if (options.json == "-" && options.csv == "-") {
+    print({{{}, "--json and --csv cannot both go to stdout", "write one of them to a file"}});
+    leave_with(wrong_command);
+  }
   const sim::Scenario scenario = options.scenario.load();
   Candidates candidates = candidates_or_leave(options, scenario);
   const sim::Fidelity fidelity = fidelity_of(options.fidelity).value_or(scenario.fidelity);

@@ -13,6 +13,7 @@
 #include "cli/forecast.hpp"
 #include "cli/workers.hpp"
 #include "sim/compare/difference.hpp"
+#include "sim/plan_reader.hpp"
 
 namespace cli {
 
@@ -107,6 +108,15 @@ base::Result<PlanForecast> read_answer(const std::byte* in) {
   return unpacked_answer(Json::from_cbor(begin, begin + size));
 }
 
+/// What was noted of the scenario's own plan holds for no other.
+void forget_unused_gpus(sim::Scenario& scenario) {
+  const auto gpus = static_cast<int>(gpus_of(scenario.placement, scenario.cluster).size());
+  const auto unused = sim::unused_gpus(scenario.plan, gpus, scenario.origins);
+  if (unused)
+    std::erase_if(scenario.notes,
+                  [&](const base::Diagnostic& note) { return note.format() == unused->format(); });
+}
+
 }  // namespace
 
 std::vector<base::Result<PlanForecast>> forecast_plans(
@@ -114,6 +124,7 @@ std::vector<base::Result<PlanForecast>> forecast_plans(
     const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
     const std::function<void(double)>& progress) {
   sim::Scenario mine = scenario;  // each process changes its own
+  forget_unused_gpus(mine);
   std::vector<base::Result<PlanForecast>> answers(plans.size());
   const std::vector<std::string> failures = work_in_processes(
       static_cast<int>(plans.size()), answer_bytes,
