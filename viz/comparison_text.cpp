@@ -10,6 +10,7 @@
 #include "sim/compare/difference.hpp"
 #include "viz/comparison.hpp"
 #include "viz/digits.hpp"
+#include "viz/search.hpp"
 #include "viz/table.hpp"
 #include "viz/terminal.hpp"
 
@@ -100,6 +101,11 @@ class Page {
                           refused == 0 ? std::string()
                                        : fmt::format("; {} refused", plural(refused, "combination",
                                                                             "combinations"))));
+    if (comparison_.search) {
+      text_ += '\n';
+      for (const auto& [word, sentence] : search_lines(*comparison_.search))
+        paragraph(fmt::format("  {:<11}", word), sentence);
+    }
     text_ += '\n';
   }
 

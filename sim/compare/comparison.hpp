@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "sim/compare/candidates.hpp"
 #include "sim/compare/plan_forecast.hpp"
 #include "sim/engine.hpp"
+#include "sim/search/summary.hpp"
 
 namespace sim::compare {
 
@@ -45,6 +47,7 @@ struct Comparison {
   std::vector<Ranked> plans;      ///< those that fit by time a token, then the others by memory use
   std::vector<Refused> refused;   ///< combinations of axes that are none
   base::Diagnostics diagnostics;  ///< of all plans, each once
+  std::optional<search::Summary> search;  ///< that found some of the plans
 };
 
 /// Puts the forecasts in order, marks the Pareto front, and gathers their diagnostics. The rest of
