@@ -195,6 +195,10 @@ Contest compare_or_leave(const CompareOptions& options, const PlanSet& set,
 }
 
 void compare(const CompareOptions& options) {
+  if (options.json == "-" && options.csv == "-") {
+    print({{{}, "--json and --csv cannot both go to stdout", "write one of them to a file"}});
+    leave_with(wrong_command);
+  }
   const sim::Scenario scenario = options.scenario.load();
   const PlanSet set = plan_set_or_leave(options);
   const sim::Fidelity fidelity = fidelity_of(options.fidelity).value_or(scenario.fidelity);

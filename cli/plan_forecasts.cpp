@@ -6,6 +6,7 @@
 #include "cli/forecast.hpp"
 #include "cli/plan_forecast_bytes.hpp"
 #include "cli/workers.hpp"
+#include "sim/plan_reader.hpp"
 
 namespace cli {
 
@@ -19,11 +20,25 @@ base::Result<PlanForecast> plan_forecast(const sim::Scenario& scenario,
   return sim::compare::plan_forecast(answer->report);
 }
 
+namespace {
+
+/// What was noted of the scenario's own plan holds for no other.
+void forget_unused_gpus(sim::Scenario& scenario) {
+  const auto gpus = static_cast<int>(gpus_of(scenario.placement, scenario.cluster).size());
+  const auto unused = sim::unused_gpus(scenario.plan, gpus, scenario.origins);
+  if (unused)
+    std::erase_if(scenario.notes,
+                  [&](const base::Diagnostic& note) { return note.format() == unused->format(); });
+}
+
+}  // namespace
+
 std::vector<base::Result<PlanForecast>> forecast_plans(
     const sim::Scenario& scenario, const std::vector<sim::compare::Candidate>& plans,
     const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
     const std::function<void(double)>& progress) {
   sim::Scenario mine = scenario;  // each process changes its own
+  forget_unused_gpus(mine);
   const std::vector<TextResult> results = texts_in_processes(
       static_cast<int>(plans.size()),
       [&](int i) {

@@ -336,11 +336,8 @@ class Loader {
         seats_.gpus > 0 ? PlanSeats{seats_.gpus, "the job"} : seats_of(placement_, *cluster_);
     append(problems_, check_plan(plan_, *model_, *cluster_, seats, origins_));
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
-    const int ranks = plan_.ranks();
-    if (ranks < seats.gpus)
-      problems_.push_back({origins_.at("plan"),
-                           fmt::format("the plan uses {} of {} GPUs", ranks, seats.gpus), "",
-                           base::Severity::warning});
+    if (auto unused = unused_gpus(plan_, seats.gpus, origins_))
+      problems_.push_back(std::move(*unused));
   }
 
   const ScenarioOptions& options_;

@@ -82,10 +82,10 @@ class Page {
     line(painted(title, Paint::strong, colour_));
   }
   /// Words that go on under themselves, behind `first`.
-  void paragraph(std::string first, std::string_view words, Paint paint = Paint::none) {
+  void paragraph(std::string first, std::string_view words) {
     const int indent = width_of(first);
     for (const std::string& part : wrap(printable(words), width_ - indent)) {
-      line(first + painted(part, paint, colour_));
+      line(first + part);
       first.assign(static_cast<std::size_t>(indent), ' ');
     }
   }
@@ -247,9 +247,14 @@ class Page {
   void diagnostics() {
     if (comparison_.diagnostics.empty()) return;
     heading("Warnings and notes");
-    for (const base::Diagnostic& one : comparison_.diagnostics)
-      paragraph("  ", one.format(),
-                one.severity == base::Severity::note ? Paint::faint : Paint::warn);
+    for (const base::Diagnostic& one : comparison_.diagnostics) {
+      const bool note = one.severity == base::Severity::note;
+      std::string indent = "  ";
+      for (const std::string& part : wrap(printable(one.format()), width_ - 4)) {
+        line(indent + painted(part, note ? Paint::faint : Paint::warn, colour_));
+        indent = "    ";
+      }
+    }
   }
 
   const Comparison& comparison_;

@@ -42,8 +42,9 @@ TEST_CASE("a plan is forecast as run forecasts it") {
   const Outcome alone = foreshard("run " + quick + " --set plan.tensor_parallel=4 --json -");
   REQUIRE(alone.code == 0);
   const json run = json::parse(alone.out);
+  const json comparison = json::parse(all.out);
   bool found = false;
-  for (const json& plan : json::parse(all.out)["plans"]) {
+  for (const json& plan : comparison["plans"]) {
     if (plan["name"] != "tp 4") continue;
     found = true;
     for (const char* key : {"plan", "step_time_s", "step_time_p10_s", "step_time_p90_s", "mfu",
@@ -54,6 +55,19 @@ TEST_CASE("a plan is forecast as run forecasts it") {
     CHECK(plan["breakdown"]["bubble_s"] == run["breakdown"]["bubble_s"]);
   }
   CHECK(found);
+}
+
+TEST_CASE("what is noted of the scenario's own plan is not said of others") {
+  const std::string fewer = " --set plan.data_parallel=4";
+  CHECK(foreshard("run " + quick + fewer).out.find("the plan uses 8 of 16 GPUs") !=
+        std::string::npos);
+  const Folder folder;
+  write_file(folder / "p.yaml", "axes: {data_parallel: [4, 8]}\n");
+  const Outcome both =
+      foreshard("compare " + quick + fewer + " --plans '" + (folder / "p.yaml") + "'");
+  CHECK(both.code == 0);
+  CHECK(both.out.find("without GPUs left out") != std::string::npos);  // another note
+  CHECK(both.out.find("the plan uses") == std::string::npos);
 }
 
 TEST_CASE("the analytic engine compares too, and files are written") {
@@ -124,6 +138,7 @@ TEST_CASE("plans whose messages have no price are mistakes of a list, and refuse
 TEST_CASE("compare needs a file of plans") {
   CHECK(foreshard("compare " + quick).code == 2);
   CHECK(foreshard("compare " + quick + list + " --top 0").code == 2);
+  CHECK(foreshard("compare " + quick + list + " --json - --csv -").code == 2);
   CHECK(foreshard("compare " + quick + " --plans no_such_file.yaml").code == 1);
 }
 
