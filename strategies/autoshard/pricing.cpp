@@ -27,8 +27,8 @@ Pricing::Pricing(const Problem& problem) : problem_(problem), producers_(problem
   }
   for (const Producer& producer : producers_) CHECK_INVARIANT(producer.node >= 0);
   for (const LayoutGraph& graph : problem.layout_graphs) {
-    free_.emplace_back(graph, false);
-    still_.emplace_back(graph, true);
+    free_.emplace_back(graph, Travel::any);
+    still_.emplace_back(graph, Travel::still);
   }
 }
 
@@ -65,12 +65,12 @@ Solution Pricing::price(std::vector<int> choices) const {
                        .operands[at(edge.operand)];
     const WayTable& table = ways(edge);
     solution.ways.emplace_back();
-    if (table.time(from, to) == infinity) {
+    if (!table.reaches(from, to)) {
       solution.time = base::Seconds::infinity();
       continue;
     }
-    solution.time += base::Seconds::from_s(edge.weight * table.time(from, to));
-    solution.ways.back() = table.way(from, to);
+    solution.time += edge.weight * table.time(from, to);
+    solution.ways.back() = table.arcs(from, to);
   }
   for (const auto& [a, b] : problem_.ties)
     if (layout_of(a, choices) != layout_of(b, choices)) solution.time = base::Seconds::infinity();
@@ -97,9 +97,10 @@ Factor Pricing::factor_of(const ProblemEdge& edge) const {
     factor.labels[1].push_back(choice.operands[at(edge.operand)]);
   for (int from = 0; from < table.layouts(); ++from)
     for (int to = 0; to < table.layouts(); ++to) {
-      const double time = table.time(from, to);
-      factor.costs.push_back(
-          time == infinity ? infinity : edge.weight * time * 1e6 + arc_cost * table.arcs(from, to));
+      factor.costs.push_back(table.reaches(from, to)
+                                 ? edge.weight * table.time(from, to).us() +
+                                       arc_cost * static_cast<double>(table.arcs(from, to).size())
+                                 : infinity);
     }
   return factor;
 }

@@ -27,7 +27,8 @@ inline Problem random_problem(std::mt19937& random, const RandomShape& shape) {
     LayoutGraph graph;
     graph.layouts.resize(static_cast<std::size_t>(shape.layouts));
     graph.local_bytes.resize(graph.layouts.size());
-    for (int from = 0; from < shape.layouts; ++from)
+    for (int from = 0; from < shape.layouts; ++from) {
+      graph.first_arc.push_back(static_cast<int>(graph.arcs.size()));
       for (int to = 0; to < shape.layouts; ++to) {
         if (from == to || below(3) == 0) continue;
         Arc arc;
@@ -38,6 +39,8 @@ inline Problem random_problem(std::mt19937& random, const RandomShape& shape) {
         if (!slices) arc.op = base::Collective::all_gather;
         graph.arcs.push_back(arc);
       }
+    }
+    graph.first_arc.push_back(static_cast<int>(graph.arcs.size()));
     problem.layout_graphs.push_back(graph);
   }
   for (int n = 0; n < shape.nodes; ++n) {

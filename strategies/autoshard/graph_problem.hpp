@@ -1,0 +1,22 @@
+#pragma once
+
+#include "strategies/autoshard/problem.hpp"
+#include "strategies/autoshard/tensor_graph.hpp"
+
+namespace strategies::autoshard {
+
+struct ProblemOptions {
+  /// Of a parameter's element, beside itself and its gradient: fp32 moments of Adam.
+  double optimizer_bytes = 8;
+};
+
+/// The choices of each node of `graph` on `mesh`, and what they cost. The first nodes are those of
+/// the graph, in its order; the first tensors are their results.
+///
+/// A tensor that several nodes of a phase read is read through an alias node, which may get it in
+/// one layout for all of them, paid once. Forward and backward have aliases of their own: what
+/// backward reads was kept in the layout in which it was made.
+Problem make_problem(const TensorGraph& graph, const placement::Mesh& mesh, const Prices& prices,
+                     const ProblemOptions& options);
+
+}  // namespace strategies::autoshard
