@@ -16,11 +16,6 @@ using placement::Shape;
 constexpr DType index_type = DType::fp32;       // 4 bytes
 constexpr DType statistics_type = DType::fp32;  // of norms, attention and loss
 
-Shape without_last(Shape shape) {
-  shape.pop_back();
-  return shape;
-}
-
 Shape with_last(Shape shape, std::int64_t size) {
   shape.back() = size;
   return shape;
@@ -92,8 +87,8 @@ Value GraphBuilder::entry(std::string name, const TensorType& type) {
                  .results = {type}});
 }
 
-Value GraphBuilder::seed_entry(Value output) {
-  phase_ = Phase::backward;
+Value GraphBuilder::seed_entry(std::string_view block, Value output) {
+  turn_back(block);
   const Value gradient = entry("output.gradient", type(output));
   seed(output, gradient);
   return gradient;
@@ -176,10 +171,16 @@ Value GraphBuilder::linear(std::string name, Value x, Value weight, Value bias) 
 }
 
 Value GraphBuilder::add(std::string name, const std::vector<Value>& terms) {
-  const Value y = pass(std::move(name), {Family::linear_pointwise}, terms, {type(terms.front())});
+  const Value y = pass(name, {Family::linear_pointwise}, terms, {type(terms.front())});
   tape([=, this] {
     const Value dy = gradient_of(y);
-    for (const Value& term : terms) seed(term, dy);
+    for (const Value& term : terms) {
+      std::vector<int> outer(type(y).shape.size() - type(term).shape.size());
+      std::iota(outer.begin(), outer.end(), 0);
+      seed(term, outer.empty() ? dy
+                               : pass(name + ".gradient_sum",
+                                      {.family = Family::sum, .dims = outer}, {dy}, {type(term)}));
+    }
   });
   return y;
 }
@@ -314,12 +315,16 @@ Value GraphBuilder::combine(std::string name, Value rows, const Routes& routes) 
   return y;
 }
 
-void GraphBuilder::differentiate(std::string_view block) {
+void GraphBuilder::turn_back(std::string_view block) {
   const auto found =
       std::find_if(blocks_.begin(), blocks_.end(), [&](const Block& b) { return b.name == block; });
   CHECK_INVARIANT(found != blocks_.end());
   phase_ = Phase::backward;
   block_ = static_cast<std::size_t>(found - blocks_.begin());
+}
+
+void GraphBuilder::differentiate(std::string_view block) {
+  turn_back(block);
   for (auto taped = tape_.rbegin(); taped != tape_.rend(); ++taped)
     if (taped->block == block_) taped->backward();
 }

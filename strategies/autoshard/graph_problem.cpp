@@ -56,6 +56,7 @@ class Maker {
       problem_.ties.emplace_back(tensor_of(value), tensor_of(gradient));
     collect_readers();
     for (const auto& [value, readers] : readers_) connect(value, readers);
+    drop_unreachable_sums();
     return std::move(problem_);
   }
 
@@ -145,6 +146,32 @@ class Maker {
     return choices;
   }
 
+  /// Nothing leads to a pending sum, so an operand can only be one where its maker gives one.
+  void drop_unreachable_sums() {
+    std::map<std::pair<int, int>, bool> may_pend;  // by node and operand
+    std::vector<bool> gives(problem_.tensors.size(), false);
+    for (const ProblemNode& node : problem_.nodes)
+      for (const Choice& choice : node.choices)
+        for (std::size_t r = 0; r < choice.results.size(); ++r)
+          if (pends(result_layouts(node, r).layouts[static_cast<std::size_t>(choice.results[r])]))
+            gives[static_cast<std::size_t>(node.results[r])] = true;
+    for (const ProblemEdge& edge : problem_.edges) {
+      bool& may = may_pend.try_emplace({edge.node, edge.operand}, true).first->second;
+      may = may && gives[static_cast<std::size_t>(edge.tensor)];
+    }
+    for (std::size_t n = 0; n < problem_.nodes.size(); ++n) {
+      ProblemNode& node = problem_.nodes[n];
+      std::erase_if(node.choices, [&](const Choice& choice) {
+        for (std::size_t i = 0; i < choice.operands.size(); ++i)
+          if (!may_pend.at({static_cast<int>(n), static_cast<int>(i)}) &&
+              pends(
+                  graph_at(node.operands[i]).layouts[static_cast<std::size_t>(choice.operands[i])]))
+            return true;
+        return false;
+      });
+    }
+  }
+
   void keep(int tensor, double factor) {
     ProblemTensor& kept = problem_.tensors[static_cast<std::size_t>(tensor)];
     for (const base::Bytes bytes : graph_at(kept.layouts).local_bytes)
@@ -178,7 +205,7 @@ class Maker {
       for (const Reader& reader : readers) {
         const Node& node = graph_.nodes[static_cast<std::size_t>(reader.node)];
         if (node.phase != phase) continue;
-        // An alias node may itself get the tensor for all of its readers.
+        // An alias of the graph may itself get the tensor for all of its readers.
         if (node.operation.family == Family::alias)
           add_edge(tensor_of(value), reader);
         else
@@ -193,7 +220,9 @@ class Maker {
 
   void connect(Value value, Phase phase, const std::vector<Reader>& readers) {
     int tensor = tensor_of(value);
-    if (readers.size() > 1) tensor = add_alias(tensor, phase, readers.front().copies);
+    const Node& maker = graph_.nodes[static_cast<std::size_t>(value.node)];
+    if (readers.size() > 1 && maker.operation.family != Family::alias)
+      tensor = add_alias(tensor, phase, readers.front().copies);
     for (const Reader& reader : readers) add_edge(tensor, reader);
   }
 

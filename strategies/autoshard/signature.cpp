@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/units.hpp"
 
 namespace strategies::autoshard {
 
