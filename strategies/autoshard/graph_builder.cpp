@@ -47,15 +47,17 @@ std::int64_t token_groups(const Shape& tokens, std::int64_t slots) {
 
 }  // namespace
 
-void GraphBuilder::begin_block(std::string name, double copies) {
+int GraphBuilder::begin_block(std::string name, double copies) {
   block_ = blocks_.size();
   blocks_.push_back({std::move(name), copies});
+  return static_cast<int>(block_);
 }
 
 Value GraphBuilder::append(Node node) {
   const Block& block = blocks_[block_];
   node.name = block.name + "." + node.name;
   node.copies = block.copies;
+  node.block = static_cast<int>(block_);
   node.phase = phase_;
   graph_.nodes.push_back(std::move(node));
   return {static_cast<int>(graph_.nodes.size()) - 1, 0};
@@ -353,6 +355,10 @@ void GraphBuilder::rest(const Leaf& leaf) {
 TensorGraph GraphBuilder::finish() {
   phase_ = Phase::backward;
   for (const Leaf& leaf : leaves_) rest(leaf);
+  if (graph_.walk.empty())
+    for (std::size_t b = 0; b < blocks_.size(); ++b)
+      graph_.walk.insert(graph_.walk.end(), static_cast<std::size_t>(blocks_[b].copies),
+                         static_cast<int>(b));
   return std::move(graph_);
 }
 

@@ -26,7 +26,9 @@ class GraphBuilder {
   explicit GraphBuilder(StepPrecision precision) : precision_(precision) {}
 
   /// What follows belongs to this block, of which there are `copies`.
-  void begin_block(std::string name, double copies);
+  int begin_block(std::string name, double copies);
+  /// The order of a forward pass, copy after copy; else all copies of a block are in a row.
+  void walk(std::vector<int> blocks) { graph_.walk = std::move(blocks); }
   /// What the block gets from outside; `link` says from where.
   Value entry(std::string name, const TensorType& type);
   void link(Value entry, Value from, double copies);

@@ -19,6 +19,7 @@ struct Layer {
   LayerKind kind;
   std::string name;
   double copies = 0;
+  int block = 0;
   Value input;
   Value output;
   Value gradient;  ///< of the input
@@ -39,7 +40,7 @@ class ModelWriter {
   TensorType stream() const { return {{shape_.batch, shape_.seq, model_.hidden}, compute_}; }
 
   void forward() {
-    build_.begin_block("embedding", 1);
+    std::vector<int> walk{build_.begin_block("embedding", 1)};
     const Value tokens = build_.indices("tokens", {shape_.batch, shape_.seq});
     table_ = build_.parameter("weight", {model_.vocab, model_.hidden});
     embedded_ = build_.embedding("lookup", table_, tokens);
@@ -52,11 +53,14 @@ class ModelWriter {
     if (model_.embedding_norm) embedded_ = norm("norm", embedded_);
     collect_layers();
     for (Layer& layer : layers_) {
-      build_.begin_block(layer.name, layer.copies);
+      layer.block = build_.begin_block(layer.name, layer.copies);
       layer.input = build_.entry("input", stream());
       layer.output = write_layer(layer.kind, layer.input);
     }
-    build_.begin_block("head", 1);
+    for (const LayerKind& kind : model_.layers)
+      walk.push_back(layers_[static_cast<std::size_t>(layer_index(kind))].block);
+    walk.push_back(build_.begin_block("head", 1));
+    build_.walk(std::move(walk));
     head_input_ = build_.entry("input", stream());
     const Value x = model_.final_norm ? norm("norm", head_input_) : head_input_;
     const Value weight =
