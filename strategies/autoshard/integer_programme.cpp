@@ -94,21 +94,10 @@ Programme formulate(const FactorGraph& graph, const LinearRange& range) {
   return programme;
 }
 
-/// Columns of `choices` at 1, for CBC to begin with.
-std::vector<int> columns_of(const FactorGraph& graph, const std::vector<int>& choices) {
-  std::vector<int> columns;
-  int first = 0;
-  for (std::size_t v = 0; v < graph.costs.size(); ++v) {
-    columns.push_back(first + choices[v]);
-    first += static_cast<int>(graph.costs[v].size());
-  }
-  return columns;
-}
-
 }  // namespace
 
-IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range,
-                                const std::vector<int>& start, int nodes) {
+IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range, double cutoff,
+                                int nodes) {
   const Programme programme = formulate(graph, range);
   const std::unique_ptr<Cbc_Model, decltype(&Cbc_deleteModel)> owner(Cbc_newModel(),
                                                                      &Cbc_deleteModel);
@@ -128,16 +117,12 @@ IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& ran
   Cbc_setParameter(model, "logLevel", "0");
   Cbc_setParameter(model, "ratioGap", "1e-9");
   Cbc_setParameter(model, "maxNodes", std::to_string(nodes).c_str());
-  if (!start.empty()) {
-    const std::vector<int> ones = columns_of(graph, start);
-    const std::vector<double> values(ones.size(), 1.0);
-    Cbc_setMIPStartI(model, static_cast<int>(ones.size()), ones.data(), values.data());
-  }
+  if (cutoff < infinity) Cbc_setCutoff(model, cutoff - graph.constant);
   Cbc_solve(model);
-  if (Cbc_isProvenInfeasible(model)) return {{}, infinity};
+  if (Cbc_isProvenInfeasible(model)) return {{}, cutoff};
 
   IntegerMinimum minimum;
-  minimum.bound = graph.constant + Cbc_getBestPossibleObjValue(model);
+  minimum.bound = std::min(cutoff, graph.constant + Cbc_getBestPossibleObjValue(model));
   if (Cbc_numberSavedSolutions(model) == 0 && !Cbc_isProvenOptimal(model)) return minimum;
   const double* solution = Cbc_getColSolution(model);
   if (solution == nullptr) return minimum;

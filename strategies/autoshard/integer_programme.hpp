@@ -16,13 +16,13 @@ struct LinearRange {
 
 struct IntegerMinimum {
   std::vector<int> choices;  ///< empty: none was found
-  double bound = 0;          ///< no choices within the range cost less; infinity: there are none
+  double bound = 0;          ///< no choices within the range cost less; at most the cutoff
 };
 
-/// The least of a factor graph within a linear range, by CBC's branch and cut. `start`: choices
-/// within the range, or empty. Ends after `nodes` of the search tree at the latest, so the same
-/// graph gives the same answer on every machine. \pre factors of two variables.
-IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range,
-                                const std::vector<int>& start, int nodes);
+/// The least of a factor graph within a linear range, by CBC's branch and cut, if it is less than
+/// `cutoff`. Ends after `nodes` of the search tree at the latest, so the same graph gives the same
+/// answer on every machine. \pre factors of two variables.
+IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range, double cutoff,
+                                int nodes);
 
 }  // namespace strategies::autoshard

@@ -17,6 +17,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Sums for a variable of two neighbours: their labels and its choices, some hundreds each.
 constexpr double series_work = 1e8;
 
+/// Sums that are quicker done than bounded.
+constexpr double small_work = 1e5;
+
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 bool has_solution(const Domains& domains) {
@@ -65,12 +68,12 @@ class CoreSearch {
       : core_(core), options_(options), messages_(core) {}
 
   Minimum run() {
-    if (search(all_choices(core_))) {  // small enough as it is
+    if (search(all_choices(core_), small_work)) {
       found_.bound = found_.cost;
       return found_;
     }
     int passes = 0;
-    for (int until = 25; until <= options_.passes && !closed(); until *= 2) {
+    for (int until = options_.first_passes; until <= options_.passes && !closed(); until *= 2) {
       for (; passes < until && messages_.bound() < infinity; ++passes) messages_.iterate();
       if (messages_.bound() == infinity) break;
       take(messages_.choices());
@@ -86,8 +89,8 @@ class CoreSearch {
 
  private:
   bool closed() const {
-    return found_.cost - std::max(found_.bound, messages_.bound()) <=
-           options_.tolerance * std::abs(found_.cost);
+    return found_.cost < infinity && found_.cost - std::max(found_.bound, messages_.bound()) <=
+                                         options_.tolerance * std::abs(found_.cost);
   }
 
   void take(std::vector<int> choices) {
@@ -98,30 +101,34 @@ class CoreSearch {
     found_.choices = std::move(choices);
   }
 
-  /// Among the choices that cost less than what was found, or fewer where these are too many.
+  /// Searches among the choices nearest to the bound, then among more, until all that are left out
+  /// cost more than what was found, or the search takes too long.
   void narrow() {
-    for (double share = 1; share > 1e-3; share /= 2) {
-      const double slack = found_.cost == infinity ? share * std::abs(messages_.bound())
-                                                   : share * (found_.cost - messages_.bound());
-      if (slack <= 0) return;
+    const double bound = messages_.bound();
+    const auto gap = [&] { return found_.cost < infinity ? found_.cost - bound : infinity; };
+    double slack = std::min(gap(), std::abs(bound)) / 1024;
+    for (;; slack *= 2) {
+      slack = std::min(slack, gap());
       Domains domains(core_.costs.size());
+      bool all = true;
       for (std::size_t v = 0; v < domains.size(); ++v)
-        for (std::size_t c = 0; c < core_.costs[v].size(); ++c)
-          if (messages_.raises()[v][c] <= slack) domains[v].push_back(static_cast<int>(c));
+        for (std::size_t c = 0; c < core_.costs[v].size(); ++c) {
+          const double raise = messages_.raises()[v][c];
+          if (raise <= slack) domains[v].push_back(static_cast<int>(c));
+          all = all && (raise <= slack || raise == infinity);
+        }
       drop_impossible(core_, domains);
-      const double before = found_.cost;
-      if (!search(domains)) continue;
-      // Everything outside costs more than bound + slack.
-      if (messages_.bound() + slack >= found_.cost) found_.bound = found_.cost;
-      if (closed() || found_.cost == before) return;
-      share = 2;  // less is in question now
+      if (!search(domains, options_.work)) return;
+      if (slack < gap() && !all) continue;
+      found_.bound = found_.cost;
+      return;
     }
   }
 
   /// The best choices within `domains`; false: that takes too long.
-  bool search(const Domains& domains) {
+  bool search(const Domains& domains, double work) {
     if (!has_solution(domains)) return true;
-    const Elimination exact(restricted(core_, domains), {.work = options_.work});
+    const Elimination exact(restricted(core_, domains), {.work = work});
     if (!exact.core().costs.empty()) return false;
     const std::vector<int> places = exact.complete({});
     std::vector<int> choices;

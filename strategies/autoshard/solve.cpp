@@ -22,6 +22,9 @@ constexpr double tolerance = 1e-9;
 /// Prices of memory that are tried at most; a price is the slope between two solutions, so few do.
 constexpr int prices_max = 40;
 
+/// Passes of message passing before the integer programme: what they rule out it need not.
+constexpr int closing_passes = 400;
+
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 struct Candidate {
@@ -91,13 +94,14 @@ class Search {
 
   /// The quickest when a byte costs `price` microseconds. Its bound, less what the range's end
   /// costs, is one of the whole problem.
-  Candidate at_price(double price) {
-    const Minimum minimum = minimise(priced(1, price));
+  Candidate at_price(double price, const MinimiseOptions& options = {}) {
+    const Minimum minimum = minimise(priced(1, price), options);
     const double end = price > 0 ? options_.memory.high : price < 0 ? options_.memory.low : 0;
     const double bound =
         minimum.bound - (price == 0 ? 0 : price * (end - pricing_.problem().fixed_bytes));
-    if (bound > bound_ || raises_.empty()) {
+    if (bound >= bound_ || raises_.empty()) {
       bound_ = bound;
+      price_ = price;
       raises_ = minimum.raises;
     }
     return minimum.choices.empty() ? Candidate{} : candidate(minimum.choices);
@@ -137,6 +141,7 @@ class Search {
   }
 
   void close_gap() {
+    at_price(price_, {.first_passes = closing_passes});
     Domains left(times_.costs.size());
     for (std::size_t v = 0; v < left.size(); ++v)
       for (std::size_t c = 0; c < times_.costs[v].size(); ++c)
@@ -152,7 +157,7 @@ class Search {
       range.weights.emplace_back();
       for (const int c : left[v]) range.weights.back().push_back(bytes_[v][at(c)] / scale);
     }
-    const IntegerMinimum minimum = minimise_integer(graph, range, {}, options_.nodes);
+    const IntegerMinimum minimum = minimise_integer(graph, range, best_.cost, options_.nodes);
     if (!minimum.choices.empty()) {
       std::vector<int> choices;
       for (std::size_t v = 0; v < left.size(); ++v)
@@ -183,6 +188,7 @@ class Search {
   std::vector<std::vector<double>> bytes_;
   Candidate best_;
   double bound_ = -infinity;
+  double price_ = 0;
   std::vector<std::vector<double>> raises_;
 };
 

@@ -69,7 +69,8 @@ TEST_CASE("dynamic programming, message passing and the integer programme agree"
     LinearRange anything;
     for (const std::vector<double>& costs : graph.costs)
       anything.weights.emplace_back(costs.size(), 0.0);
-    const IntegerMinimum integer = minimise_integer(graph, anything, {}, 1000);
+    const IntegerMinimum integer =
+        minimise_integer(graph, anything, std::numeric_limits<double>::infinity(), 1000);
     REQUIRE(exact.choices.empty() == integer.choices.empty());
     if (exact.choices.empty()) continue;
     CHECK(exact.cost == Approx(exact.bound));
