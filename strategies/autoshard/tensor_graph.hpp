@@ -70,7 +70,7 @@ struct Node {
 
 struct TensorGraph {
   std::vector<Node> nodes;
-  /// Parameters and their gradients, inputs and theirs: at rest both have the same layout.
+  /// Parameters, inputs and outputs with their gradients: at rest both have the same layout.
   std::vector<std::pair<Value, Value>> gradients;
 };
 
