@@ -116,6 +116,18 @@ Value GraphBuilder::indices(std::string name, Shape shape) {
                  .results = {{std::move(shape), index_type}}});
 }
 
+void GraphBuilder::output(std::string name, Value value) {
+  const Value resting = emit(name, {Family::alias}, NoWork{}, {value}, {type(value)});
+  phase_ = Phase::backward;
+  const Value gradient = append({.name = name + ".gradient",
+                                 .role = Role::input,
+                                 .work = NoWork{},
+                                 .results = {type(value)}});
+  phase_ = Phase::forward;
+  graph_.gradients.emplace_back(resting, gradient);
+  seed(value, gradient);
+}
+
 Value GraphBuilder::cast(std::string name, Value value, DType to) {
   if (type(value).dtype == to) return value;
   const Value result = pass(std::move(name), {Family::cast}, {value}, {{type(value).shape, to}});
@@ -251,6 +263,43 @@ Value GraphBuilder::attention(std::string name, Value q, Value k, Value v, base:
     seed(v, {gradients.node, 2});
   });
   return y;
+}
+
+std::vector<Value> GraphBuilder::split(std::string name, Value x,
+                                       const std::vector<std::int64_t>& sizes) {
+  const int dim = static_cast<int>(type(x).shape.size()) - 1;
+  std::vector<TensorType> results;
+  for (const std::int64_t size : sizes)
+    results.push_back({with_last(type(x).shape, size), type(x).dtype});
+  const Value first =
+      emit(name, {.family = Family::split, .dims = {dim}}, NoWork{}, {x}, std::move(results));
+  std::vector<Value> parts;
+  for (std::size_t i = 0; i < sizes.size(); ++i) parts.push_back({first.node, static_cast<int>(i)});
+  tape([=, this] {
+    std::vector<Value> gradients;
+    for (const Value& part : parts) gradients.push_back(gradient_of(part));
+    seed(x, pass(name + ".backward", {.family = Family::concatenate, .dims = {dim}}, gradients,
+                 {type(x)}));
+  });
+  return parts;
+}
+
+GraphBuilder::KeysAndValues GraphBuilder::latent_keys(std::string name, Value x, Value rotated,
+                                                      std::int64_t heads, std::int64_t value_dim) {
+  const std::int64_t plain = type(x).shape.back() / heads - value_dim;
+  const std::int64_t width = plain + type(rotated).shape.back();
+  const Value keys = pass(name, {.family = Family::latent_keys, .groups = heads}, {x, rotated},
+                          {{with_last(type(x).shape, heads * width), type(x).dtype},
+                           {with_last(type(x).shape, heads * value_dim), type(x).dtype}});
+  const Value values{keys.node, 1};
+  tape([=, this] {
+    const Value gradients =
+        pass(name + ".backward", {.family = Family::latent_keys_backward, .groups = heads},
+             {gradient_of(keys), gradient_of(values)}, {type(x), type(rotated)});
+    seed(x, gradients);
+    seed(rotated, {gradients.node, 1});
+  });
+  return {keys, values};
 }
 
 Value GraphBuilder::embedding(std::string name, Value table, Value indices) {

@@ -73,7 +73,7 @@ struct TensorGraph {
   std::vector<Node> nodes;
   /// Blocks in the order of a forward pass, each as often as its nodes have copies.
   std::vector<int> walk;
-  /// Parameters and their gradients, inputs and theirs: at rest both have the same layout.
+  /// Parameters, inputs and outputs with their gradients: at rest both have the same layout.
   std::vector<std::pair<Value, Value>> gradients;
 };
 

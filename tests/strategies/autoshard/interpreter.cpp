@@ -309,6 +309,8 @@ const std::map<Family, Run>& runs() {
       {Family::embedding_backward, interpreter::embedding_backward},
       {Family::attention, interpreter::attention},
       {Family::attention_backward, interpreter::attention_backward},
+      {Family::latent_keys, interpreter::latent_keys},
+      {Family::latent_keys_backward, interpreter::latent_keys_backward},
       {Family::convolution, convolution},
       {Family::concatenate, concatenate},
       {Family::stack, stack},

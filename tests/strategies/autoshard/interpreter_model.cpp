@@ -174,6 +174,39 @@ void attention_backward(const Operation& operation, Operands x, Results y) {
   });
 }
 
+/// Of each head the part of the key that is its own, then the value.
+void latent_keys(const Operation& operation, Operands x, Results y) {
+  const std::int64_t value = y[1].whole.back() / operation.groups;
+  const std::int64_t plain = x[0].whole.back() / operation.groups - value;
+  for_each(y[0].piece.shape, [&](const Index& i) {
+    const Group head = group_of(operation, y[0], i);
+    const std::int64_t d = i.back() - head.begin;
+    set(y[0].piece, i) = d < plain ? get(x[0].piece, {i[0], i[1], head.index * (plain + value) + d})
+                                   : get(x[1].piece, {i[0], i[1], d - plain});
+  });
+  for_each(y[1].piece.shape, [&](const Index& i) {
+    const Group head = group_of(operation, y[1], i);
+    set(y[1].piece, i) = get(x[0].piece, {i[0], i[1], i.back() + (head.index + 1) * plain});
+  });
+}
+
+void latent_keys_backward(const Operation& operation, Operands x, Results y) {
+  const std::int64_t value = x[1].whole.back() / operation.groups;
+  const std::int64_t plain = y[0].whole.back() / operation.groups - value;
+  for_each(x[0].piece.shape, [&](const Index& i) {
+    const Group head = group_of(operation, x[0], i);
+    const std::int64_t d = i.back() - head.begin;
+    if (d < plain)
+      set(y[0].piece, {i[0], i[1], head.index * (plain + value) + d}) += get(x[0].piece, i);
+    else
+      set(y[1].piece, {i[0], i[1], d - plain}) += get(x[0].piece, i);
+  });
+  for_each(x[1].piece.shape, [&](const Index& i) {
+    const Group head = group_of(operation, x[1], i);
+    set(y[0].piece, {i[0], i[1], i.back() + (head.index + 1) * plain}) += get(x[1].piece, i);
+  });
+}
+
 /// Powers of two, which are exact.
 void cross_entropy(const Operation&, Operands x, Results y) {
   for_each(x[0].piece.shape, [&](const Index& i) {

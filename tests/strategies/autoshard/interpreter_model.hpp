@@ -12,6 +12,8 @@ void embedding(const Operation& operation, Operands x, Results y);
 void embedding_backward(const Operation& operation, Operands x, Results y);
 void attention(const Operation& operation, Operands x, Results y);
 void attention_backward(const Operation& operation, Operands x, Results y);
+void latent_keys(const Operation& operation, Operands x, Results y);
+void latent_keys_backward(const Operation& operation, Operands x, Results y);
 void cross_entropy(const Operation& operation, Operands x, Results y);
 void cross_entropy_backward(const Operation& operation, Operands x, Results y);
 void nll_loss(const Operation& operation, Operands x, Results y);
