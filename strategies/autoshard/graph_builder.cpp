@@ -47,15 +47,17 @@ std::int64_t token_groups(const Shape& tokens, std::int64_t slots) {
 
 }  // namespace
 
-void GraphBuilder::begin_block(std::string name, double copies) {
+int GraphBuilder::begin_block(std::string name, double copies) {
   block_ = blocks_.size();
   blocks_.push_back({std::move(name), copies});
+  return static_cast<int>(block_);
 }
 
 Value GraphBuilder::append(Node node) {
   const Block& block = blocks_[block_];
   node.name = block.name + "." + node.name;
   node.copies = block.copies;
+  node.block = static_cast<int>(block_);
   node.phase = phase_;
   graph_.nodes.push_back(std::move(node));
   return {static_cast<int>(graph_.nodes.size()) - 1, 0};
@@ -112,6 +114,18 @@ Value GraphBuilder::indices(std::string name, Shape shape) {
                  .role = Role::input,
                  .work = NoWork{},
                  .results = {{std::move(shape), index_type}}});
+}
+
+void GraphBuilder::output(std::string name, Value value) {
+  const Value resting = emit(name, {Family::alias}, NoWork{}, {value}, {type(value)});
+  phase_ = Phase::backward;
+  const Value gradient = append({.name = name + ".gradient",
+                                 .role = Role::input,
+                                 .work = NoWork{},
+                                 .results = {type(value)}});
+  phase_ = Phase::forward;
+  graph_.gradients.emplace_back(resting, gradient);
+  seed(value, gradient);
 }
 
 Value GraphBuilder::cast(std::string name, Value value, DType to) {
@@ -251,6 +265,43 @@ Value GraphBuilder::attention(std::string name, Value q, Value k, Value v, base:
   return y;
 }
 
+std::vector<Value> GraphBuilder::split(std::string name, Value x,
+                                       const std::vector<std::int64_t>& sizes) {
+  const int dim = static_cast<int>(type(x).shape.size()) - 1;
+  std::vector<TensorType> results;
+  for (const std::int64_t size : sizes)
+    results.push_back({with_last(type(x).shape, size), type(x).dtype});
+  const Value first =
+      emit(name, {.family = Family::split, .dims = {dim}}, NoWork{}, {x}, std::move(results));
+  std::vector<Value> parts;
+  for (std::size_t i = 0; i < sizes.size(); ++i) parts.push_back({first.node, static_cast<int>(i)});
+  tape([=, this] {
+    std::vector<Value> gradients;
+    for (const Value& part : parts) gradients.push_back(gradient_of(part));
+    seed(x, pass(name + ".backward", {.family = Family::concatenate, .dims = {dim}}, gradients,
+                 {type(x)}));
+  });
+  return parts;
+}
+
+GraphBuilder::KeysAndValues GraphBuilder::latent_keys(std::string name, Value x, Value rotated,
+                                                      std::int64_t heads, std::int64_t value_dim) {
+  const std::int64_t plain = type(x).shape.back() / heads - value_dim;
+  const std::int64_t width = plain + type(rotated).shape.back();
+  const Value keys = pass(name, {.family = Family::latent_keys, .groups = heads}, {x, rotated},
+                          {{with_last(type(x).shape, heads * width), type(x).dtype},
+                           {with_last(type(x).shape, heads * value_dim), type(x).dtype}});
+  const Value values{keys.node, 1};
+  tape([=, this] {
+    const Value gradients =
+        pass(name + ".backward", {.family = Family::latent_keys_backward, .groups = heads},
+             {gradient_of(keys), gradient_of(values)}, {type(x), type(rotated)});
+    seed(x, gradients);
+    seed(rotated, {gradients.node, 1});
+  });
+  return {keys, values};
+}
+
 Value GraphBuilder::embedding(std::string name, Value table, Value indices) {
   Shape shape = type(indices).shape;
   shape.push_back(type(table).shape.back());
@@ -353,6 +404,10 @@ void GraphBuilder::rest(const Leaf& leaf) {
 TensorGraph GraphBuilder::finish() {
   phase_ = Phase::backward;
   for (const Leaf& leaf : leaves_) rest(leaf);
+  if (graph_.walk.empty())
+    for (std::size_t b = 0; b < blocks_.size(); ++b)
+      graph_.walk.insert(graph_.walk.end(), static_cast<std::size_t>(blocks_[b].copies),
+                         static_cast<int>(b));
   return std::move(graph_);
 }
 

@@ -26,7 +26,9 @@ class GraphBuilder {
   explicit GraphBuilder(StepPrecision precision) : precision_(precision) {}
 
   /// What follows belongs to this block, of which there are `copies`.
-  void begin_block(std::string name, double copies);
+  int begin_block(std::string name, double copies);
+  /// The order of a forward pass, copy after copy; else all copies of a block are in a row.
+  void walk(std::vector<int> blocks) { graph_.walk = std::move(blocks); }
   /// What the block gets from outside; `link` says from where.
   Value entry(std::string name, const TensorType& type);
   void link(Value entry, Value from, double copies);
@@ -51,6 +53,16 @@ class GraphBuilder {
   Value rotary(std::string name, Value x, std::int64_t heads);
   /// `whole`: of all ranks, forward.
   Value attention(std::string name, Value q, Value k, Value v, base::Attention whole);
+  /// The last dim in parts of these sizes.
+  std::vector<Value> split(std::string name, Value x, const std::vector<std::int64_t>& sizes);
+  struct KeysAndValues {
+    Value keys;
+    Value values;
+  };
+  /// Latent attention: x has, of each head, the part of the key that is not rotated and the value
+  /// of `value_dim`; the rotated part is the same for all heads.
+  KeysAndValues latent_keys(std::string name, Value x, Value rotated, std::int64_t heads,
+                            std::int64_t value_dim);
   Value embedding(std::string name, Value table, Value indices);
   /// Ends a forward pass: gives the gradient of the logits.
   void cross_entropy(std::string name, Value logits, Value labels);
@@ -64,6 +76,9 @@ class GraphBuilder {
   Value dispatch(std::string name, Value x, Value chosen, std::int64_t experts, std::int64_t slots);
   /// The weighted sum of each token's rows.
   Value combine(std::string name, Value rows, const Routes& routes);
+
+  /// Gives a value away: at rest it and its gradient, which comes from outside, lie alike.
+  void output(std::string name, Value value);
 
   /// The gradient of a value that the end of the forward pass, or another block, gives.
   void seed(Value value, Value gradient) { gradients_[value].push_back(gradient); }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -85,7 +86,7 @@ class Maker {
   }
 
   void add_node(int index) {
-    const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
+    const Node& node = node_at(index);
     ProblemNode made{.name = node.name, .copies = node.copies};
     for (const TensorType& type : node.operand_types) made.operands.push_back(layouts_of(type));
     for (std::size_t r = 0; r < node.results.size(); ++r) {
@@ -181,7 +182,7 @@ class Maker {
   /// Weights with their gradients and what the optimizer has of them.
   void keep_parameters() {
     for (const auto& [value, gradient] : graph_.gradients) {
-      const Node& node = graph_.nodes[static_cast<std::size_t>(value.node)];
+      const Node& node = node_at(value.node);
       if (node.role != Role::parameter) continue;
       const double own = base::bytes_of(type_of(graph_, value).dtype);
       const double all =
@@ -198,46 +199,50 @@ class Maker {
               {static_cast<int>(n), static_cast<int>(i), source.copies});
   }
 
-  void connect(Value value, const std::vector<Reader>& readers) {
-    const Node& maker = graph_.nodes[static_cast<std::size_t>(value.node)];
-    for (const Phase phase : {Phase::forward, Phase::backward}) {
-      std::vector<Reader> through;  // an alias
-      for (const Reader& reader : readers) {
-        const Node& node = graph_.nodes[static_cast<std::size_t>(reader.node)];
-        if (node.phase != phase) continue;
-        // An alias of the graph may itself get the tensor for all of its readers.
-        if (node.operation.family == Family::alias)
-          add_edge(tensor_of(value), reader);
-        else
-          through.push_back(reader);
-      }
-      const bool kept = phase == Phase::backward && maker.phase == Phase::forward;
-      if (kept && !through.empty() && maker.role != Role::parameter)
-        keep(tensor_of(value), maker.copies);
-      connect(value, phase, through);
-    }
+  const Node& node_at(int index) const { return graph_.nodes[static_cast<std::size_t>(index)]; }
+
+  /// Aliases of the graph get the tensor themselves, for all of their readers.
+  bool is_alias(int node) const { return node_at(node).operation.family == Family::alias; }
+
+  std::vector<Reader> of_phase(const std::vector<Reader>& readers, Phase phase) const {
+    std::vector<Reader> found;
+    for (const Reader& reader : readers)
+      if (!is_alias(reader.node) && node_at(reader.node).phase == phase) found.push_back(reader);
+    return found;
   }
 
-  void connect(Value value, Phase phase, const std::vector<Reader>& readers) {
+  void connect(Value value, const std::vector<Reader>& readers) {
+    const Node& maker = node_at(value.node);
     int tensor = tensor_of(value);
-    const Node& maker = graph_.nodes[static_cast<std::size_t>(value.node)];
-    if (readers.size() > 1 && maker.operation.family != Family::alias)
-      tensor = add_alias(tensor, phase, readers.front().copies);
+    for (const Reader& reader : readers)
+      if (is_alias(reader.node)) add_edge(tensor, reader);
+    const std::vector<Reader> forward = of_phase(readers, Phase::forward);
+    const std::vector<Reader> backward = of_phase(readers, Phase::backward);
+    const bool kept = maker.phase == Phase::forward && !backward.empty();
+    if (kept && options_.keep_gathered && !forward.empty())
+      tensor = add_alias(tensor, ".kept", maker.copies);
+    if (kept && maker.role != Role::parameter) keep(tensor, maker.copies);
+    connect(tensor, is_alias(value.node), ".read", forward);
+    connect(tensor, is_alias(value.node), ".read_backward", backward);
+  }
+
+  void connect(int tensor, bool of_alias, std::string_view name,
+               const std::vector<Reader>& readers) {
+    if (readers.size() > 1 && !of_alias) tensor = add_alias(tensor, name, readers.front().copies);
     for (const Reader& reader : readers) add_edge(tensor, reader);
   }
 
   void add_edge(int tensor, const Reader& reader) {
-    problem_.edges.push_back({tensor, reader.node, reader.operand, reader.copies,
-                              graph_.nodes[static_cast<std::size_t>(reader.node)].still});
+    problem_.edges.push_back(
+        {tensor, reader.node, reader.operand, reader.copies, node_at(reader.node).still});
   }
 
   /// Gives the tensor in a layout that several readers share.
-  int add_alias(int tensor, Phase phase, double copies) {
+  int add_alias(int tensor, std::string_view name, double copies) {
     const ProblemTensor& read = problem_.tensors[static_cast<std::size_t>(tensor)];
     const int layouts = read.layouts;
-    ProblemNode alias{.name = read.name + (phase == Phase::forward ? ".read" : ".read_backward"),
-                      .operands = {layouts},
-                      .copies = copies};
+    ProblemNode alias{
+        .name = read.name + std::string(name), .operands = {layouts}, .copies = copies};
     const int result = add_tensor(alias.name, layouts);
     alias.results = {result};
     for (int i = 0; i < static_cast<int>(graph_at(layouts).layouts.size()); ++i)

@@ -19,6 +19,7 @@ struct Layer {
   LayerKind kind;
   std::string name;
   double copies = 0;
+  int block = 0;
   Value input;
   Value output;
   Value gradient;  ///< of the input
@@ -39,7 +40,7 @@ class ModelWriter {
   TensorType stream() const { return {{shape_.batch, shape_.seq, model_.hidden}, compute_}; }
 
   void forward() {
-    build_.begin_block("embedding", 1);
+    std::vector<int> walk{build_.begin_block("embedding", 1)};
     const Value tokens = build_.indices("tokens", {shape_.batch, shape_.seq});
     table_ = build_.parameter("weight", {model_.vocab, model_.hidden});
     embedded_ = build_.embedding("lookup", table_, tokens);
@@ -52,11 +53,14 @@ class ModelWriter {
     if (model_.embedding_norm) embedded_ = norm("norm", embedded_);
     collect_layers();
     for (Layer& layer : layers_) {
-      build_.begin_block(layer.name, layer.copies);
+      layer.block = build_.begin_block(layer.name, layer.copies);
       layer.input = build_.entry("input", stream());
       layer.output = write_layer(layer.kind, layer.input);
     }
-    build_.begin_block("head", 1);
+    for (const LayerKind& kind : model_.layers)
+      walk.push_back(layers_[static_cast<std::size_t>(layer_index(kind))].block);
+    walk.push_back(build_.begin_block("head", 1));
+    build_.walk(std::move(walk));
     head_input_ = build_.entry("input", stream());
     const Value x = model_.final_norm ? norm("norm", head_input_) : head_input_;
     const Value weight =
@@ -166,30 +170,68 @@ class ModelWriter {
     return build_.add("mlp_residual", terms);
   }
 
+  struct Heads {
+    Value queries;
+    Value keys;
+    Value values;
+  };
+
   Value attention(Value x, std::int64_t window) {
+    const Heads heads = model_.latent ? latent_heads(*model_.latent, x) : plain_heads(x);
+    const base::Attention whole{
+        .batch = shape_.batch,
+        .seq_q = shape_.seq,
+        .seq_kv = shape_.seq,
+        .q_heads = model_.heads,
+        .kv_heads = model_.latent ? model_.heads : model_.kv_heads,
+        .head_dim = model_.head_dim,
+        .value_dim = model_.latent ? model_.latent->value_head_dim : model_.head_dim,
+        .window = window,
+        .dtype = compute_};
+    const Value out =
+        build_.attention("attention.core", heads.queries, heads.keys, heads.values, whole);
+    return matrix("attention.output_projection", out, model_.hidden, model_.output_bias);
+  }
+
+  Heads plain_heads(Value x) {
     const std::int64_t dim = model_.head_dim;
-    Value q = matrix("attention.q_projection", x, model_.heads * dim, model_.qkv_bias);
-    Value k = matrix("attention.k_projection", x, model_.kv_heads * dim, model_.qkv_bias);
-    const Value v = matrix("attention.v_projection", x, model_.kv_heads * dim, model_.qkv_bias);
+    Heads heads;
+    heads.queries = matrix("attention.q_projection", x, model_.heads * dim, model_.qkv_bias);
+    heads.keys = matrix("attention.k_projection", x, model_.kv_heads * dim, model_.qkv_bias);
+    heads.values = matrix("attention.v_projection", x, model_.kv_heads * dim, model_.qkv_bias);
     if (model_.qk_norm) {
-      q = head_norm("attention.q_norm", q, model_.heads);
-      k = head_norm("attention.k_norm", k, model_.kv_heads);
+      heads.queries = head_norm("attention.q_norm", heads.queries, model_.heads);
+      heads.keys = head_norm("attention.k_norm", heads.keys, model_.kv_heads);
     }
     if (model_.position == Position::rotary) {
-      q = build_.rotary("attention.q_rotary", q, model_.heads);
-      k = build_.rotary("attention.k_rotary", k, model_.kv_heads);
+      heads.queries = build_.rotary("attention.q_rotary", heads.queries, model_.heads);
+      heads.keys = build_.rotary("attention.k_rotary", heads.keys, model_.kv_heads);
     }
-    const base::Attention whole{.batch = shape_.batch,
-                                .seq_q = shape_.seq,
-                                .seq_kv = shape_.seq,
-                                .q_heads = model_.heads,
-                                .kv_heads = model_.kv_heads,
-                                .head_dim = dim,
-                                .value_dim = dim,
-                                .window = window,
-                                .dtype = compute_};
-    const Value out = build_.attention("attention.core", q, k, v, whole);
-    return matrix("attention.output_projection", out, model_.hidden, model_.output_bias);
+    return heads;
+  }
+
+  /// DeepSeek-V2 (arXiv 2405.04434, section 2.1), keys and values expanded to all heads.
+  Heads latent_heads(const LatentAttention& latent, Value x) {
+    Heads heads;
+    Value q = x;
+    if (latent.q_rank > 0)
+      q = norm("attention.q_a_norm",
+               matrix("attention.q_a_projection", x, latent.q_rank, model_.qkv_bias));
+    q = matrix("attention.q_b_projection", q, model_.heads * model_.head_dim, false);
+    heads.queries = build_.rotary("attention.q_rotary", q, model_.heads);
+    const Value joint = matrix("attention.kv_a_projection", x,
+                               latent.kv_rank + latent.rope_head_dim, model_.qkv_bias);
+    const std::vector<Value> parts =
+        build_.split("attention.kv_a_split", joint, {latent.kv_rank, latent.rope_head_dim});
+    const Value expanded =
+        matrix("attention.kv_b_projection", norm("attention.kv_a_norm", parts[0]),
+               model_.heads * (latent.nope_head_dim + latent.value_head_dim), false);
+    const GraphBuilder::KeysAndValues both = build_.latent_keys(
+        "attention.keys", expanded, build_.rotary("attention.k_rotary", parts[1], 1), model_.heads,
+        latent.value_head_dim);
+    heads.keys = both.keys;
+    heads.values = both.values;
+    return heads;
   }
 
   Value head_norm(const std::string& name, Value x, std::int64_t heads) {

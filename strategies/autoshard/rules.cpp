@@ -200,6 +200,15 @@ Notation attention_backward(const Operation& operation, const Shapes&) {
       {{'k', operation.groups}}};
 }
 
+/// All heads share the rotary part of their keys.
+Notation latent_keys(const Operation& operation, const Shapes&) {
+  return {"b s (k z), b s _ -> b s (k d), b s (k v)", {{'k', operation.groups}}};
+}
+
+Notation latent_keys_backward(const Operation& operation, const Shapes&) {
+  return {"b s (k d), b s (k v) -> b s (k z), b s _", {{'k', operation.groups}}};
+}
+
 template <const char* text>
 Notation fixed(const Operation&, const Shapes&) {
   return {text, {}};
@@ -280,6 +289,8 @@ constexpr std::array<Rule, family_names.size()> rules{{
     {Family::embedding_backward, Passes::first, fixed<embedding_backward_text>},
     {Family::attention, Passes::none, attention},
     {Family::attention_backward, Passes::none, attention_backward},
+    {Family::latent_keys, Passes::all, latent_keys},
+    {Family::latent_keys_backward, Passes::all, latent_keys_backward},
     {Family::convolution, Passes::none, fixed<convolution_text>},
     {Family::concatenate, Passes::all, along},
     {Family::stack, Passes::all, stacked},

@@ -40,14 +40,16 @@ enum class Family : std::uint8_t {
   embedding_backward,  ///< dy, indices: dtable
   attention,           ///< q, k, v: output, statistics; `groups` key-value heads in the last dims
   attention_backward,  ///< dout, q, k, v, output, statistics: dq, dk, dv
-  convolution,         ///< images, filters
-  concatenate,         ///< along `dims`
-  stack,               ///< along `dims` of the result
-  split,               ///< along `dims`
-  index,               ///< x, indices: index_select along `dims`
-  gather,              ///< x, indices of the same dims: along `dims`
-  scatter,             ///< x, indices, source: adds along `dims`
-  factory,             ///< zeros, ones, full, random numbers
+  latent_keys,         ///< latent attention: keys and values of `groups` heads, shared rotary part
+  latent_keys_backward,  ///< dkeys, dvalues: of both operands
+  convolution,           ///< images, filters
+  concatenate,           ///< along `dims`
+  stack,                 ///< along `dims` of the result
+  split,                 ///< along `dims`
+  index,                 ///< x, indices: index_select along `dims`
+  gather,                ///< x, indices of the same dims: along `dims`
+  scatter,               ///< x, indices, source: adds along `dims`
+  factory,               ///< zeros, ones, full, random numbers
   arange,
   dropout,
   cross_entropy,           ///< logits, labels: sum of exponentials and logit of the label
@@ -60,7 +62,7 @@ enum class Family : std::uint8_t {
   opaque,                  ///< without a rule: whole on every rank
 };
 
-inline constexpr std::array<std::pair<std::string_view, Family>, 44> family_names{{
+inline constexpr std::array<std::pair<std::string_view, Family>, 46> family_names{{
     {"alias", Family::alias},
     {"einsum", Family::einsum},
     {"linear", Family::linear},
@@ -87,6 +89,8 @@ inline constexpr std::array<std::pair<std::string_view, Family>, 44> family_name
     {"embedding_backward", Family::embedding_backward},
     {"attention", Family::attention},
     {"attention_backward", Family::attention_backward},
+    {"latent_keys", Family::latent_keys},
+    {"latent_keys_backward", Family::latent_keys_backward},
     {"convolution", Family::convolution},
     {"concatenate", Family::concatenate},
     {"stack", Family::stack},

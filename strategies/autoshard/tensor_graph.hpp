@@ -63,6 +63,7 @@ struct Node {
   std::vector<TensorType> operand_types;
   std::vector<TensorType> results;
   double copies = 1;
+  int block = 0;  ///< whose copies they are: of TensorGraph::walk
   /// The operand comes as it is, without a collective: a cast before or after which, on the other
   /// side, communication is in the type that the precision asks for.
   bool still = false;
@@ -70,7 +71,9 @@ struct Node {
 
 struct TensorGraph {
   std::vector<Node> nodes;
-  /// Parameters and their gradients, inputs and theirs: at rest both have the same layout.
+  /// Blocks in the order of a forward pass, each as often as its nodes have copies.
+  std::vector<int> walk;
+  /// Parameters, inputs and outputs with their gradients: at rest both have the same layout.
   std::vector<std::pair<Value, Value>> gradients;
 };
 
