@@ -80,6 +80,7 @@ class Loader {
                     .fidelity = fidelity_,
                     .fold = fold_,
                     .routing = network_.routing,
+                    .autoshard = std::move(autoshard_),
                     .measured = std::move(measured_),
                     .notes = std::move(problems_)};
   }
@@ -124,6 +125,8 @@ class Loader {
       measured->read("source", measured_->source);
       measured->finish();
     }
+    if (auto autoshard = root.map("autoshard"))
+      autoshard_ = strategies::autoshard::read_request(*autoshard, problems_);
     root.finish();
   }
 
@@ -416,6 +419,7 @@ class Loader {
   base::SourceRef backend_where_;
   ForcedAlgorithms forced_;
   std::optional<Measured> measured_;
+  strategies::autoshard::Request autoshard_;
 };
 
 }  // namespace

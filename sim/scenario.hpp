@@ -12,6 +12,7 @@
 #include "sim/engine.hpp"
 #include "sim/placement.hpp"
 #include "sim/report.hpp"
+#include "strategies/autoshard/request.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
 #include "topology/cluster.hpp"
@@ -35,6 +36,7 @@ struct Scenario {
   Fidelity fidelity = Fidelity::hybrid;
   bool fold = true;  ///< see EngineOptions
   topology::RoutingOptions routing;
+  strategies::autoshard::Request autoshard;  ///< of a plan that is to be found
   std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
   base::Diagnostics notes;           ///< warnings and notes to show with the answer
 };
