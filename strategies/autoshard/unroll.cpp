@@ -63,7 +63,7 @@ class Unroller {
     for (std::size_t e = 0; e < problem_.edges.size(); ++e)
       edges_[at(problem_.edges[e].node)][at(problem_.edges[e].operand)].push_back(
           static_cast<int>(e));
-    for (const auto& [value, gradient] : graph_.gradients) resting_.insert(gradient.node);
+    resting_ = resting_gradients(graph_);
     for (std::size_t n = 0; n < problem_.nodes.size(); ++n) describe(static_cast<int>(n));
   }
 
@@ -229,6 +229,13 @@ class Unroller {
 };
 
 }  // namespace
+
+std::set<int> resting_gradients(const TensorGraph& graph) {
+  std::set<int> nodes;
+  for (const auto& [value, gradient] : graph.gradients)
+    if (graph.nodes[at(gradient.node)].role == Role::operation) nodes.insert(gradient.node);
+  return nodes;
+}
 
 UnrolledStep unroll(const TensorGraph& graph, const Problem& problem) {
   return Unroller(graph, problem).run();
