@@ -44,6 +44,19 @@ int Pricing::layout_of(int tensor, const std::vector<int>& choices) const {
       .results[at(producer.result)];
 }
 
+int Pricing::needed_layout(const ProblemEdge& edge, const std::vector<int>& choices) const {
+  return problem_.nodes[at(edge.node)]
+      .choices[at(choices[at(edge.node)])]
+      .operands[at(edge.operand)];
+}
+
+base::Seconds Pricing::time(const ProblemEdge& edge, const std::vector<int>& choices) const {
+  const int from = layout_of(edge.tensor, choices);
+  const int to = needed_layout(edge, choices);
+  if (!ways(edge).reaches(from, to)) return base::Seconds::infinity();
+  return edge.weight * ways(edge).time(from, to);
+}
+
 double Pricing::memory_bytes(const std::vector<int>& choices) const {
   double bytes = problem_.fixed_bytes;
   for (std::size_t t = 0; t < problem_.tensors.size(); ++t) {
@@ -59,18 +72,11 @@ Solution Pricing::price(std::vector<int> choices) const {
   for (std::size_t n = 0; n < problem_.nodes.size(); ++n)
     solution.time += problem_.nodes[n].choices[at(choices[n])].time * problem_.nodes[n].copies;
   for (const ProblemEdge& edge : problem_.edges) {
+    solution.time += time(edge, choices);
     const int from = layout_of(edge.tensor, choices);
-    const int to = problem_.nodes[at(edge.node)]
-                       .choices[at(choices[at(edge.node)])]
-                       .operands[at(edge.operand)];
-    const WayTable& table = ways(edge);
+    const int to = needed_layout(edge, choices);
     solution.ways.emplace_back();
-    if (!table.reaches(from, to)) {
-      solution.time = base::Seconds::infinity();
-      continue;
-    }
-    solution.time += edge.weight * table.time(from, to);
-    solution.ways.back() = table.arcs(from, to);
+    if (ways(edge).reaches(from, to)) solution.ways.back() = ways(edge).arcs(from, to);
   }
   for (const auto& [a, b] : problem_.ties)
     if (layout_of(a, choices) != layout_of(b, choices)) solution.time = base::Seconds::infinity();

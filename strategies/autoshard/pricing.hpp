@@ -23,6 +23,8 @@ class Pricing {
   /// The result of its node that a tensor is.
   int result(int tensor) const { return producers_[static_cast<std::size_t>(tensor)].result; }
 
+  /// Of the way that an edge's tensor takes, weighted; infinite where there is none.
+  base::Seconds time(const ProblemEdge& edge, const std::vector<int>& choices) const;
   double memory_bytes(const std::vector<int>& choices) const;
   Solution price(std::vector<int> choices) const;
 
@@ -40,6 +42,7 @@ class Pricing {
     int result = 0;
   };
 
+  int needed_layout(const ProblemEdge& edge, const std::vector<int>& choices) const;
   Factor factor_of(const ProblemEdge& edge) const;
   Factor factor_of(const std::pair<int, int>& tie) const;
   std::vector<int> result_layouts(int tensor) const;

@@ -1,0 +1,1 @@
+#include "strategies/autoshard/solution_reader.hpp"
