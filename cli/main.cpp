@@ -36,6 +36,7 @@ int run_command_line(int argc, char** argv) {
   cli::setup_run(app);
   cli::setup_check(app);
   cli::setup_autoshard(app);
+  cli::setup_compare(app);
   cli::setup_calibrate(app);
   cli::setup_topology(app);
   cli::setup_place(app);

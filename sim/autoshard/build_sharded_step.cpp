@@ -75,8 +75,8 @@ class Builder {
         axes_(axes_of(input.placed.mesh)),
         step_(unroll(input.graph, input.problem)),
         writer_(input.plan, pricer, graph),
+        resting_(strategies::autoshard::resting_gradients(input.graph)),
         kernels_(input.problem.nodes.size()) {
-    for (const auto& [value, gradient] : input.graph.gradients) resting_.insert(gradient.node);
     results_.resize(step_.instances.size());
     for (const Instance& instance : step_.instances) transfers_.emplace_back(instance.reads.size());
     readers_.resize(step_.instances.size());

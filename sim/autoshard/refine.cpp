@@ -7,6 +7,7 @@
 
 #include "sim/exposure.hpp"
 #include "strategies/autoshard/solution.hpp"
+#include "strategies/autoshard/unroll.hpp"
 
 namespace sim::autoshard {
 
@@ -26,8 +27,7 @@ enum Kind { parameter, gradient, activation };
 constexpr std::array<double, 3> unseen{0.1, 0.1, 1.0};
 
 std::vector<Kind> kinds_of(const TensorGraph& graph, const Problem& problem) {
-  std::set<int> resting;
-  for (const auto& [value, rest] : graph.gradients) resting.insert(rest.node);
+  const std::set<int> resting = strategies::autoshard::resting_gradients(graph);
   std::vector<bool> of_parameter(problem.tensors.size(), false);
   const auto reads_parameters = [&](int node) {
     return std::any_of(problem.edges.begin(), problem.edges.end(), [&](const auto& edge) {

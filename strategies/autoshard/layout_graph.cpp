@@ -290,9 +290,4 @@ std::vector<int> arcs_to(const LayoutGraph& graph, const Ways& ways, int to) {
   return arcs;
 }
 
-std::optional<std::vector<int>> cheapest_way(const LayoutGraph& graph, int from, int to) {
-  const Ways ways = cheapest_ways(graph, from);
-  return ways.reaches(to) ? std::optional(arcs_to(graph, ways, to)) : std::nullopt;
-}
-
 }  // namespace strategies::autoshard

@@ -89,8 +89,4 @@ Ways cheapest_ways(const LayoutGraph& graph, int from, Travel travel = Travel::a
 /// Arcs of the way to `to`, in order; empty at the start. \pre it reaches `to`.
 std::vector<int> arcs_to(const LayoutGraph& graph, const Ways& ways, int to);
 
-/// The cheapest way from one layout to another: indices of arcs, in order; empty when they are the
-/// same. Nothing when there is none (to Partial).
-std::optional<std::vector<int>> cheapest_way(const LayoutGraph& graph, int from, int to);
-
 }  // namespace strategies::autoshard

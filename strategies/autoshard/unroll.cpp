@@ -63,20 +63,29 @@ class Unroller {
     for (std::size_t e = 0; e < problem_.edges.size(); ++e)
       edges_[at(problem_.edges[e].node)][at(problem_.edges[e].operand)].push_back(
           static_cast<int>(e));
-    for (const auto& [value, gradient] : graph_.gradients) resting_.insert(gradient.node);
-    for (std::size_t n = 0; n < problem_.nodes.size(); ++n) describe(static_cast<int>(n));
+    resting_ = resting_gradients(graph_);
+    describe();
   }
 
-  void describe(int node) {
-    if (!is_alias(node)) {
-      block_.push_back(graph_.nodes[at(node)].block);
-      phase_.push_back(graph_.nodes[at(node)].phase);
-      return;
+  /// An alias is of the block that it reads, and of forward if that reads it. Aliases read those
+  /// before them only.
+  void describe() {
+    for (const Node& node : graph_.nodes) {
+      block_.push_back(node.block);
+      phase_.push_back(node.phase);
     }
-    block_.push_back(block_[at(maker_of(edges_[at(node)].front().front()).node)]);
-    phase_.push_back(Phase::forward);
-    for (const ProblemEdge& edge : problem_.edges)
-      if (maker_[at(edge.tensor)].node == node) phase_.back() = graph_.nodes[at(edge.node)].phase;
+    for (std::size_t n = graph_.nodes.size(); n < problem_.nodes.size(); ++n)
+      block_.push_back(block_[at(maker_of(edges_[n].front().front()).node)]);
+    phase_.resize(problem_.nodes.size(), Phase::backward);
+    for (auto edge = problem_.edges.rbegin(); edge != problem_.edges.rend(); ++edge) {
+      const int maker = maker_[at(edge->tensor)].node;
+      if (is_alias(maker) && !is_alias(edge->node) && phase_[at(edge->node)] == Phase::forward)
+        phase_[at(maker)] = Phase::forward;
+    }
+    for (int n = static_cast<int>(problem_.nodes.size()) - 1; is_alias(n); --n) {
+      const int read = maker_of(edges_[at(n)].front().front()).node;
+      if (is_alias(read) && phase_[at(n)] == Phase::forward) phase_[at(read)] = Phase::forward;
+    }
   }
 
   Value maker_of(int edge) const { return maker_[at(problem_.edges[at(edge)].tensor)]; }
@@ -180,19 +189,23 @@ class Unroller {
     return {unit, instance.node, 0};
   }
 
-  /// Right before the first of their readers.
+  /// Right before the first of their readers: those of other aliases after these.
   void place_aliases() {
     std::vector<bool> placed;
     for (const Copy& copy : copies_) placed.push_back(!is_alias(copy.instance.node));
-    for (const Copy& copy : copies_)
+    const auto place_before = [&](const Copy& copy) {
       for (const Read& read : copy.instance.reads) {
         Copy& source = copies_[at(read.source)];
         if (!is_alias(source.instance.node)) continue;
-        CHECK_INVARIANT(!is_alias(copy.instance.node));
         const Place before{copy.place.unit, copy.place.node, copy.place.turn - 1};
         if (!placed[at(read.source)] || before < source.place) source.place = before;
         placed[at(read.source)] = true;
       }
+    };
+    for (const Copy& copy : copies_)
+      if (!is_alias(copy.instance.node)) place_before(copy);
+    for (auto copy = copies_.rbegin(); copy != copies_.rend(); ++copy)  // aliases are the last
+      if (is_alias(copy->instance.node)) place_before(*copy);
     CHECK_INVARIANT(std::find(placed.begin(), placed.end(), false) == placed.end());
   }
 
@@ -229,6 +242,13 @@ class Unroller {
 };
 
 }  // namespace
+
+std::set<int> resting_gradients(const TensorGraph& graph) {
+  std::set<int> nodes;
+  for (const auto& [value, gradient] : graph.gradients)
+    if (graph.nodes[at(gradient.node)].role == Role::operation) nodes.insert(gradient.node);
+  return nodes;
+}
 
 UnrolledStep unroll(const TensorGraph& graph, const Problem& problem) {
   return Unroller(graph, problem).run();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "strategies/autoshard/problem.hpp"
@@ -33,6 +34,9 @@ struct UnrolledStep {
   std::vector<Instance> instances;
   int units = 0;
 };
+
+/// Nodes at which gradients of parameters and inputs come to rest.
+std::set<int> resting_gradients(const TensorGraph& graph);
 
 /// \pre `problem` is make_problem() of `graph`.
 UnrolledStep unroll(const TensorGraph& graph, const Problem& problem);

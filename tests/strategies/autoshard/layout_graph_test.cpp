@@ -274,10 +274,11 @@ TEST_CASE("nothing leads to a pending sum, everything to copies") {
   const LayoutGraph graph = graph_of({64, 64}, Mesh({2, 4}));
   const int copies = index(graph, "R, R");
   for (int i = 0; i < static_cast<int>(graph.layouts.size()); ++i)
-    CHECK(cheapest_way(graph, i, copies));
-  CHECK_FALSE(cheapest_way(graph, copies, index(graph, "P, R")));
-  CHECK_FALSE(cheapest_way(graph, index(graph, "S(0), R"), index(graph, "P, R")));
-  CHECK(cheapest_way(graph, copies, copies)->empty());
+    CHECK(cheapest_ways(graph, i).reaches(copies));
+  const Ways from_copies = cheapest_ways(graph, copies);
+  CHECK_FALSE(from_copies.reaches(index(graph, "P, R")));
+  CHECK_FALSE(cheapest_ways(graph, index(graph, "S(0), R")).reaches(index(graph, "P, R")));
+  CHECK(arcs_to(graph, from_copies, copies).empty());
 }
 
 }  // namespace
