@@ -220,8 +220,7 @@ class Maker {
     const std::vector<Reader> backward = of_phase(readers, Phase::backward);
     const bool kept = maker.phase == Phase::forward && !backward.empty();
     const bool made = maker.role == Role::operation && !is_alias(value.node);
-    if (kept && made && options_.keep_gathered && !forward.empty())
-      tensor = add_alias(tensor, ".kept", maker.copies);
+    if (kept && made && !forward.empty()) tensor = add_alias(tensor, ".kept", maker.copies);
     if (kept && maker.role != Role::parameter) keep(tensor, maker.copies);
     connect(tensor, is_alias(value.node), ".read", forward);
     connect(tensor, is_alias(value.node), ".read_backward", backward);
