@@ -9,6 +9,7 @@
 #include "base/document.hpp"
 #include "base/quantity.hpp"
 #include "cli/autoshard_problem.hpp"
+#include "cli/autoshard_stages.hpp"
 #include "cli/calibration_option.hpp"
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
@@ -43,7 +44,10 @@ struct AutoshardCommand {
   using Reason = autoshard::NoSolution::Reason;
   std::string hint;
   for (const std::string& name : conflict.demands) hint += (hint.empty() ? "" : ", ") + name;
-  if (!hint.empty()) hint = "these cannot be met together, any of them less can: " + hint;
+  if (conflict.demands.size() == 1)
+    hint = fmt::format("without '{}' there is one", hint);
+  else if (!hint.empty())
+    hint = fmt::format("without any one of these there is one: {}", hint);
   std::string message;
   switch (conflict.why.reason) {
     case Reason::choices: message = "no plan meets the constraints"; break;
@@ -168,6 +172,12 @@ void autoshard_model(const AutoshardCommand& command) {
   const sim::Scenario scenario = command.scenario.load();
   print(scenario.notes);
   const AutoshardProblem problem(scenario, command.calibration.load(), command.options);
+  if (command.options.stages > 1) {
+    const StagesAnswer answer = autoshard_stages(problem, command.options.stages);
+    if (!command.json.empty()) write_output(command.json, answer.json);
+    if (command.json != "-") write_output("-", answer.text);
+    return;
+  }
   Session(command, problem).run();
 }
 
@@ -193,6 +203,13 @@ void setup_autoshard(CLI::App& app) {
                    "into which the global batch is cut")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
+  CLI::Option* stages =
+      command
+          ->add_option("--stages", options->options.stages,
+                       "of a pipeline: the best cuts between layers, each stage on a mesh of its "
+                       "own")
+          ->capture_default_str()
+          ->check(CLI::Range(1, 1 << 10));
   command
       ->add_option("--refine", options->refine,
                    "simulate the plan, price communication by what was exposed, and solve again, "
@@ -222,6 +239,9 @@ void setup_autoshard(CLI::App& app) {
   command->add_option("--json", options->json, "write the report as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));
+  for (const char* name :
+       {"--refine", "--list", "--explain", "--diff", "--load", "--save", "--placements"})
+    stages->excludes(command->get_option(name));
   command->callback([options] { autoshard_model(*options); });
 }
 

@@ -31,7 +31,7 @@ namespace autoshard = strategies::autoshard;
 std::vector<int> default_mesh(const sim::Scenario& scenario,
                               const std::vector<topology::GpuId>& gpus) {
   std::map<int, int> ranks;
-  for (const topology::GpuId gpu : gpus) ++ranks[scenario.cluster.gpu(gpu).node];
+  for (const topology::GpuId gpu : gpus) ++ranks[scenario.cluster.node_of(gpu)];
   const int total = static_cast<int>(gpus.size());
   const int most = std::max_element(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
                      return a.second < b.second;
@@ -73,7 +73,13 @@ AutoshardProblem::AutoshardProblem(const sim::Scenario& given,
                                    const calibrate::Calibrations& calibrations,
                                    const AutoshardOptions& options)
     : scenario(given), placed_{strategies::placement::Mesh({1}), sim::place_ranks(given)} {
-  const std::vector<topology::GpuId>& gpus = placed_.gpu_of_rank;
+  std::vector<topology::GpuId>& gpus = placed_.gpu_of_rank;
+  if (gpus.size() % static_cast<std::size_t>(options.stages) != 0)
+    leave({"--stages"},
+          fmt::format("{} ranks do not divide into {} stages", gpus.size(), options.stages),
+          "a divisor of the ranks");
+  // Stages are runs of ranks. All are priced as the first, which sits like the others.
+  gpus.resize(gpus.size() / static_cast<std::size_t>(options.stages));
   const base::SourceRef asked{options.mesh.empty() ? given.name : "--mesh"};
   header.model = given.model.name;
   header.mesh = !options.mesh.empty() ? value_or_leave(autoshard::parse_mesh(options.mesh, asked))
@@ -85,8 +91,8 @@ AutoshardProblem::AutoshardProblem(const sim::Scenario& given,
   placed_.mesh = strategies::placement::Mesh(header.mesh);
   if (placed_.mesh.size() != static_cast<int>(gpus.size()))
     leave(asked,
-          fmt::format("mesh {} has {} ranks, the plan of the scenario {}",
-                      fmt::join(header.mesh, "x"), placed_.mesh.size(), gpus.size()),
+          fmt::format("mesh {} has {} ranks, but there are {}{}", fmt::join(header.mesh, "x"),
+                      placed_.mesh.size(), gpus.size(), options.stages > 1 ? " in a stage" : ""),
           "their extents must multiply to the ranks");
   const strategies::Plan& plan = given.plan;
   micro_batches = options.micro_batches;

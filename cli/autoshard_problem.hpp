@@ -20,6 +20,7 @@ struct AutoshardOptions {
   std::string mesh;    ///< "8x8"; empty: as the scenario says
   std::string memory;  ///< "80 GB"; empty: as the scenario says
   int micro_batches = 1;
+  int stages = 1;  ///< of a pipeline, each on a mesh of its own
 };
 
 /// The problem of sharding the model of a scenario on its cluster, with everything it rests on.

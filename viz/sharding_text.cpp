@@ -14,7 +14,7 @@ namespace viz {
 namespace {
 
 using namespace strategies::autoshard;  // NOLINT: this file writes its types
-using placement::Layout;
+namespace placement = strategies::placement;
 
 /// Rows of a table of changes.
 constexpr std::size_t changes_shown = 20;
@@ -26,8 +26,8 @@ std::string bytes(double count) { return base::format_bytes(base::Bytes::from_do
 std::string percent(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 std::string change(base::Seconds time) {
-  return (time < base::Seconds{} ? "-" : "+") +
-         seconds(time < base::Seconds{} ? base::Seconds{} - time : time);
+  const bool less = time < base::Seconds{};
+  return fmt::format("{}{}", less ? "-" : "+", seconds(less ? base::Seconds{} - time : time));
 }
 
 std::string layouts_of(const Problem& problem, const std::vector<int>& layouts,
@@ -57,7 +57,7 @@ std::string mesh_dim_name(const ShardingView& view, int dim) {
 std::string mesh_text(const ShardingView& view) {
   std::string text;
   for (int d = 0; d < static_cast<int>(view.header.mesh.size()); ++d)
-    text += (d == 0 ? "" : " x ") + mesh_dim_name(view, d);
+    text += fmt::format("{}{}", d == 0 ? "" : " x ", mesh_dim_name(view, d));
   return text;
 }
 
@@ -106,7 +106,7 @@ std::string collectives_table(const ShardingView& view, const Summary& summary) 
     if (!one.op) continue;
     std::string dims;
     for (const int d : one.mesh_dims)
-      dims += (dims.empty() ? "" : " x ") + view.header.mesh_names[at(d)];
+      dims += fmt::format("{}{}", dims.empty() ? "" : " x ", view.header.mesh_names[at(d)]);
     rows.push_back({std::string(base::name_of(*one.op)), dims, fmt::format("{:g}", one.count),
                     bytes(one.bytes), seconds(one.time)});
   }

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "strategies/autoshard/constraint.hpp"
+#include "strategies/autoshard/graph_builder.hpp"
 #include "strategies/autoshard/graph_problem.hpp"
 #include "strategies/autoshard/hand_written.hpp"
 #include "strategies/autoshard/summary.hpp"
@@ -58,8 +59,7 @@ TensorGraph block(std::int64_t batch, std::int64_t seq) {
                               .value_dim = 128};
   const Value attended = project("o", build.attention("core", q, k, v, whole), width, width);
   const Value stream = build.add("first_residual", {x, attended});
-  const Value hidden =
-      build.pointwise("activation", {project("up", stream, 4 * width, width)});
+  const Value hidden = build.pointwise("activation", {project("up", stream, 4 * width, width)});
   build.output("out",
                build.add("second_residual", {stream, project("down", hidden, width, 4 * width)}));
   build.differentiate("block");
@@ -71,12 +71,16 @@ struct Outcome {
   TensorGraph graph;
   tl::expected<Solution, Conflict> answer;
 
-  std::string rest(const std::string& name) const { return layout(name, false); }
   std::string operand(const std::string& name, std::size_t i) const {
     const std::size_t n = index(name);
     return text(problem.nodes[n].operands[i], choice(n).operands[i]);
   }
-  std::string result(const std::string& name) const { return layout(name, false); }
+  /// Of a node's result; of a parameter, how it rests.
+  std::string result(const std::string& name) const {
+    const std::size_t n = index(name);
+    const int tensor = problem.nodes[n].results[0];
+    return text(problem.tensors[static_cast<std::size_t>(tensor)].layouts, choice(n).results[0]);
+  }
 
  private:
   std::size_t index(const std::string& name) const {
@@ -94,11 +98,6 @@ struct Outcome {
     one.order.clear();  // upstream fixes the order afterwards
     return format(one);
   }
-  std::string layout(const std::string& name, bool) const {
-    const std::size_t n = index(name);
-    const int tensor = problem.nodes[n].results[0];
-    return text(problem.tensors[static_cast<std::size_t>(tensor)].layouts, choice(n).results[0]);
-  }
 };
 
 /// AutoParallel's memory: the sum over parameters of the share that a rank has of each, at most
@@ -110,13 +109,13 @@ double budget_ratios(Problem& problem, const TensorGraph& graph, double high,
   for (ProblemTensor& tensor : problem.tensors) tensor.kept_bytes.clear();
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     if (graph.nodes[n].role != Role::parameter) continue;
-    ProblemTensor& tensor =
-        problem.tensors[static_cast<std::size_t>(problem.nodes[n].results[0])];
+    ProblemTensor& tensor = problem.tensors[static_cast<std::size_t>(problem.nodes[n].results[0])];
     if (std::any_of(constraints.begin(), constraints.end(),
                     [&](const Constraint& c) { return covers(c.tensors, tensor.name); }))
       continue;
     const LayoutGraph& layouts = problem.layout_graphs[static_cast<std::size_t>(tensor.layouts)];
-    const double whole = bytes_of(layouts.type.dtype, element_count(layouts.type.shape)).as_double();
+    const double whole = base::bytes_of(layouts.type.dtype) *
+                         static_cast<double>(placement::element_count(layouts.type.shape));
     double best = 1;
     for (const base::Bytes bytes : layouts.local_bytes) {
       tensor.kept_bytes.push_back(bytes.as_double() / whole);
@@ -156,11 +155,118 @@ TEST_CASE("I01: a feed-forward network on one mesh dim becomes FSDP") {
   const Outcome outcome =
       shard(feed_forward(tokens), Mesh({256}), 1.0 / 256, batch_first("ffn", "S(0)"));
   for (const char* weight : {"ffn.up.weight", "ffn.down.weight"})
-    CHECK(outcome.rest(weight) == "S(0)");
+    CHECK(outcome.result(weight) == "S(0)");
   for (const char* product : {"ffn.up", "ffn.down"}) {
     CHECK(outcome.operand(product, 0) == "S(0)");
     CHECK(outcome.operand(product, 1) == "R");
     CHECK(outcome.result(product) == "S(0)");
+    CHECK(outcome.result(std::string(product) + ".weight_gradient") == "P(sum)");
+  }
+}
+
+TEST_CASE("I02: so does a transformer block") {
+  const Outcome outcome =
+      shard(block(512, 256), Mesh({256}), 1.0 / 256, batch_first("block", "S(0)"));
+  for (const char* product : {"q", "k", "v", "o", "up", "down"}) {
+    const std::string name = std::string("block.") + product;
+    CAPTURE(name);
+    CHECK(outcome.result(name + ".weight") == "S(0)");
+    CHECK(outcome.operand(name, 1) == "R");
+    CHECK(outcome.result(name) == "S(0)");
+  }
+}
+
+TEST_CASE("I03: with memory for copies it is DDP") {
+  for (const bool whole_block : {false, true}) {
+    const TensorGraph graph = whole_block ? block(512, 256) : feed_forward(tokens);
+    const Outcome outcome =
+        shard(graph, Mesh({256}), 1, batch_first(whole_block ? "block" : "ffn", "S(0)"));
+    for (const Node& node : graph.nodes)
+      if (node.role == Role::parameter) CHECK(outcome.result(node.name) == "R");
+  }
+}
+
+TEST_CASE("I04: on two mesh dims, Megatron's tensor parallel emerges") {
+  const Outcome outcome =
+      shard(feed_forward(tokens), Mesh({32, 8}), 1.0 / 256, batch_first("ffn", "S(0), R"));
+  CHECK(outcome.result("ffn.up.weight") == "S(0), S(0)");
+  CHECK(outcome.result("ffn.down.weight") == "S(0), S(1)");
+  // Weights are stored as outputs x inputs: (R, S1) of W as AutoParallel has it is (R, S0) here.
+  CHECK(outcome.operand("ffn.up", 0) == "S(0), R");
+  CHECK(outcome.operand("ffn.up", 1) == "R, S(0)");
+  CHECK(outcome.result("ffn.up") == "S(0), S(2)");
+  CHECK(outcome.operand("ffn.down", 0) == "S(0), S(2)");
+  CHECK(outcome.operand("ffn.down", 1) == "R, S(1)");
+  CHECK(outcome.result("ffn.down") == "S(0), P(sum)");
+  CHECK(outcome.result("ffn.up.weight_gradient") == "P(sum), S(0)");
+  CHECK(outcome.result("ffn.down.weight_gradient") == "P(sum), S(1)");
+}
+
+TEST_CASE("I05: in a transformer block, too") {
+  const Outcome outcome =
+      shard(block(256, 256), Mesh({32, 8}), 1.0 / 256, batch_first("block", "S(0), R"));
+  for (const char* name : {"q", "k", "v", "up"})
+    CHECK(outcome.result(std::string("block.") + name + ".weight") == "S(0), S(0)");
+  for (const char* name : {"o", "down"})
+    CHECK(outcome.result(std::string("block.") + name + ".weight") == "S(0), S(1)");
+  CHECK(outcome.operand("block.core", 0) == "S(0), S(2)");  // batch, heads
+}
+
+TEST_CASE("I06, I07: what does not divide by the mesh, or is smaller than it") {
+  // A bias of 280 on 256 ranks: 2 each, the last ranks have none. One of 100 stays whole.
+  const Outcome uneven =
+      shard(feed_forward(tokens, 280), Mesh({256}), 1.0 / 256, batch_first("ffn", "S(0)"));
+  CHECK(uneven.result("ffn.narrow.bias") == "S(0)");
+  const Outcome small =
+      shard(feed_forward(tokens, 100), Mesh({256}), 1.0 / 256, batch_first("ffn", "S(0)"));
+  CHECK(small.result("ffn.narrow.bias") == "R");
+  CHECK(small.result("ffn.narrow.weight") == "S(1)");
+}
+
+TEST_CASE("I08: a pinned parameter leaves the budget, and taking the pin back restores the plan") {
+  const TensorGraph graph = feed_forward(tokens);
+  const Outcome before = shard(graph, Mesh({256}), 1.0 / 256, batch_first("ffn", "S(0)"));
+  std::vector<Constraint> constraints = batch_first("ffn", "S(0)");
+  constraints.push_back({"pin", "ffn.up.weight", false, {layout("R")}, {}});
+  const Outcome pinned = shard(graph, Mesh({256}), 1.0 / 256, constraints);
+  CHECK(pinned.result("ffn.up.weight") == "R");
+  CHECK(pinned.result("ffn.down.weight") == "S(0)");
+  const Outcome after = shard(graph, Mesh({256}), 1.0 / 256, batch_first("ffn", "S(0)"));
+  CHECK(after.answer->choices == before.answer->choices);
+}
+
+TEST_CASE("I09: inputs, outputs and parameters lie as their gradients do") {
+  for (const TensorGraph& graph : {feed_forward(tokens), block(64, 256)}) {
+    const Outcome outcome = shard(graph, Mesh({32, 8}), 1.0 / 256);
+    const Pricing pricing(outcome.problem);
+    for (const auto& [value, gradient] : graph.gradients) {
+      const auto made = [&](Value v) {
+        const auto n = static_cast<std::size_t>(v.node);
+        return pricing.layout_of(
+            outcome.problem.nodes[n].results[static_cast<std::size_t>(v.result)],
+            outcome.answer->choices);
+      };
+      CHECK(made(value) == made(gradient));
+    }
+  }
+}
+
+TEST_CASE("no hand-written plan is quicker under the same prices") {
+  for (const TensorGraph& graph : {feed_forward(tokens), block(256, 256)}) {
+    const Mesh mesh({32, 8});
+    const Problem problem = make_problem(graph, mesh, HopperPrices(mesh), {});
+    const Pricing pricing(problem);
+    const auto best = solve(pricing, {});
+    REQUIRE(best);
+    int plans = 0;
+    for (const auto& [name, plan] : hand_written_names) {
+      CAPTURE(name);
+      const auto rival = solve(pricing, {.allowed = choices_of(plan, graph, problem)});
+      if (!rival) continue;
+      ++plans;
+      CHECK(best->time <= rival->time + base::Seconds::from_us(1e-3));
+    }
+    CHECK(plans == 3);
   }
 }
 
