@@ -94,6 +94,7 @@ class Maker {
       made.results.push_back(add_tensor(std::move(name), layouts_of(node.results[r])));
     }
     made.choices = node.role == Role::operation ? choices_of(node, made) : given(made);
+    if (node.role == Role::parameter) add_updates(made);
     std::erase_if(made.choices, [&](const Choice& choice) {
       for (std::size_t r = 0; r < choice.results.size(); ++r)
         if (resting_.contains({index, static_cast<int>(r)}) &&
@@ -116,6 +117,17 @@ class Maker {
     for (std::size_t i = 0; i < layouts.layouts.size(); ++i)
       if (!pends(layouts.layouts[i])) choices.push_back({{}, {static_cast<int>(i)}, {}});
     return choices;
+  }
+
+  void add_updates(ProblemNode& parameter) const {
+    const LayoutGraph& layouts = result_layouts(parameter, 0);
+    const double traffic = options_.update_traffic / base::bytes_of(layouts.type.dtype);
+    for (Choice& choice : parameter.choices) {
+      const base::Bytes local =
+          layouts.local_bytes[static_cast<std::size_t>(choice.results.front())];
+      choice.time =
+          prices_.kernel(base::MemoryBound{base::Bytes::from_double(local.as_double() * traffic)});
+    }
   }
 
   std::vector<Choice> choices_of(const Node& node, const ProblemNode& made) const {

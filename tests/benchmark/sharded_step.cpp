@@ -42,7 +42,7 @@ int main() {
       *calibrate::make_hardware_profile(*registry->find_gpu(type.gpu), scenarios + "hardware");
   for (const Case& one : {Case{"llama-3.1-8b", {64}, 70},
                           {"llama-3.1-8b", {8, 8}, 70},
-                          {"llama-3.1-70b", {8, 8, 4}, 75}}) {
+                          {"llama-3.1-70b", {32, 8}, 75}}) {
     PlacedMesh placed{strategies::placement::Mesh(one.mesh), {}};
     for (int rank = 0; rank < placed.mesh.size(); ++rank)
       placed.gpu_of_rank.push_back(static_cast<topology::GpuId>(rank));
