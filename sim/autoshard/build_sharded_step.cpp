@@ -102,7 +102,8 @@ class Builder {
       if (unit == 0) move_early(unit);
       if (unit + 1 < step_.units) move_early(unit + 1);
       move_kept(unit);
-      for (; next < own.size(); ++next) execute(own[next]);
+      for (; next < own.size(); ++next)
+        if (!made(own[next])) execute(own[next]);
     }
     update();
     return writer_.finish("rank");
@@ -218,13 +219,27 @@ class Builder {
 
   bool made(int i) const { return !results_[at(i)].empty(); }
 
-  /// Parameters that a unit reads, while the one before is computed.
+  /// Parameters that a unit reads, while the one before is computed. Their aliases are there as
+  /// soon as what they read is.
   void move_early(int unit) {
-    for (const int i : by_unit_[at(unit + 1)])
+    for (const int i : by_unit_[at(unit + 1)]) {
+      bool all_there = true;
       for (std::size_t r = 0; r < instance(i).reads.size(); ++r) {
         const int source = instance(i).reads[r].source;
         if (instance(source).early && made(source)) move({i, r}, false, true);
+        all_there = all_there && there(i, r);
       }
+      if (instance(i).early && graph_node(instance(i)) == nullptr && all_there && !made(i))
+        execute(i);
+    }
+  }
+
+  /// Whether a transfer is written to its end.
+  bool there(int i, std::size_t read) const {
+    const Transfer& transfer = transfers_[at(i)][read];
+    const int edge = instance(i).reads[read].edge;
+    return transfer.begun && !transfer.unpacking &&
+           transfer.next == input_.solution.ways[at(edge)].size();
   }
 
   /// What backward reads of forward.
