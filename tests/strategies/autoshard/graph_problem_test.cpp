@@ -6,6 +6,7 @@
 #include <string>
 
 #include "strategies/autoshard/model_graph.hpp"
+#include "strategies/op_graph.hpp"
 #include "tests/strategies/autoshard/ratio_memory.hpp"
 #include "tests/strategies/autoshard/simple_prices.hpp"
 #include "tests/strategies/autoshard/small_graphs.hpp"
@@ -171,6 +172,33 @@ TEST_CASE("graph problem: what a layer keeps counts once a copy") {
   CHECK(kept(problem, "layers.input", "S(0)") == 32.0 * 2 * 512 * 4096 * 2);
   CHECK(kept(problem, "head.input", "S(0)") == 2 * 512 * 4096 * 2);
   CHECK(kept(problem, "embedding.lookup", "S(0)") == 0);
+}
+
+TEST_CASE("graph problem: layers keep the activations that the operators of a plan keep") {
+  for (const char* name : {"llama-3.1-8b", "qwen3-8b", "bloom", "falcon-7b", "deepseek-v2-lite"}) {
+    INFO(name);
+    const ModelSpec model = shipped_model(name);
+    const Problem problem =
+        make_problem(model_graph(model, {2, 256}, {}), Mesh({1}), SimplePrices(), {});
+    double own = 0;
+    for (const ProblemTensor& tensor : problem.tensors)
+      if (tensor.name.find("layers.") != std::string::npos &&
+          tensor.name.find(".weight") == std::string::npos &&
+          tensor.name.find(".bias") == std::string::npos && !tensor.kept_bytes.empty())
+        own += tensor.kept_bytes.front();
+    OpOptions options;
+    options.batch = 2;
+    options.seq = 256;
+    const OpGraph ops = build_ops(model, options);
+    double expected = 0;
+    for (const int block : ops.layer_block)
+      for (const Op& op : ops.blocks[static_cast<std::size_t>(block)].ops)
+        expected += static_cast<double>(2 * op.saved_elements + op.saved_bytes);
+    // Of the router, a plan keeps fp32 scores of 64 experts and 8 bytes for each of 6 rows of a
+    // token, we 4 for its expert and a bf16 weight.
+    if (model.mixture) expected -= 26 * 512 * (64 * 4 + 6 * 8 - 6 * (4 + 2));
+    CHECK(own == expected);
+  }
 }
 
 TEST_CASE("graph problem: a tensor with several readers may be gathered for all of them at once") {
