@@ -34,6 +34,10 @@ void bind_sizes(const std::string& dims, const Shape& shape, std::map<char, std:
 
 }  // namespace
 
+GraphBuilder::GraphBuilder(StepPrecision precision) : precision_(precision) {
+  CHECK_INVARIANT(base::bits_of(precision.compute) >= 16);
+}
+
 void GraphBuilder::begin_block(std::string name, double copies) {
   block_ = blocks_.size();
   blocks_.push_back({std::move(name), copies});

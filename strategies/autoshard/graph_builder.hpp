@@ -25,7 +25,8 @@ inline constexpr base::DType index_type = base::DType::fp32;  ///< 4 bytes
 /// behind that of the block.
 class GraphBuilder {
  public:
-  explicit GraphBuilder(StepPrecision precision) : precision_(precision) {}
+  /// \pre activations have 16 or 32 bits.
+  explicit GraphBuilder(StepPrecision precision);
 
   /// What follows belongs to this block, of which there are `copies`.
   void begin_block(std::string name, double copies);
