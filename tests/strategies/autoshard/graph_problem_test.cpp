@@ -217,6 +217,10 @@ TEST_CASE("graph problem: a tensor with several readers may be gathered for all 
   CHECK(edges_to(problem, "layers.input") ==
         Edges{{"embedding.lookup", {1, false}}, {"layers.mlp_residual", {31, false}}});
   CHECK(edges_to(problem, "layers.attention_norm").contains("layers.input"));
+  // R and three dims; a norm gives no pending sums, so there are none to read.
+  CHECK(choices_of(problem, "layers.attention_norm.0.kept.read").size() == 4);
+  CHECK(choices_of(problem, "layers.mlp.down").size() == 5);
+  CHECK(choices_of(problem, "layers.input").size() == 5);
   // Layouts pass through unchanged, at no cost.
   for (const auto& [text, time] : choices_of(problem, "layers.attention_norm.0.kept.read")) {
     const std::size_t arrow = text.find(" -> ");
@@ -246,7 +250,7 @@ TEST_CASE("graph problem: the size of Llama-3.1-8B on 8 x 8 ranks") {
   CHECK(problem.nodes.size() == 138);
   CHECK(problem.tensors.size() == 148);
   CHECK(problem.edges.size() == 184);
-  CHECK(choices == 2647);
+  CHECK(choices == 2493);
   // R and each dim for each of two mesh dims, P, and both orders of cuts of the same dim.
   std::set<std::size_t> layouts;
   for (const LayoutGraph& layout_graph : problem.layout_graphs)
