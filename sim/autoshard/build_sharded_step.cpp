@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "sim/autoshard/mesh_grid.hpp"
 #include "sim/autoshard/step_writer.hpp"
 #include "sim/library_memory.hpp"
 #include "sim/pricer.hpp"
@@ -34,28 +35,6 @@ using strategies::autoshard::Role;
 using strategies::autoshard::UnrolledStep;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
-/// The axis of each mesh dim.
-std::vector<Axis> axes_of(const strategies::placement::Mesh& mesh) {
-  switch (mesh.dims()) {
-    case 1: return {Axis::data_shard};
-    case 2: return {Axis::data_shard, Axis::tensor};
-    default: return {Axis::data_shard, Axis::context, Axis::tensor};
-  }
-}
-
-strategies::RankGrid grid_of(const strategies::placement::Mesh& mesh) {
-  CHECK_INVARIANT(mesh.dims() <= 3);
-  strategies::RankGrid::Extents extents;
-  const std::vector<Axis> axes = axes_of(mesh);
-  for (int d = 0; d < mesh.dims(); ++d) {
-    int& extent = axes[at(d)] == Axis::data_shard ? extents.data_shard
-                  : axes[at(d)] == Axis::context  ? extents.context
-                                                  : extents.tensor;
-    extent = mesh.extent(d);
-  }
-  return {extents, strategies::default_order};
-}
 
 std::string block_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
