@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "sim/autoshard/mesh_grid.hpp"
 #include "sim/autoshard/step_writer.hpp"
 #include "sim/library_memory.hpp"
 #include "sim/pricer.hpp"
@@ -34,28 +35,6 @@ using strategies::autoshard::Role;
 using strategies::autoshard::UnrolledStep;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
-/// The axis of each mesh dim.
-std::vector<Axis> axes_of(const strategies::placement::Mesh& mesh) {
-  switch (mesh.dims()) {
-    case 1: return {Axis::data_shard};
-    case 2: return {Axis::data_shard, Axis::tensor};
-    default: return {Axis::data_shard, Axis::context, Axis::tensor};
-  }
-}
-
-strategies::RankGrid grid_of(const strategies::placement::Mesh& mesh) {
-  CHECK_INVARIANT(mesh.dims() <= 3);
-  strategies::RankGrid::Extents extents;
-  const std::vector<Axis> axes = axes_of(mesh);
-  for (int d = 0; d < mesh.dims(); ++d) {
-    int& extent = axes[at(d)] == Axis::data_shard ? extents.data_shard
-                  : axes[at(d)] == Axis::context  ? extents.context
-                                                  : extents.tensor;
-    extent = mesh.extent(d);
-  }
-  return {extents, strategies::default_order};
-}
 
 std::string block_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
@@ -102,7 +81,8 @@ class Builder {
       if (unit == 0) move_early(unit);
       if (unit + 1 < step_.units) move_early(unit + 1);
       move_kept(unit);
-      for (; next < own.size(); ++next) execute(own[next]);
+      for (; next < own.size(); ++next)
+        if (!made(own[next])) execute(own[next]);
     }
     update();
     return writer_.finish("rank");
@@ -218,13 +198,27 @@ class Builder {
 
   bool made(int i) const { return !results_[at(i)].empty(); }
 
-  /// Parameters that a unit reads, while the one before is computed.
+  /// Parameters that a unit reads, while the one before is computed. Their aliases are there as
+  /// soon as what they read is.
   void move_early(int unit) {
-    for (const int i : by_unit_[at(unit + 1)])
+    for (const int i : by_unit_[at(unit + 1)]) {
+      bool all_there = true;
       for (std::size_t r = 0; r < instance(i).reads.size(); ++r) {
         const int source = instance(i).reads[r].source;
         if (instance(source).early && made(source)) move({i, r}, false, true);
+        all_there = all_there && there(i, r);
       }
+      if (instance(i).early && graph_node(instance(i)) == nullptr && all_there && !made(i))
+        execute(i);
+    }
+  }
+
+  /// Whether a transfer is written to its end.
+  bool there(int i, std::size_t read) const {
+    const Transfer& transfer = transfers_[at(i)][read];
+    const int edge = instance(i).reads[read].edge;
+    return transfer.begun && !transfer.unpacking &&
+           transfer.next == input_.solution.ways[at(edge)].size();
   }
 
   /// What backward reads of forward.

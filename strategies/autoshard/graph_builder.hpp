@@ -17,13 +17,16 @@ struct StepPrecision {
   base::DType reduce = base::DType::fp32;     ///< of gradients of parameters, when they are summed
 };
 
+inline constexpr base::DType index_type = base::DType::fp32;  ///< 4 bytes
+
 /// Writes down a forward pass operator by operator and derives the backward pass from it.
 ///
-/// Memory-bound operators are fused kernels that read and write each tensor once. Indices have 4
-/// bytes. Names are put behind that of the block.
+/// Memory-bound operators are fused kernels that read and write each tensor once. Names are put
+/// behind that of the block.
 class GraphBuilder {
  public:
-  explicit GraphBuilder(StepPrecision precision) : precision_(precision) {}
+  /// \pre activations have 16 or 32 bits.
+  explicit GraphBuilder(StepPrecision precision);
 
   /// What follows belongs to this block, of which there are `copies`.
   int begin_block(std::string name, double copies);

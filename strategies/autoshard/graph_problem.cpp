@@ -17,9 +17,12 @@ namespace {
 using placement::Layout;
 using placement::Mesh;
 
-bool pends(const Layout& layout) {
-  return std::any_of(layout.placements.begin(), layout.placements.end(),
-                     [](const auto& p) { return placement::pending(p).has_value(); });
+/// The mesh dims along which a sum is pending, as bits.
+unsigned sums(const Layout& layout) {
+  unsigned bits = 0;
+  for (std::size_t d = 0; d < layout.placements.size(); ++d)
+    if (placement::pending(layout.placements[d])) bits |= 1U << d;
+  return bits;
 }
 
 /// Keeps of equal operands and results the fastest choice.
@@ -94,10 +97,10 @@ class Maker {
       made.results.push_back(add_tensor(std::move(name), layouts_of(node.results[r])));
     }
     made.choices = node.role == Role::operation ? choices_of(node, made) : given(made);
+    if (node.role == Role::parameter) add_updates(made);
     std::erase_if(made.choices, [&](const Choice& choice) {
       for (std::size_t r = 0; r < choice.results.size(); ++r)
-        if (resting_.contains({index, static_cast<int>(r)}) &&
-            pends(result_layouts(made, r).layouts[static_cast<std::size_t>(choice.results[r])]))
+        if (resting_.contains({index, static_cast<int>(r)}) && result_sums(made, choice, r) != 0)
           return true;
       return false;
     });
@@ -114,8 +117,19 @@ class Maker {
     std::vector<Choice> choices;
     const LayoutGraph& layouts = result_layouts(node, 0);
     for (std::size_t i = 0; i < layouts.layouts.size(); ++i)
-      if (!pends(layouts.layouts[i])) choices.push_back({{}, {static_cast<int>(i)}, {}});
+      if (sums(layouts.layouts[i]) == 0) choices.push_back({{}, {static_cast<int>(i)}, {}});
     return choices;
+  }
+
+  void add_updates(ProblemNode& parameter) const {
+    const LayoutGraph& layouts = result_layouts(parameter, 0);
+    const double traffic = options_.update_traffic / base::bytes_of(layouts.type.dtype);
+    for (Choice& choice : parameter.choices) {
+      const base::Bytes local =
+          layouts.local_bytes[static_cast<std::size_t>(choice.results.front())];
+      choice.time =
+          prices_.kernel(base::MemoryBound{base::Bytes::from_double(local.as_double() * traffic)});
+    }
   }
 
   std::vector<Choice> choices_of(const Node& node, const ProblemNode& made) const {
@@ -147,30 +161,38 @@ class Maker {
     return choices;
   }
 
-  /// Nothing leads to a pending sum, so an operand can only be one where its maker gives one.
+  unsigned result_sums(const ProblemNode& node, const Choice& choice, std::size_t result) const {
+    return sums(
+        result_layouts(node, result).layouts[static_cast<std::size_t>(choice.results[result])]);
+  }
+
+  /// Nothing leads to a pending sum, so an operand can only be one along mesh dims along which its
+  /// maker may give one. What one pass drops another may build upon.
   void drop_unreachable_sums() {
-    std::map<std::pair<int, int>, bool> may_pend;  // by node and operand
-    std::vector<bool> gives(problem_.tensors.size(), false);
+    while (drop_sums_once()) {
+    }
+  }
+
+  bool drop_sums_once() {
+    std::vector<std::set<unsigned>> given(problem_.tensors.size());
     for (const ProblemNode& node : problem_.nodes)
       for (const Choice& choice : node.choices)
         for (std::size_t r = 0; r < choice.results.size(); ++r)
-          if (pends(result_layouts(node, r).layouts[static_cast<std::size_t>(choice.results[r])]))
-            gives[static_cast<std::size_t>(node.results[r])] = true;
+          given[static_cast<std::size_t>(node.results[r])].insert(result_sums(node, choice, r));
+    std::size_t dropped = 0;
     for (const ProblemEdge& edge : problem_.edges) {
-      bool& may = may_pend.try_emplace({edge.node, edge.operand}, true).first->second;
-      may = may && gives[static_cast<std::size_t>(edge.tensor)];
-    }
-    for (std::size_t n = 0; n < problem_.nodes.size(); ++n) {
-      ProblemNode& node = problem_.nodes[n];
-      std::erase_if(node.choices, [&](const Choice& choice) {
-        for (std::size_t i = 0; i < choice.operands.size(); ++i)
-          if (!may_pend.at({static_cast<int>(n), static_cast<int>(i)}) &&
-              pends(
-                  graph_at(node.operands[i]).layouts[static_cast<std::size_t>(choice.operands[i])]))
-            return true;
-        return false;
+      ProblemNode& node = problem_.nodes[static_cast<std::size_t>(edge.node)];
+      const auto operand = static_cast<std::size_t>(edge.operand);
+      const LayoutGraph& layouts = graph_at(node.operands[operand]);
+      const std::set<unsigned>& from = given[static_cast<std::size_t>(edge.tensor)];
+      dropped += std::erase_if(node.choices, [&](const Choice& choice) {
+        const unsigned needed =
+            sums(layouts.layouts[static_cast<std::size_t>(choice.operands[operand])]);
+        return std::none_of(from.begin(), from.end(),
+                            [&](unsigned sums) { return (sums & needed) == needed; });
       });
     }
+    return dropped > 0;
   }
 
   void keep(int tensor, double factor) {

@@ -8,6 +8,9 @@ namespace strategies::autoshard {
 struct ProblemOptions {
   /// Of a parameter's element, beside itself and its gradient: fp32 moments of Adam.
   double optimizer_bytes = 8;
+  /// What its update moves: AdamW reads it, its gradient and moments, and writes all but the
+  /// gradient, in fp32. Priced as a kernel for each parameter: part of the choice of its layout.
+  double update_traffic = 28;
 };
 
 /// The choices of each node of `graph` on `mesh`, and what they cost. The first nodes are those of

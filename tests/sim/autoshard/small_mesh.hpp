@@ -98,12 +98,13 @@ class SmallMesh {
 
 /// FSDP over one mesh dim: everything by rows, weights gathered where they are used.
 inline const std::vector<Wish> fully_sharded{
-    {".weight_gradient", {}, "P"},   {".input_gradient", {}, "S(0)"},
-    {".weight", {}, "S(0)"},         {"_projection", {}, "S(0)"},
-    {"mlp.up", {}, "S(0)"},          {"mlp.down", {}, "S(0)"},
-    {"head.projection", {}, "S(0)"}, {".core", {}, "S(0)"},
-    {".core.backward", {}, "S(0)"},  {"lookup", {}, "S(0)"},
-    {"lookup.backward", {}, "P"},    {"norm", {}, "S(0)"},
+    {".cast.kept", {"S(0)"}, "S(0)"},  // and gathered again
+    {".weight_gradient", {}, "P"},    {".input_gradient", {}, "S(0)"},
+    {".weight", {}, "S(0)"},          {"_projection", {}, "S(0)"},
+    {"mlp.up", {}, "S(0)"},           {"mlp.down", {}, "S(0)"},
+    {"head.projection", {}, "S(0)"},  {".core", {}, "S(0)"},
+    {".core.backward", {}, "S(0)"},   {"lookup", {}, "S(0)"},
+    {"lookup.backward", {}, "P"},     {"norm", {}, "S(0)"},
     {"_residual", {}, "S(0)"},
 };
 

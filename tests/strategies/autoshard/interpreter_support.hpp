@@ -19,11 +19,11 @@ inline std::int64_t flat(const Shape& shape, const Index& index) {
 }
 
 inline double get(const Tensor& tensor, const Index& index) {
-  return tensor.data[static_cast<std::size_t>(flat(tensor.shape, index))];
+  return tensor.data.at(static_cast<std::size_t>(flat(tensor.shape, index)));
 }
 
 inline double& set(Tensor& tensor, const Index& index) {
-  return tensor.data[static_cast<std::size_t>(flat(tensor.shape, index))];
+  return tensor.data.at(static_cast<std::size_t>(flat(tensor.shape, index)));
 }
 
 /// Aligned from the right; a dim of one index, or none, is repeated.

@@ -1,6 +1,8 @@
 #include "strategies/autoshard/model_graph.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -112,6 +114,57 @@ TEST_CASE("model graph: operands are what their sources give, backward needs no 
       }
     }
   }
+}
+
+/// Of kernels of a rank.
+struct Load {
+  double flop = 0;
+  double bytes = 0;
+};
+
+Load work_of(const Node& node, const Signature& signature, const std::vector<std::int64_t>& sizes) {
+  Load work;
+  for (const base::Kernel& kernel : kernels_of(node, signature, sizes)) {
+    work.flop += base::flop_of(kernel).count();
+    work.bytes += base::bytes_of(kernel).as_double();
+  }
+  return work;
+}
+
+TEST_CASE("model graph: ranks share the work that they cut, and repeat what they do not") {
+  const placement::Mesh mesh({2, 4});
+  int shared = 0;
+  for (const char* name : {"llama-3.1-8b", "gpt2", "mixtral-8x7b", "deepseek-v2-lite"}) {
+    for (const Node& node : graph_of(name, {8, 1024}).nodes) {
+      if (node.role != Role::operation) continue;
+      INFO(name << ": " << node.name);
+      const Signature signature = signature_of(node);
+      std::vector<std::int64_t> whole;
+      for (const Label& label : signature.labels) whole.push_back(label.size);
+      const Load all = work_of(node, signature, whole);
+      for (const Sharding& sharding : enumerate_shardings(signature, mesh)) {
+        double parts = 1;
+        bool even = true;
+        for (int d = 0; d < mesh.dims(); ++d) {
+          const int label = sharding.uses[static_cast<std::size_t>(d)];
+          if (label < 0) continue;
+          parts *= mesh.extent(d);
+          even = even && signature.labels[static_cast<std::size_t>(label)].size % 8 == 0;
+        }
+        const Load own = work_of(node, signature, local_sizes(signature, sharding, mesh));
+        // The last part of a causal sequence has more than its share. Bytes of operands that are
+        // not cut are not shared.
+        CHECK(own.flop >= all.flop / parts * (1 - 1e-12));
+        CHECK(own.bytes >= std::floor(all.bytes / parts));
+        CHECK(own.bytes <= all.bytes);
+        const bool causal = std::holds_alternative<AttentionWork>(node.work);
+        if (!even || causal) continue;
+        CHECK(own.flop == Approx(all.flop / parts).epsilon(1e-12));
+        ++shared;
+      }
+    }
+  }
+  CHECK(shared > 1000);
 }
 
 TEST_CASE("model graph: layers follow each other") {

@@ -47,34 +47,31 @@ struct Unrolled {
   }
 };
 
-Unrolled unrolled(const std::vector<LayerKind>& layers, bool tied = false,
-                  bool keep_gathered = false) {
+Unrolled unrolled(const std::vector<LayerKind>& layers, bool tied = false) {
   Unrolled made;
   made.graph = model_graph(small_model(layers, tied), {2, 32}, {});
-  made.problem = make_problem(made.graph, placement::Mesh({2}), SimplePrices(),
-                              {.keep_gathered = keep_gathered});
+  made.problem = make_problem(made.graph, placement::Mesh({2}), SimplePrices(), {});
   made.step = unroll(made.graph, made.problem);
   return made;
 }
 
 TEST_CASE("an unrolled step has every copy of every node, behind what it reads") {
-  for (const bool tied : {false, true})
-    for (const bool keep_gathered : {false, true}) {
-      const Unrolled all = unrolled(std::vector<LayerKind>(3), tied, keep_gathered);
-      double copies = 0;
-      for (const ProblemNode& node : all.problem.nodes) copies += node.copies;
-      CHECK(static_cast<double>(all.step.instances.size()) == copies);
-      CHECK(all.step.units == 2 * 5 + 1);  // embedding, 3 layers, head; twice; and the end
-      // Each edge is read as often as its copies say.
-      std::map<int, double> reads;
-      for (std::size_t i = 0; i < all.step.instances.size(); ++i)
-        for (const Read& read : all.step.instances[i].reads) {
-          CHECK(read.source < static_cast<int>(i));
-          ++reads[read.edge];
-        }
-      for (std::size_t e = 0; e < all.problem.edges.size(); ++e)
-        CHECK(reads[static_cast<int>(e)] == all.problem.edges[e].weight);
-    }
+  for (const bool tied : {false, true}) {
+    const Unrolled all = unrolled(std::vector<LayerKind>(3), tied);
+    double copies = 0;
+    for (const ProblemNode& node : all.problem.nodes) copies += node.copies;
+    CHECK(static_cast<double>(all.step.instances.size()) == copies);
+    CHECK(all.step.units == 2 * 5 + 1);  // embedding, 3 layers, head; twice; and the end
+    // Each edge is read as often as its copies say.
+    std::map<int, double> reads;
+    for (std::size_t i = 0; i < all.step.instances.size(); ++i)
+      for (const Read& read : all.step.instances[i].reads) {
+        CHECK(read.source < static_cast<int>(i));
+        ++reads[read.edge];
+      }
+    for (std::size_t e = 0; e < all.problem.edges.size(); ++e)
+      CHECK(reads[static_cast<int>(e)] == all.problem.edges[e].weight);
+  }
 }
 
 TEST_CASE("a layer reads the one before, its gradient the one behind") {
@@ -97,8 +94,10 @@ TEST_CASE("a layer reads the one before, its gradient the one behind") {
   // Its first backward reads what the last forward kept.
   const std::vector<int> products = all.copies("layers.mlp.down.weight_gradient");
   const std::vector<int> active = all.copies("layers.mlp.activation");
-  CHECK(all.source(products[0], 0) == active[2]);
-  CHECK(all.source(products[2], 0) == active[0]);
+  const auto kept = [&](int product) { return all.source(all.source(product, 0), 0); };
+  CHECK(all.name(all.source(products[0], 0)) == "layers.mlp.activation.kept");
+  CHECK(kept(products[0]) == active[2]);
+  CHECK(kept(products[2]) == active[0]);
 }
 
 TEST_CASE("layers of two kinds alternate as the model has them") {
