@@ -55,6 +55,7 @@ struct AutoshardCommand {
       message =
           fmt::format("no plan keeps what is asked of memory: the nearest keeps {} a rank",
                       base::format_bytes(base::Bytes::from_double(conflict.why.nearest_bytes)));
+      hint += "; activations of more --micro-batches take less";
       break;
     case Reason::unknown: message = "the search ended without a plan, and without a proof"; break;
   }

@@ -13,6 +13,21 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 std::string block_name(const ProblemNode& node) { return node.name.substr(0, node.name.find('.')); }
 
+/// Nodes whose results are given, or come of one given tensor alone (casts and aliases of it).
+std::vector<bool> given(const Problem& problem, const std::vector<int>& producer) {
+  std::vector<bool> given;
+  for (const ProblemNode& node : problem.nodes) given.push_back(node.operands.size() <= 1);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const ProblemEdge& edge : problem.edges) {
+      if (!given[at(edge.node)] || given[at(producer[at(edge.tensor)])]) continue;
+      given[at(edge.node)] = false;
+      changed = true;
+    }
+  }
+  return given;
+}
+
 }  // namespace
 
 std::vector<Block> blocks_of(const Problem& problem) {
@@ -56,12 +71,12 @@ std::optional<Problem> stage_problem(const Problem& problem,
     }
     stage.nodes.back().copies = left;
   }
+  const std::vector<bool> is_given = given(problem, producer);
   for (const ProblemEdge& edge : problem.edges) {
     const int from = producer[at(edge.tensor)];
     if (new_node[at(edge.node)] < 0) continue;
-    const bool parameter = problem.nodes[at(from)].operands.empty();
     if (new_node[at(from)] < 0) {
-      if (parameter) return std::nullopt;
+      if (is_given[at(from)]) return std::nullopt;
       continue;
     }
     ProblemEdge kept = edge;

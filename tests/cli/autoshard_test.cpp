@@ -7,7 +7,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string scenario = "scenarios/quickstart.yaml";
+const std::string scenario = "scenarios/quickstart.yaml --micro-batches 8";
 
 TEST_CASE("autoshard finds a plan and says in words what it is") {
   const Outcome outcome = foreshard("autoshard " + scenario + " --mesh 2x8");
@@ -89,8 +89,7 @@ TEST_CASE("mistakes about autoshard are told") {
 }
 
 TEST_CASE("autoshard cuts a pipeline") {
-  const Outcome outcome =
-      foreshard("autoshard " + scenario + " --mesh 8 --stages 2 --micro-batches 8 --json -");
+  const Outcome outcome = foreshard("autoshard " + scenario + " --mesh 8 --stages 2 --json -");
   REQUIRE(outcome.code == 0);
   const Json report = Json::parse(outcome.out);
   REQUIRE(report["stages"].size() == 2);

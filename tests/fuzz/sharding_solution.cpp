@@ -1,4 +1,5 @@
 #include "base/document.hpp"
+#include "strategies/autoshard/solution.hpp"
 #include "strategies/autoshard/solution_reader.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

@@ -109,6 +109,7 @@ double budget_ratios(Problem& problem, const TensorGraph& graph, double high,
   for (ProblemTensor& tensor : problem.tensors) tensor.kept_bytes.clear();
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     if (graph.nodes[n].role != Role::parameter) continue;
+    for (Choice& choice : problem.nodes[n].choices) choice.time = {};  // it prices no optimizer
     ProblemTensor& tensor = problem.tensors[static_cast<std::size_t>(problem.nodes[n].results[0])];
     if (std::any_of(constraints.begin(), constraints.end(),
                     [&](const Constraint& c) { return covers(c.tensors, tensor.name); }))
@@ -184,6 +185,18 @@ TEST_CASE("I03: with memory for copies it is DDP") {
     for (const Node& node : graph.nodes)
       if (node.role == Role::parameter) CHECK(outcome.result(node.name) == "R");
   }
+}
+
+TEST_CASE("where the optimizer has a price, copies are worth less than memory allows") {
+  const Mesh mesh({256});
+  const TensorGraph graph = block(512, 256);
+  const Problem problem = make_problem(graph, mesh, HopperPrices(mesh), {});
+  const Pricing pricing(problem);
+  const auto best = solve_with(pricing, {batch_first("block", "S(0)"), {}});
+  REQUIRE((best && *best));
+  const auto copies = solve(pricing, {.allowed = choices_of(HandWritten::ddp, graph, problem)});
+  REQUIRE(copies);
+  CHECK((*best)->time < copies->time);
 }
 
 TEST_CASE("I04: on two mesh dims, Megatron's tensor parallel emerges") {

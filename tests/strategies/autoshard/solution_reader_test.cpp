@@ -64,7 +64,7 @@ TEST_CASE("solutions of something else are refused with the reason") {
        "s.json:3:9: error: the mesh dims of the solution are [tp], not [dp]"},
       {saved("tiny", mesh, weight), "s.json:4:10: error: node 'product' is missing"},
       {saved("tiny", mesh, weight + R"j(, "other": {})j"),
-       "s.json:4:57: error: the problem has no node 'other'"},
+       "s.json:4:60: error: the problem has no node 'other'"},
       {saved("tiny", mesh, R"j("weight": {"operands": [], "results": ["P(sum)"]})j"),
        "s.json:4:21: error: node 'weight' has no choice from [] to [P(sum)]"},
       {saved("tiny", mesh, weight + R"j(, "product": {"operands": ["R"], "results": ["R"]})j"),
