@@ -7,9 +7,9 @@
 namespace strategies::autoshard {
 
 struct MinimiseOptions {
-  int first_passes = 25;    ///< of message passing, before the first exact search
+  int first_passes = 50;    ///< of message passing, before the first exact search
   int passes = 1000;        ///< of message passing, at most
-  double work = 3e8;        ///< sums that an exact search may take for one variable
+  double work = 3e7;        ///< sums that an exact search may take for one variable
   double tolerance = 1e-9;  ///< a gap below this share of the cost is none
 };
 

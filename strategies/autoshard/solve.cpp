@@ -9,6 +9,7 @@
 #include "base/check.hpp"
 #include "strategies/autoshard/integer_programme.hpp"
 #include "strategies/autoshard/minimise.hpp"
+#include "strategies/autoshard/relinking.hpp"
 
 namespace strategies::autoshard {
 
@@ -124,11 +125,21 @@ class Search {
       const auto value = [&](const Candidate& c) { return c.cost + slope * excess(c); };
       if (value(next) >= value(inside) - tolerance * std::abs(value(inside))) break;
       (excess(next) > 0 ? outside : inside) = std::move(next);
+      relink(inside, outside, sign, end);
     }
     if (best_.choices.empty() || best_.cost - bound_ > tolerance * best_.cost) close_gap();
     if (!best_.choices.empty()) return std::nullopt;
     if (bound_ == infinity) return NoSolution{NoSolution::Reason::memory, inside.bytes};
     return NoSolution{NoSolution::Reason::unknown};
+  }
+
+  /// Looks between a solution within the range and one beyond its end.
+  void relink(const Candidate& inside, const Candidate& outside, double sign, double end) {
+    std::vector<std::vector<double>> weights = bytes_;
+    for (std::vector<double>& of_variable : weights)
+      for (double& weight : of_variable) weight *= sign;
+    candidate(
+        relinked(times_, weights, inside.choices, outside.choices, sign * (end - inside.bytes)));
   }
 
   /// One of those that keep least (most).

@@ -40,9 +40,9 @@ struct NoSolution {
 
 /// The quickest solution within the limits, and a bound of how quick any can be. Without a memory
 /// limit that binds: minimise(). With one: its price per byte is raised until solutions are within
-/// the range (Lagrangian relaxation; each price gives a bound), and an integer programme of the
-/// choices that this leaves closes the gap. Of equally quick solutions the one with the fewest
-/// arcs, and then with the lowest choices.
+/// the range (Lagrangian relaxation; each price gives a bound), what lies between two of them is
+/// tried, and an integer programme of the choices that this leaves closes the gap. Of equally quick
+/// solutions the one with the fewest arcs, and then with the lowest choices.
 tl::expected<Solution, NoSolution> solve(const Pricing& pricing, const SolveOptions& options);
 
 tl::expected<Solution, NoSolution> solve(const Problem& problem, const SolveOptions& options);

@@ -2,6 +2,7 @@
 
 #include "strategies/autoshard/integer_programme.hpp"
 #include "strategies/autoshard/minimise.hpp"
+#include "strategies/autoshard/relinking.hpp"
 #include "tests/strategies/autoshard/random_problem.hpp"
 #include "tests/support/catch.hpp"
 
@@ -88,6 +89,18 @@ TEST_CASE("dynamic programming, message passing and the integer programme agree"
           CHECK(minimum.bound + minimum.raises[static_cast<std::size_t>(v)][c] <= with + 1e-6);
         }
   }
+}
+
+TEST_CASE("between two solutions, groups that are joined change together") {
+  // Variables 0 and 1 are joined, 2 is alone. From choice 0 to 1 they save 5 + 5 - 2 = 8 for a
+  // weight of 4, and 3 for a weight of 1: 3 for 1 comes first, then 8 for 4 where there is room.
+  FactorGraph graph{{{5, 0}, {5, 0}, {3, 0}}, {{{0, 1}, {{0, 1}, {0, 1}}, {2, 2}, {0, 9, 9, 2}}}};
+  const std::vector<std::vector<double>> weights{{0, 2}, {0, 2}, {0, 1}};
+  const std::vector<int> within{0, 0, 0};
+  const std::vector<int> beyond{1, 1, 1};
+  CHECK(relinked(graph, weights, within, beyond, 0.5) == within);
+  CHECK(relinked(graph, weights, within, beyond, 4) == std::vector{0, 0, 1});
+  CHECK(relinked(graph, weights, within, beyond, 5) == beyond);
 }
 
 }  // namespace
