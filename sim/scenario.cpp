@@ -80,6 +80,7 @@ class Loader {
                     .fidelity = fidelity_,
                     .fold = fold_,
                     .routing = network_.routing,
+                    .autoshard = std::move(autoshard_),
                     .measured = std::move(measured_),
                     .price = std::move(price_),
                     .origins = std::move(origins_),
@@ -114,6 +115,8 @@ class Loader {
       measured->read("source", measured_->source);
       measured->finish();
     }
+    if (auto autoshard = root.map("autoshard"))
+      autoshard_ = strategies::autoshard::read_request(*autoshard, problems_);
     if (auto price = root.map("price")) price_ = read_price(*price);
     root.finish();
   }
@@ -359,6 +362,7 @@ class Loader {
   base::SourceRef backend_where_;
   ForcedAlgorithms forced_;
   std::optional<Measured> measured_;
+  strategies::autoshard::Request autoshard_;
   std::optional<Price> price_;
 };
 
