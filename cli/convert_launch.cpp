@@ -1,13 +1,9 @@
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cli/convert.hpp"
+#include "cli/forecast.hpp"
 #include "cli/output.hpp"
 #include "cli/scenario_argument.hpp"
 #include "strategies/launch/launch.hpp"
@@ -24,22 +20,13 @@ struct LaunchCommand {
   std::string output = "-";
 };
 
-/// Ranks on the fullest node.
-int ranks_per_node(const sim::Scenario& scenario) {
-  std::map<int, int> ranks;
-  int most = 0;
-  for (const topology::GpuId gpu : sim::place_ranks(scenario))
-    most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
-  return most;
-}
-
 void convert_launch(const LaunchCommand& command) {
   const sim::Scenario scenario = command.scenario.load();
   const launch::Framework& framework = *launch::find_framework(command.framework);
   launch::Launch made = framework.write({.name = scenario.name,
                                          .model = scenario.model,
                                          .plan = scenario.plan,
-                                         .ranks_per_node = ranks_per_node(scenario)},
+                                         .ranks_per_node = ranks_of_fullest_node(scenario)},
                                         framework);
   for (base::Diagnostic& one : made.left_out) one.where = {command.scenario.path};
   print(made.left_out);

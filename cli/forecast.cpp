@@ -29,15 +29,6 @@ const topology::GpuSpec& pacing_gpu(const sim::Scenario& scenario) {
   return *slowest;
 }
 
-/// Ranks on the fullest node.
-int busiest_node(const sim::Scenario& scenario) {
-  std::map<int, int> ranks;
-  int most = 0;
-  for (const topology::GpuId gpu : sim::place_ranks(scenario))
-    most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
-  return most;
-}
-
 std::string model_text(const strategies::ModelSpec& model) {
   const strategies::ParameterCount count = strategies::count_parameters(model);
   std::string text = fmt::format("{}, {} parameters", model.name,
@@ -104,11 +95,19 @@ std::string hardware_folder() {
   return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
 }
 
+int ranks_of_fullest_node(const sim::Scenario& scenario) {
+  std::map<int, int> ranks;
+  int most = 0;
+  for (const topology::GpuId gpu : sim::place_ranks(scenario))
+    most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
+  return most;
+}
+
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
                                                  const calibrate::Calibrations& calibrations) {
   const strategies::Plan& plan = scenario.plan;
   return calibrate::make_calibrated_profile(
-      calibrations, pacing_gpu(scenario), busiest_node(scenario), hardware_folder(),
+      calibrations, pacing_gpu(scenario), ranks_of_fullest_node(scenario), hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
        .step_gpus = plan.ranks(),

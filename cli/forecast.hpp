@@ -22,6 +22,8 @@ struct Forecast {
 /// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
 std::string hardware_folder();
 
+int ranks_of_fullest_node(const sim::Scenario& scenario);
+
 /// Prices for this scenario: the slowest GPU model that a rank sits on sets the pace, and what
 /// calibrations know of it goes before models.
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
