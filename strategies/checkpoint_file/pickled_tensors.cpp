@@ -191,7 +191,9 @@ class Finder {
     if (add_tensor(value, path)) return;
     const std::string callee = pickle_.callee(value);
     const bool ordered = callee == "collections.OrderedDict";
-    if (!ordered && callee != "torch.Size" && callee != "collections.defaultdict")
+    const bool plain = ordered || callee == "torch.Size" || callee == "collections.defaultdict" ||
+                       callee == "builtins.set" || callee == "__builtin__.set";
+    if (!plain)
       checkpoint_.unknown.try_emplace(callee.empty() ? "what another call returns" : callee,
                                       path.empty() ? "the root" : path);
     walk_pairs(std::span<const PickleId>(value.items).subspan(2), path, depth);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/map_reader.hpp"
@@ -49,10 +50,17 @@ class HeaderReader {
       return error(document_.where(node), "'__metadata__' is no map of texts");
     for (const base::Node::Entry& entry : node.entries)
       if (entry.value.kind == base::Node::Kind::scalar)
-        checkpoint_.values.emplace_back(entry.key, entry.value.text);
+        value(entry.key, entry.value.text);
       else
         error(document_.where(entry.value),
               fmt::format("'{}' of '__metadata__' is no text", entry.key));
+  }
+
+  /// Shards mostly say the same.
+  void value(const std::string& key, const std::string& text) {
+    const std::pair<std::string, std::string> one(key, text);
+    std::vector<std::pair<std::string, std::string>>& values = checkpoint_.values;
+    if (std::find(values.begin(), values.end(), one) == values.end()) values.push_back(one);
   }
 
   /// Whole numbers from 0 up; nothing, and a word about it, otherwise.
