@@ -258,8 +258,9 @@ constexpr std::array<Naming, 9> table{{
     {"GPT-2",
      [](const ModelSpec& model) {
        return model.position == Position::learned && !model.gated && model.tied_embeddings &&
-              model.norm_bias && model.qkv_bias && model.output_bias && model.mlp_bias &&
-              model.final_norm && model.kv_heads == model.heads;
+              model.activation == Activation::gelu && model.norm_bias && model.qkv_bias &&
+              model.output_bias && model.mlp_bias && model.final_norm &&
+              model.kv_heads == model.heads;
      },
      gpt2},
     {"GPT-NeoX",
