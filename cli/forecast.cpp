@@ -29,15 +29,6 @@ const topology::GpuSpec& pacing_gpu(const sim::Scenario& scenario) {
   return *slowest;
 }
 
-std::string model_text(const strategies::ModelSpec& model) {
-  const strategies::ParameterCount count = strategies::count_parameters(model);
-  std::string text = fmt::format("{}, {} parameters", model.name,
-                                 base::format_count(static_cast<double>(count.total())));
-  if (count.active > 0 && count.active < count.total())
-    text += fmt::format(" ({} active)", base::format_count(static_cast<double>(count.active)));
-  return text;
-}
-
 /// Collectives that the backend does not have, or for which the algorithms and protocols that the
 /// user asks for leave nothing.
 base::Diagnostics refusals(const sim::StepGraph& graph, const sim::Scenario& scenario) {
@@ -101,6 +92,15 @@ int ranks_of_fullest_node(const sim::Scenario& scenario) {
   for (const topology::GpuId gpu : sim::place_ranks(scenario))
     most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
   return most;
+}
+
+std::string model_text(const strategies::ModelSpec& model) {
+  const strategies::ParameterCount count = strategies::count_parameters(model);
+  std::string text = fmt::format("{}, {} parameters", model.name,
+                                 base::format_count(static_cast<double>(count.total())));
+  if (count.active > 0 && count.active < count.total())
+    text += fmt::format(" ({} active)", base::format_count(static_cast<double>(count.active)));
+  return text;
 }
 
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,

@@ -24,6 +24,9 @@ std::string hardware_folder();
 
 int ranks_of_fullest_node(const sim::Scenario& scenario);
 
+/// "llama-3.1-8b, 8.03 B parameters".
+std::string model_text(const strategies::ModelSpec& model);
+
 /// Prices for this scenario: the slowest GPU model that a rank sits on sets the pace, and what
 /// calibrations know of it goes before models.
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,

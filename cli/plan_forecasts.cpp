@@ -1,0 +1,48 @@
+#include "cli/plan_forecasts.hpp"
+
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "cli/forecast.hpp"
+#include "cli/plan_forecast_bytes.hpp"
+#include "cli/workers.hpp"
+
+namespace cli {
+
+using sim::compare::PlanForecast;
+
+base::Result<PlanForecast> plan_forecast(const sim::Scenario& scenario,
+                                         const calibrate::Calibrations& calibrations,
+                                         sim::Fidelity fidelity) {
+  const base::Result<Forecast> answer = forecast(scenario, calibrations, fidelity, {});
+  if (!answer) return tl::unexpected(answer.error());
+  return sim::compare::plan_forecast(answer->report);
+}
+
+std::vector<base::Result<PlanForecast>> forecast_plans(
+    const sim::Scenario& scenario, const std::vector<sim::compare::Candidate>& plans,
+    const calibrate::Calibrations& calibrations, sim::Fidelity fidelity,
+    const std::function<void(double)>& progress) {
+  sim::Scenario mine = scenario;  // each process changes its own
+  const std::vector<TextResult> results = texts_in_processes(
+      static_cast<int>(plans.size()),
+      [&](int i) {
+        mine.plan = plans[static_cast<std::size_t>(i)].plan;
+        return to_bytes(plan_forecast(mine, calibrations, fidelity));
+      },
+      progress);
+  std::vector<base::Result<PlanForecast>> answers;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    if (!results[i].failure.empty())
+      throw base::EnvironmentError(
+          fmt::format("plan '{}' has no answer: {}", plans[i].name, results[i].failure));
+    answers.push_back(from_bytes(results[i].value));
+    if (!answers[i]) continue;
+    answers[i]->name = plans[i].name;
+    answers[i]->plan = plans[i].plan;
+    answers[i]->gpu_hour = plans[i].gpu_hour;
+  }
+  return answers;
+}
+
+}  // namespace cli
