@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
+#include "cli/node_ranks.hpp"
 #include "cli/output.hpp"
 #include "cli/value_or_leave.hpp"
 #include "sim/scenario.hpp"

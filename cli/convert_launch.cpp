@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "cli/convert.hpp"
-#include "cli/forecast.hpp"
+#include "cli/node_ranks.hpp"
 #include "cli/output.hpp"
 #include "cli/scenario_argument.hpp"
 #include "strategies/launch/launch.hpp"

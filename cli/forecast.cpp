@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <set>
 #include <utility>
 
 #include "base/quantity.hpp"
+#include "cli/node_ranks.hpp"
 #include "sim/analytic.hpp"
 #include "sim/build_step.hpp"
 #include "strategies/shard.hpp"
@@ -84,14 +84,6 @@ base::Result<sim::StepGraph> build(const sim::Scenario& scenario, const calibrat
 std::string hardware_folder() {
   const char* chosen = std::getenv("FORESHARD_HARDWARE");
   return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
-}
-
-int ranks_of_fullest_node(const sim::Scenario& scenario) {
-  std::map<int, int> ranks;
-  int most = 0;
-  for (const topology::GpuId gpu : sim::place_ranks(scenario))
-    most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
-  return most;
 }
 
 std::string model_text(const strategies::ModelSpec& model) {

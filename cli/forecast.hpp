@@ -22,8 +22,6 @@ struct Forecast {
 /// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
 std::string hardware_folder();
 
-int ranks_of_fullest_node(const sim::Scenario& scenario);
-
 /// "llama-3.1-8b, 8.03 B parameters".
 std::string model_text(const strategies::ModelSpec& model);
 

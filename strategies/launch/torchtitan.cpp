@@ -51,16 +51,18 @@ struct Flavor {
   int layers;
   std::int64_t hidden;
   int heads;
+  int kv_heads;
+  std::int64_t ffn;
   bool latent;
   int experts;
 };
 constexpr std::array<Flavor, 6> flavors{{
-    {"llama3", "8B", 32, 4096, 32, false, 0},
-    {"llama3", "70B", 80, 8192, 64, false, 0},
-    {"llama3", "405B", 126, 16384, 128, false, 0},
-    {"deepseek_v3", "16B", 27, 2048, 16, true, 64},
-    {"deepseek_v3", "236B", 60, 5120, 128, true, 160},
-    {"deepseek_v3", "671B", 61, 7168, 128, true, 256},
+    {"llama3", "8B", 32, 4096, 32, 8, 14336, false, 0},
+    {"llama3", "70B", 80, 8192, 64, 8, 28672, false, 0},
+    {"llama3", "405B", 126, 16384, 128, 8, 53248, false, 0},
+    {"deepseek_v3", "16B", 27, 2048, 16, 16, 10944, true, 64},
+    {"deepseek_v3", "236B", 60, 5120, 128, 128, 12288, true, 160},
+    {"deepseek_v3", "671B", 61, 7168, 128, 128, 18432, true, 256},
 }};
 
 void add_model(Draft& draft, Toml& out) {
@@ -69,9 +71,12 @@ void add_model(Draft& draft, Toml& out) {
   out.table("model");
   const auto* found = std::find_if(flavors.begin(), flavors.end(), [&](const Flavor& one) {
     return one.layers == model.layer_count() && one.hidden == model.hidden &&
-           one.heads == model.heads && one.latent == model.latent.has_value() &&
+           one.heads == model.heads && one.kv_heads == model.kv_heads && one.ffn == model.ffn &&
+           one.latent == model.latent.has_value() &&
            one.experts == (model.mixture ? model.mixture->experts : 0) && !model.qk_norm &&
-           !model.qkv_bias;
+           !model.qkv_bias &&
+           std::none_of(model.layers.begin(), model.layers.end(),
+                        [](const LayerKind& layer) { return layer.window > 0; });
   });
   if (found == flavors.end()) {
     draft.lacks(fmt::format(

@@ -186,7 +186,8 @@ TEST_CASE("damaged headers of safetensors are told, each with its byte") {
        "f: error: the last 4 bytes belong to no tensor"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8,
        "f:1:48: error: bytes 0 to 4 before tensor 'a' belong to no tensor"},
-      {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+      {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+       R"("b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
        6, "f:1:99: error: tensor 'b' begins at byte 2, inside tensor 'a', which ends at 4"},
       {R"({"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,4]}})", 4,
        "f:1:28: error: tensor 'a' has more elements than can be counted"},

@@ -14,192 +14,12 @@
 #include <vector>
 
 #include "strategies/launch/plan_fields.hpp"
+#include "tests/strategies/launch_options.hpp"
 #include "tests/strategies/model_files.hpp"
 #include "tests/support/catch.hpp"
 
 namespace strategies::launch {
 namespace {
-
-/// Names of arguments in megatron/training/arguments.py of NVIDIA/Megatron-LM at commit
-/// 000c4ac24f61 that are used here.
-const std::set<std::string> megatron_names{"--num-layers",
-                                           "--hidden-size",
-                                           "--ffn-hidden-size",
-                                           "--num-attention-heads",
-                                           "--kv-channels",
-                                           "--group-query-attention",
-                                           "--num-query-groups",
-                                           "--max-position-embeddings",
-                                           "--position-embedding-type",
-                                           "--normalization",
-                                           "--swiglu",
-                                           "--squared-relu",
-                                           "--untie-embeddings-and-output-weights",
-                                           "--disable-bias-linear",
-                                           "--add-qkv-bias",
-                                           "--qk-layernorm",
-                                           "--softmax-type",
-                                           "--window-size",
-                                           "--window-attn-skip-freq",
-                                           "--padded-vocab-size",
-                                           "--hidden-dropout",
-                                           "--attention-dropout",
-                                           "--multi-latent-attention",
-                                           "--q-lora-rank",
-                                           "--kv-lora-rank",
-                                           "--qk-head-dim",
-                                           "--qk-pos-emb-head-dim",
-                                           "--v-head-dim",
-                                           "--num-experts",
-                                           "--moe-router-topk",
-                                           "--moe-ffn-hidden-size",
-                                           "--moe-shared-expert-intermediate-size",
-                                           "--moe-layer-freq",
-                                           "--moe-expert-capacity-factor",
-                                           "--moe-router-score-function",
-                                           "--moe-router-enable-expert-bias",
-                                           "--moe-grouped-gemm",
-                                           "--moe-token-dispatcher-type",
-                                           "--moe-enable-deepep",
-                                           "--moe-router-num-groups",
-                                           "--moe-router-group-topk",
-                                           "--overlap-moe-expert-parallel-comm",
-                                           "--micro-batch-size",
-                                           "--global-batch-size",
-                                           "--seq-length",
-                                           "--tensor-model-parallel-size",
-                                           "--sequence-parallel",
-                                           "--tp-comm-overlap",
-                                           "--pipeline-model-parallel-size",
-                                           "--num-virtual-stages-per-pipeline-rank",
-                                           "--account-for-embedding-in-pipeline-split",
-                                           "--account-for-loss-in-pipeline-split",
-                                           "--decoder-first-pipeline-num-layers",
-                                           "--decoder-last-pipeline-num-layers",
-                                           "--pipeline-model-parallel-layout",
-                                           "--no-overlap-p2p-communication",
-                                           "--no-scatter-gather-tensors-in-pipeline",
-                                           "--use-distributed-optimizer",
-                                           "--use-megatron-fsdp",
-                                           "--data-parallel-sharding-strategy",
-                                           "--ckpt-format",
-                                           "--num-distributed-optimizer-instances",
-                                           "--overlap-grad-reduce",
-                                           "--overlap-param-gather",
-                                           "--ddp-bucket-size",
-                                           "--context-parallel-size",
-                                           "--cp-comm-type",
-                                           "--hierarchical-context-parallel-sizes",
-                                           "--expert-model-parallel-size",
-                                           "--expert-tensor-parallel-size",
-                                           "--use-tp-pp-dp-mapping",
-                                           "--recompute-granularity",
-                                           "--recompute-method",
-                                           "--recompute-num-layers",
-                                           "--recompute-modules",
-                                           "--fp16",
-                                           "--bf16",
-                                           "--fp8-format",
-                                           "--fp8-recipe",
-                                           "--fp4-format",
-                                           "--fp8-param-gather",
-                                           "--grad-reduce-in-bf16",
-                                           "--accumulate-allreduce-grads-in-fp32",
-                                           "--use-precision-aware-optimizer",
-                                           "--main-params-dtype",
-                                           "--exp-avg-dtype",
-                                           "--exp-avg-sq-dtype",
-                                           "--attention-backend",
-                                           "--cross-entropy-loss-fusion",
-                                           "--no-gradient-accumulation-fusion",
-                                           "--optimizer",
-                                           "--sgd-momentum",
-                                           "--muon-num-ns-steps",
-                                           "--clip-grad",
-                                           "--optimizer-cpu-offload"};
-
-/// Fields of dataclasses in scaletorch/trainer/config.py of jianzhnie/ScaleTorch at commit
-/// 554ef290a23b.
-const std::set<std::string> scaletorch_names{"--model_name_or_path",
-                                             "--num_hidden_layers",
-                                             "--num_attention_heads",
-                                             "--num_key_value_heads",
-                                             "--micro_batch_size",
-                                             "--gradient_accumulation_steps",
-                                             "--sequence_length",
-                                             "--tensor_parallel_size",
-                                             "--pipeline_parallel_size",
-                                             "--data_parallel_size",
-                                             "--context_parallel_size",
-                                             "--expert_parallel_size",
-                                             "--pipeline_parallel_engine",
-                                             "--gradient_checkpointing",
-                                             "--dtype",
-                                             "--use_flash_attention",
-                                             "--optimizer_type",
-                                             "--use_fused_adam",
-                                             "--max_grad_norm"};
-
-/// "section.field" in torchtitan/config/job_config.py of pytorch/torchtitan at commit 6404b932421f.
-const std::set<std::string> torchtitan_names{"job.description",
-                                             "model.name",
-                                             "model.flavor",
-                                             "model.converters",
-                                             "optimizer.name",
-                                             "optimizer.implementation",
-                                             "training.local_batch_size",
-                                             "training.global_batch_size",
-                                             "training.seq_len",
-                                             "training.max_norm",
-                                             "training.mixed_precision_param",
-                                             "training.mixed_precision_reduce",
-                                             "training.enable_cpu_offload",
-                                             "training.compile",
-                                             "parallelism.data_parallel_replicate_degree",
-                                             "parallelism.data_parallel_shard_degree",
-                                             "parallelism.fsdp_reshard_after_forward",
-                                             "parallelism.tensor_parallel_degree",
-                                             "parallelism.disable_loss_parallel",
-                                             "parallelism.enable_async_tensor_parallel",
-                                             "parallelism.pipeline_parallel_degree",
-                                             "parallelism.pipeline_parallel_schedule",
-                                             "parallelism.module_fqns_per_model_part",
-                                             "parallelism.pipeline_parallel_microbatch_size",
-                                             "parallelism.context_parallel_degree",
-                                             "parallelism.context_parallel_rotate_method",
-                                             "parallelism.expert_parallel_degree",
-                                             "activation_checkpoint.mode",
-                                             "activation_checkpoint.selective_ac_option",
-                                             "float8.recipe_name",
-                                             "mx.recipe_name"};
-
-/// Keys in docs/_pages/config-json.md of deepspeedai/DeepSpeed at commit 00376da49967.
-const std::set<std::string> deepspeed_names{"train_batch_size",
-                                            "train_micro_batch_size_per_gpu",
-                                            "gradient_accumulation_steps",
-                                            "bf16",
-                                            "fp16",
-                                            "enabled",
-                                            "bf16_master_weights_and_grads",
-                                            "bf16_optimizer_states",
-                                            "data_types",
-                                            "grad_accum_dtype",
-                                            "zero_optimization",
-                                            "stage",
-                                            "overlap_comm",
-                                            "reduce_bucket_size",
-                                            "allgather_bucket_size",
-                                            "offload_optimizer",
-                                            "offload_param",
-                                            "device",
-                                            "tensor_parallel",
-                                            "autotp_size",
-                                            "vocab_parallel_lm_head",
-                                            "expert_parallel",
-                                            "autoep_size",
-                                            "optimizer",
-                                            "type",
-                                            "gradient_clipping"};
 
 /// Options of a bash array: name and the rest of the line.
 std::map<std::string, std::string> arguments_of(const std::string& text) {
@@ -532,6 +352,28 @@ TEST_CASE("torchtitan's batch is local with a pipeline and accumulated without")
   // 64 sequences over 4 data-parallel ranks, cut in micro-batches of 2.
   CHECK(toml.at("training.local_batch_size") == "16");
   CHECK(toml.at("parallelism.pipeline_parallel_microbatch_size") == "2");
+}
+
+TEST_CASE("a model of other sizes than torchtitan's flavors is told") {
+  const Framework& framework = *find_framework("torchtitan");
+  const auto [name, flavor] = GENERATE(table<std::string, std::string>({
+      {"llama-3.1-70b", "70B"},
+      {"llama-3.1-405b", "405B"},
+      {"deepseek-v3", "671B"},
+      {"llama-2-7b", ""},  // as many layers and heads as 8B, another MLP
+      {"mistral-7b", ""},  // windows
+  }));
+  const ModelSpec model = shipped_model(name);
+  Plan plan;
+  plan.zero = 3;
+  plan.global_batch = 8;
+  plan.sequence = 2048;
+  plan = checked(plan, model, 8);
+  const Launch made = framework.write({.name = "x", .model = model, .plan = plan}, framework);
+  const auto toml = toml_of(made.text);
+  INFO(name);
+  CHECK(toml.contains("model.flavor") == !flavor.empty());
+  if (!flavor.empty()) CHECK(toml.at("model.flavor") == "\"" + flavor + "\"");
 }
 
 TEST_CASE("DeepSpeed's JSON is JSON, and its batch is the product that it demands") {
