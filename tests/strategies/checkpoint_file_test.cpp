@@ -150,6 +150,8 @@ TEST_CASE("what index and shards do not agree on is told from both sides") {
   REQUIRE(cut);
   CHECK(cut->problems.front().message ==
         "shard 'model-00001-of-00002.safetensors' is not in the folder");
+  // And the three from before: that ten tensors went with it goes without saying.
+  CHECK(cut->problems.size() == 4);
 }
 
 TEST_CASE("a shard that was cut off is told") {
