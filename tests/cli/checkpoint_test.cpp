@@ -51,7 +51,8 @@ TEST_CASE("the tree of modules adds up and is as deep as asked") {
   REQUIRE(outcome.code == 0);
   std::int64_t top = 0;
   int deepest = 0;
-  for (const json& row : json::parse(outcome.out).at("modules")) {
+  const json answer = json::parse(outcome.out);
+  for (const json& row : answer.at("modules")) {
     if (row.at("depth") == 0) top += row.at("bytes").get<std::int64_t>();
     deepest = std::max(deepest, row.at("depth").get<int>());
   }
