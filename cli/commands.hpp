@@ -14,5 +14,7 @@ void setup_calibrate(CLI::App& app);
 void setup_topology(CLI::App& app);
 void setup_place(CLI::App& app);
 void setup_validate(CLI::App& app);
+void setup_convert(CLI::App& app);
+void setup_checkpoint(CLI::App& app);
 
 }  // namespace cli
