@@ -12,5 +12,6 @@ void setup_calibrate(CLI::App& app);
 void setup_topology(CLI::App& app);
 void setup_place(CLI::App& app);
 void setup_validate(CLI::App& app);
+void setup_view(CLI::App& app);
 
 }  // namespace cli

@@ -39,6 +39,7 @@ int run_command_line(int argc, char** argv) {
   cli::setup_topology(app);
   cli::setup_place(app);
   cli::setup_validate(app);
+  cli::setup_view(app);
   if (argc > 1 && is_unknown_subcommand(app, argv[1])) return cli::wrong_command;
   try {
     app.parse(argc, argv);
