@@ -1,10 +1,14 @@
 #include <memory>
 #include <string>
 
+#include "calibrate/fit/report.hpp"
 #include "cli/calibrate.hpp"
 #include "cli/calibration_file.hpp"
+#include "cli/forecast.hpp"
 #include "cli/output.hpp"
 #include "cli/page_option.hpp"
+#include "cli/value_or_leave.hpp"
+#include "viz/calibration.hpp"
 #include "viz/calibration_json.hpp"
 #include "viz/calibration_text.hpp"
 
@@ -25,7 +29,10 @@ void show(const ShowOptions& options) {
   const auto fits = store.fits();
   const std::string json = viz::calibration_summary_json(store.path(), runs, fits);
   if (!options.json.empty()) write_output(options.json, json);
-  if (options.page.wanted()) options.page.write({json});
+  if (options.page.wanted()) {
+    const auto registry = value_or_leave(topology::HardwareRegistry::read(hardware_folder()));
+    options.page.write({json, viz::fit_json(calibrate::fit::report_of(runs, registry))});
+  }
   if (options.json != "-") write_output("-", viz::calibration_text(store.path(), runs, fits));
 }
 

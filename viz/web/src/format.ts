@@ -24,10 +24,10 @@ export const nanoseconds = (ns: number): string => seconds(ns * 1e-9);
 export const bytes = (b: number): string => (b === 0 ? "0 B" : scaled(b, byteSteps));
 export const count = (n: number): string => (Math.abs(n) < 1e4 ? digitsOfCount(n) : scaled(n, countSteps).trimEnd());
 export const percent = (share: number, places = 1): string => `${(share * 100).toFixed(places)} %`;
-export const signedPercent = (share: number, places = 1): string => (share > 0 ? "+" : "") + percent(share, places);
+export const signedPercent = (share: number, places = 1): string => (share > 0 ? "+" : share < 0 ? "−" : "") + percent(Math.abs(share), places);
 export const byteRate = (bytesPerSecond: number): string => `${scaled(bytesPerSecond, [[1e12, "TB/s"], [1e9, "GB/s"], [1e6, "MB/s"], [1e3, "kB/s"], [1, "B/s"]])}`;
 export const bitRate = (bitsPerSecond: number): string => `${scaled(bitsPerSecond, [[1e12, "Tbit/s"], [1e9, "Gbit/s"], [1e6, "Mbit/s"], [1, "bit/s"]])}`;
-export const signedSeconds = (s: number): string => (s > 0 ? "+" : "") + seconds(s);
+export const signedSeconds = (s: number): string => (s > 0 ? "+" : s < 0 ? "−" : "") + seconds(Math.abs(s));
 
 function digitsOfCount(n: number): string {
   return Number.isInteger(n) ? n.toLocaleString("en") : digits(n);

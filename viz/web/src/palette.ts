@@ -53,6 +53,12 @@ export function loadColour(share: number): string {
   return `rgb(${mixed.join(",")})`;
 }
 
+/** Black or white, whatever is read better on a colour. */
+export function inkOn(colour: string): string {
+  const [r, g, b] = colour.startsWith("#") ? [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)) : colour.match(/\d+/g)!.map(Number);
+  return r! * 0.299 + g! * 0.587 + b! * 0.114 > 140 ? "#14181d" : "#ffffff";
+}
+
 export interface Inks {
   text: string;
   faint: string;

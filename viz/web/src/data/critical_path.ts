@@ -1,4 +1,4 @@
-import { firstAfter, type Timeline } from "./timeline";
+import { firstAfter, type Stream, type Timeline } from "./timeline";
 
 export interface PathStep {
   class: number;
@@ -7,83 +7,108 @@ export interface PathStep {
 }
 
 export interface CriticalPath {
+  /** from the end of the step back */
   steps: PathStep[];
   classes: number;
-  /** share of the step that the path covers */
-  followed: number;
-  complete: boolean;
+  /** nanoseconds that the path waits for ranks that are not shown */
+  unseen: number;
   byKind: { kind: string; where: string; spans: number; ns: number }[];
 }
 
 /** Nanoseconds between which two times are the same. */
 const same = 2;
 
-/** The span of a stream that runs and ends at `time`; waits are nobody's reason. */
-function endingAt(timeline: Timeline, of: number, stream: number, time: number): number {
-  const spans = timeline.classes[of]!.streams[stream]!;
-  for (let i = Math.max(0, firstAfter(spans, time - same - 1)); i < spans.count && spans.begin[i]! < time; ++i)
-    if (Math.abs(spans.end[i]! - time) <= same && timeline.kinds[spans.kinds[i]!] !== "wait" && spans.end[i]! > spans.begin[i]!) return i;
-  return -1;
-}
+class Path {
+  private readonly arrivals = new Map<string, number>();
+  readonly steps: PathStep[] = [];
+  unseen = 0;
 
-/** From the end of the step back: before a span comes the one that ended when it began: in its own
- * stream, in another stream of the class, or the send of a message that it received. */
-export function criticalPath(timeline: Timeline): CriticalPath {
-  const predicted = timeline.classes.map((one, i) => [one, i] as const).filter(([one]) => !one.executed);
-  const arrivals = new Map<string, number>();
-  const { from, to, begin_ns, end_ns } = timeline.messages;
-  for (let i = 0; i < from.length; ++i) arrivals.set(`${to[i]}:${Math.round(end_ns[i]!)}`, i);
-  const steps: PathStep[] = [];
-  let at: PathStep | null = null;
-  let last = 0;
-  for (const [one, c] of predicted)
-    one.streams.forEach((stream, s) => {
-      for (let i = stream.count - 1; i >= 0 && stream.end[i]! > last; --i)
-        if (timeline.kinds[stream.kinds[i]!] !== "wait") {
-          last = stream.end[i]!;
-          at = { class: c, stream: s, index: i };
+  constructor(private readonly timeline: Timeline) {
+    const { to, end_ns } = timeline.messages;
+    for (let i = 0; i < to.length; ++i) this.arrivals.set(`${to[i]}:${Math.round(end_ns[i]!)}`, i);
+    for (let step = this.lastBefore(this.shown(), timeline.end + same + 1); step; ) {
+      this.steps.push(step);
+      step = this.before(step);
+    }
+  }
+
+  private shown(): number[] {
+    return this.timeline.classes.flatMap((one, i) => (one.executed ? [] : [i]));
+  }
+
+  private stream(step: PathStep): Stream {
+    return this.timeline.classes[step.class]!.streams[step.stream]!;
+  }
+
+  private isWait(stream: Stream, index: number): boolean {
+    return this.timeline.kinds[stream.kinds[index]!] === "wait";
+  }
+
+  /** Of all streams of these classes, the span that ends last at or before `time`; `first` wins among
+   * equals. Waits are nobody's reason. */
+  private lastBefore(classes: number[], time: number, first?: PathStep): PathStep | null {
+    let best: PathStep | null = null;
+    let end = -1;
+    for (const c of classes)
+      this.timeline.classes[c]!.streams.forEach((stream, s) => {
+        for (let i = Math.min(firstAfter(stream, time + same), stream.count - 1); i >= 0; --i) {
+          if (stream.end[i]! > time + same || stream.begin[i]! >= time || stream.end[i] === stream.begin[i] || this.isWait(stream, i)) continue;
+          const own = first !== undefined && first.class === c && first.stream === s;
+          if (stream.end[i]! > end + same || (own && stream.end[i]! >= end - same)) {
+            best = { class: c, stream: s, index: i };
+            end = stream.end[i]!;
+          }
           break;
         }
-    });
-  let reached = last;
-  const before = (step: PathStep): PathStep | null => {
-    const stream = timeline.classes[step.class]!.streams[step.stream]!;
-    const begin = stream.begin[step.index]!;
-    if (begin <= same) return null;
-    if (stream.name === "receive") {  // what was sent is the reason, not the receive
-      const message = arrivals.get(`${step.class}:${Math.round(stream.end[step.index]!)}`);
-      if (message !== undefined) return search(from[message]!, begin_ns[message]!) ?? search(step.class, begin);
-    }
-    return search(step.class, begin, step.stream);
-  };
-  const search = (of: number, time: number, firstStream = 0): PathStep | null => {
-    const streams = timeline.classes[of]!.streams;
-    for (let n = 0; n < streams.length; ++n) {
-      const s = n === 0 ? firstStream : n <= firstStream ? n - 1 : n;
-      const index = endingAt(timeline, of, s, time);
-      if (index >= 0) return { class: of, stream: s, index };
-    }
-    return null;
-  };
-  for (let step: PathStep | null = at; step; ) {
-    steps.push(step);
-    reached = timeline.classes[step.class]!.streams[step.stream]!.begin[step.index]!;
-    step = before(step);
+      });
+    return best;
   }
+
+  /** The span that `step` waited for. */
+  private before(step: PathStep): PathStep | null {
+    const stream = this.stream(step);
+    let from = step.class;
+    let begin = stream.begin[step.index]!;
+    const message = stream.name === "receive" ? this.arrivals.get(`${step.class}:${Math.round(stream.end[step.index]!)}`) : undefined;
+    if (message !== undefined) {  // what was sent is the reason, not the receive
+      from = this.timeline.messages.from[message]!;
+      begin = this.timeline.messages.begin_ns[message]!;
+    } else if (step.index > 0 && this.isWait(stream, step.index - 1)) {
+      // A collective begins when the last of its members has come: the class that waits least.
+      let least = begin - stream.begin[step.index - 1]!;
+      for (const c of this.shown())
+        for (const other of this.timeline.classes[c]!.streams) {
+          const i = firstAfter(other, stream.begin[step.index]! + same);
+          if (other.name !== stream.name || i >= other.count || Math.abs(other.begin[i]! - stream.begin[step.index]!) > same || other.names[i] !== stream.names[step.index]) continue;
+          const waited = i > 0 && this.isWait(other, i - 1) ? other.begin[i]! - other.begin[i - 1]! : 0;
+          if (waited < least) [least, from] = [waited, c];
+        }
+      begin -= least;
+      this.unseen += least;
+    }
+    if (begin <= same) return null;
+    const found = this.lastBefore([from], begin, from === step.class ? step : undefined);
+    this.unseen += found ? Math.max(0, begin - this.stream(found).end[found.index]!) : begin;
+    return found;
+  }
+}
+
+/** From the end of the step back: before a span comes the one that ended when it began, in its own
+ * stream, in another of its class, or where a message or the last member of a collective came from. */
+export function criticalPath(timeline: Timeline): CriticalPath {
+  const path = new Path(timeline);
   const totals = new Map<string, { kind: string; where: string; spans: number; ns: number }>();
-  for (const step of steps) {
+  for (const step of path.steps) {
     const stream = timeline.classes[step.class]!.streams[step.stream]!;
     const kind = timeline.kinds[stream.kinds[step.index]!]!;
     const where = timeline.classes[step.class]!.name;
-    const key = `${kind}\n${where}`;
-    const total = totals.get(key) ?? { kind, where, spans: 0, ns: 0 };
+    const total = totals.get(`${kind}\n${where}`) ?? { kind, where, spans: 0, ns: 0 };
     total.spans++;
     total.ns += stream.end[step.index]! - stream.begin[step.index]!;
-    totals.set(key, total);
+    totals.set(`${kind}\n${where}`, total);
   }
   return {
-    steps, classes: new Set(steps.map((step) => step.class)).size,
-    followed: last > 0 ? (last - reached) / last : 1, complete: reached <= same,
-    byKind: [...totals.values()].sort((a, b) => b.ns - a.ns).slice(0, 20),
+    steps: path.steps, classes: new Set(path.steps.map((step) => step.class)).size, unseen: path.unseen,
+    byKind: [...totals.values()].sort((a, b) => b.ns - a.ns),
   };
 }

@@ -11,6 +11,9 @@ import { useSignal } from "./signal";
 use([BarChart, GraphChart, LineChart, ScatterChart, TreemapChart, DataZoomComponent, GridComponent, LegendComponent,
   MarkLineComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
 
+/** As in style.css; the library measures texts by it. */
+const font = 'system-ui, "DejaVu Sans", sans-serif';
+
 /** Names from users' files must stay text in tooltips, which are HTML. */
 export const html = (text: string): string =>
   text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -53,7 +56,7 @@ export function Chart({ name, height, option, inputs, onClick, summary }: {
     const ink = inks();
     const given = option();
     const tooltip = { confine: true, backgroundColor: ink.surface, borderColor: ink.line, textStyle: { color: ink.text, fontSize: 12 }, ...(given.tooltip as object) };
-    chart.current!.setOption({ animation: false, textStyle: { fontFamily: "inherit" }, ...given, tooltip }, { notMerge: true });
+    chart.current!.setOption({ animation: false, textStyle: { fontFamily: font }, ...given, tooltip }, { notMerge: true });
   }, [...inputs, colours]);
   useEffect(() => {
     const made = chart.current!;

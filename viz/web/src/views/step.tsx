@@ -5,6 +5,7 @@ import { criticalPath } from "../data/critical_path";
 import { partsOf, type Diagnostic, type Report } from "../data/report";
 import { readTimeline, type Timeline } from "../data/timeline";
 import { byteRate, bytes, count, digits, percent, seconds, signedPercent, signedSeconds, words } from "../format";
+import { labelOf } from "../labels";
 import { colourOf, inks, kindOf } from "../palette";
 import { axis, Chart, lines } from "../ui/chart";
 import { Figure, Panel, Term } from "../ui/panel";
@@ -77,12 +78,12 @@ interface Part {
 export function BreakdownChart({ report, height }: { report: Report; height: number }) {
   const parts = partsOf(report).filter(([, s]) => s > report.step_time_s * 5e-4).reverse();
   return (
-    <Chart name={`where the time goes ${report.scenario}`} height={height} inputs={[report]} summary={parts.map(([k, s]) => `${words(k)} ${seconds(s)}`).join(", ")}
+    <Chart name={`where the time goes ${report.scenario}`} height={height} inputs={[report]} summary={parts.map(([k, s]) => `${labelOf(k)} ${seconds(s)}`).join(", ")}
       option={(): EChartsOption => ({
-        grid: { left: 130, right: 110, top: 4, bottom: 24 },
+        grid: { left: 165, right: 110, top: 4, bottom: 24 },
         tooltip: { trigger: "item", formatter: (p) => { const one = p as { name: string; value: number }; return lines(one.name, [["time", seconds(one.value)], ["share", percent(one.value / report.step_time_s)]]); } },
         xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
-        yAxis: axis("category", { data: parts.map(([key]) => words(key)), axisLabel: { color: inks().text } }),
+        yAxis: axis("category", { data: parts.map(([key]) => labelOf(key)), axisLabel: { color: inks().text } }),
         series: [{
           type: "bar", barMaxWidth: 22,
           data: parts.map(([key, s]) => ({ value: s, itemStyle: { color: colourOf(kindOf(key)) } })),
@@ -129,8 +130,8 @@ function CriticalPath({ timeline }: { timeline: Timeline }) {
   if (path.steps.length === 0) return null;
   return (
     <Panel title={<Term of="critical path">Critical path</Term>}
-      note={`${path.steps.length.toLocaleString("en")} spans over ${path.classes} of ${timeline.classes.length} rank classes, read back from the end of the step: before each span comes the one whose end it waited for.${path.complete ? "" : ` It could be followed for ${percent(path.followed)} of the step: what came before was held up by ranks that are not shown.`}`}>
-      <DataTable name="critical path" rows={path.byKind} columns={[
+      note={`${path.steps.length.toLocaleString("en")} spans over ${path.classes} of ${timeline.classes.length} rank classes, read back from the end of the step: before each span comes the one whose end it waited for.${path.unseen > timeline.end * 1e-4 ? ` For ${seconds(path.unseen * 1e-9)} it waits for ranks that are not shown.` : ""}`}>
+      <DataTable name="critical path" rows={path.byKind.slice(0, 12)} columns={[
         { title: "time is spent on", value: (r) => r.kind, show: (r) => <><i class="swatch" style={{ background: colourOf(r.kind) }} />{r.kind}</> },
         { title: "rank class", value: (r) => r.where },
         { title: "spans", value: (r) => r.spans, text: count, width: "5em" },
@@ -164,16 +165,29 @@ export function StepView({ documents }: { documents: Document[] }) {
   return (
     <div class="view">
       <Headline report={report} />
+      <div class="stack">
       <Panel title="Why it takes that long">
         <p class="why" data-testid="bottleneck">{report.bottleneck || "Nothing stands out."}</p>
         {report.binding_link && <p class="why">{report.binding_link}</p>}
         <BreakdownChart report={report} height={40 + 28 * parts.filter((p) => p.seconds > report.step_time_s * 5e-4).length} />
         <DataTable name="breakdown" rows={parts.filter((p) => p.seconds > 0)} columns={[
-          { title: "part", value: (r) => words(r.key), show: (r) => <><i class="swatch" style={{ background: colourOf(kindOf(r.key)) }} /><Term of={words(r.key)} /></> },
+          { title: "part", value: (r) => labelOf(r.key), show: (r) => <><i class="swatch" style={{ background: colourOf(kindOf(r.key)) }} /><Term of={words(r.key)}>{labelOf(r.key)}</Term></> },
           { title: "time", value: (r) => r.seconds, text: (v) => seconds(v), width: "7em" },
           { title: "share", value: (r) => r.seconds / report.step_time_s, text: (v) => percent(v, 2), width: "7em" },
         ]} />
       </Panel>
+      <Panel title={`Memory of rank ${report.memory.worst_rank}, the fullest, over the step`}
+        note={`Fullest at ${report.memory.moment.task || "all times"} (${percent(report.memory.moment.share)} of the step).`}>
+        <MemoryChart memory={report.memory} />
+        <DataTable name="memory of stages" rows={report.memory.stages} columns={[
+          { title: "rank class", value: (r) => r.name },
+          { title: "rank", value: (r) => r.rank, text: count },
+          { title: "in tensors", value: (r) => r.allocated_bytes, text: (v) => bytes(v) },
+          { title: "reserved", value: (r) => r.reserved_bytes, text: (v) => bytes(v) },
+          { title: "on the GPU", value: (r) => r.device_bytes, text: (v) => bytes(v) },
+        ]} />
+      </Panel>
+      </div>
       <div class="stack">
         <WhatIf report={report} />
         {timeline && <CriticalPath timeline={timeline} />}
@@ -188,19 +202,8 @@ export function StepView({ documents }: { documents: Document[] }) {
             { title: "lost", value: (r) => r.lost_s, text: (v) => seconds(v), width: "6em" },
           ]} />
         </Panel>
-      </div>
-      <Panel title={`Memory of rank ${report.memory.worst_rank}, the fullest, over the step`}
-        note={`Fullest at ${report.memory.moment.task || "all times"} (${percent(report.memory.moment.share)} of the step).`}>
-        <MemoryChart memory={report.memory} />
-        <DataTable name="memory of stages" rows={report.memory.stages} columns={[
-          { title: "rank class", value: (r) => r.name },
-          { title: "rank", value: (r) => r.rank, text: count },
-          { title: "in tensors", value: (r) => r.allocated_bytes, text: (v) => bytes(v) },
-          { title: "reserved", value: (r) => r.reserved_bytes, text: (v) => bytes(v) },
-          { title: "on the GPU", value: (r) => r.device_bytes, text: (v) => bytes(v) },
-        ]} />
-      </Panel>
       <Panel title="What is alive at the peak"><AliveTree memory={report.memory} /></Panel>
+      </div>
       <Panel wide title="What the durations rest on">
         <DataTable name="sources" rows={report.sources} columns={[
           { title: "source", value: (r) => r.name },

@@ -17,7 +17,7 @@ export function MemoryChart({ memory }: { memory: Memory }) {
         series: [{
           type: "line", step: "end", showSymbol: false, data: points, lineStyle: { width: 1.5, color: seriesColour(0) }, areaStyle: { opacity: 0.15, color: seriesColour(0) }, itemStyle: { color: seriesColour(0) },
           markLine: { symbol: "none", silent: true, lineStyle: { color: colourOf("data"), type: "dashed" }, data: [{ yAxis: memory.capacity_bytes }], label: { formatter: `capacity ${bytes(memory.capacity_bytes)}`, position: "insideEndTop", color: inks().text } },
-          markPoint: { symbol: "circle", symbolSize: 9, itemStyle: { color: colourOf("data") }, data: [{ name: "peak", coord: [memory.moment.time_s, Math.max(...memory.curve.used_bytes)] }], label: { show: true, position: "top", formatter: `peak ${bytes(memory.peak_bytes)}`, color: inks().text } },
+          markPoint: { symbol: "circle", symbolSize: 9, itemStyle: { color: colourOf("data") }, data: [{ name: "peak", coord: [memory.moment.time_s, Math.max(...memory.curve.used_bytes)] }], label: { show: true, position: "right", offset: [4, -12], formatter: `peak ${bytes(memory.peak_bytes)}`, color: inks().text } },
         }],
       })} />
   );

@@ -1,6 +1,6 @@
 import { firstAfter, piecesOf, titleOf, type Timeline } from "../data/timeline";
 import { nanoseconds } from "../format";
-import { colourOf, inks } from "../palette";
+import { colourOf, inkOn, inks } from "../palette";
 import type { Row } from "./timeline_rows";
 
 export interface Window {
@@ -91,12 +91,6 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene): void {
   context.restore();
   context.strokeStyle = ink.line;
   context.strokeRect(labelWidth + 0.5, -1, 0, height + 2);
-}
-
-/** Black or white, whatever is read better on `colour`. */
-function inkOn(colour: string): string {
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
-  return r! * 0.299 + g! * 0.587 + b! * 0.114 > 140 ? "#14181d" : "#ffffff";
 }
 
 function paintRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, top: number, x: (t: number) => number, scale: number): void {
