@@ -8,6 +8,7 @@ namespace cli {
 
 void setup_run(CLI::App& app);
 void setup_check(CLI::App& app);
+void setup_compare(CLI::App& app);
 void setup_calibrate(CLI::App& app);
 void setup_topology(CLI::App& app);
 void setup_place(CLI::App& app);

@@ -38,15 +38,6 @@ int busiest_node(const sim::Scenario& scenario) {
   return most;
 }
 
-std::string model_text(const strategies::ModelSpec& model) {
-  const strategies::ParameterCount count = strategies::count_parameters(model);
-  std::string text = fmt::format("{}, {} parameters", model.name,
-                                 base::format_count(static_cast<double>(count.total())));
-  if (count.active > 0 && count.active < count.total())
-    text += fmt::format(" ({} active)", base::format_count(static_cast<double>(count.active)));
-  return text;
-}
-
 /// Collectives that the backend does not have, or for which the algorithms and protocols that the
 /// user asks for leave nothing.
 base::Diagnostics refusals(const sim::StepGraph& graph, const sim::Scenario& scenario) {
@@ -102,6 +93,15 @@ base::Result<sim::StepGraph> build(const sim::Scenario& scenario, const calibrat
 std::string hardware_folder() {
   const char* chosen = std::getenv("FORESHARD_HARDWARE");
   return chosen != nullptr ? chosen : FORESHARD_HARDWARE_FOLDER;
+}
+
+std::string model_text(const strategies::ModelSpec& model) {
+  const strategies::ParameterCount count = strategies::count_parameters(model);
+  std::string text = fmt::format("{}, {} parameters", model.name,
+                                 base::format_count(static_cast<double>(count.total())));
+  if (count.active > 0 && count.active < count.total())
+    text += fmt::format(" ({} active)", base::format_count(static_cast<double>(count.active)));
+  return text;
 }
 
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,

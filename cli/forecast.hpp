@@ -22,6 +22,9 @@ struct Forecast {
 /// Folder of the hardware registry: FORESHARD_HARDWARE, or the one of the source tree.
 std::string hardware_folder();
 
+/// "llama-3.1-8b, 8.03 B parameters".
+std::string model_text(const strategies::ModelSpec& model);
+
 /// Prices for this scenario: the slowest GPU model that a rank sits on sets the pace, and what
 /// calibrations know of it goes before models.
 base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,

@@ -35,6 +35,7 @@ int run_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   cli::setup_run(app);
   cli::setup_check(app);
+  cli::setup_compare(app);
   cli::setup_calibrate(app);
   cli::setup_topology(app);
   cli::setup_place(app);

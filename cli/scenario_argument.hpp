@@ -20,7 +20,6 @@ struct ScenarioArgument {
   /// The same of a file with one job or with several.
   std::variant<sim::Scenario, sim::Workload> load_any() const;
 
- private:
   sim::ScenarioOptions options() const;
 };
 

@@ -16,6 +16,7 @@
 #include "sim/pricer.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage.hpp"
+#include "sim/stage_memory.hpp"
 #include "sim/step_memory.hpp"
 
 namespace sim {
@@ -278,21 +279,14 @@ class StageBuilder {
   /// needs, which goes with that.
   void memory_of_backward(const Cell& cell, Range units, std::uint32_t task) {
     if (cell.passes_on()) {
-      memory_.during(task, MemoryPart::activations, working(cell.chunk, units),
+      memory_.during(task, MemoryPart::activations, working_bytes(holds_, cell.chunk, units),
                      "while a backward runs");
       memory_.drop(task, kept(cell.chunk, units));
     }
     if (cell.kind == CellKind::backward) return;
-    const std::int64_t kept = kept_for_weight(cell.chunk, units).count();
+    const std::int64_t kept = kept_for_weight_bytes(holds_, cell.chunk, units).count();
     memory_.change(task, /*at_end=*/true, MemoryPart::activations,
                    cell.makes_gradients() ? -kept : kept, "for weight gradients");
-  }
-
-  Bytes kept_for_weight(int chunk, Range units) const {
-    Bytes sum;
-    for (int unit = units.first; unit < units.end; ++unit)
-      sum += holds_.block(chunk, unit).kept_for_weight;
-    return sum;
   }
 
   /// Of a forward on these units, alike blocks together.
@@ -310,19 +304,6 @@ class StageBuilder {
       known->second.push_back({MemoryPart::experts, block.name, block.saved_by_experts * count});
     }
     return known->second;
-  }
-
-  /// The most that backwards of single blocks need in addition, less what those behind them have
-  /// given back by then.
-  Bytes working(int chunk, Range units) const {
-    Bytes most;
-    Bytes given_back;
-    for (int unit = units.end; unit-- > units.first;) {
-      const strategies::ShardedBlock& block = holds_.block(chunk, unit);
-      if (block.working > given_back) most = std::max(most, block.working - given_back);
-      given_back += block.saved;
-    }
-    return most;
   }
 
   // --- the end of the step -----------------------------------------------------------------------
@@ -398,20 +379,7 @@ class StageBuilder {
   }
 
   void hold_memory() {
-    int c = 0;
-    for (const ParameterClass& its : holds_.classes()) {
-      memory_.hold_model(holds_.parameters(c), its.shards, holds_.optimizer_work(its).states,
-                         c == 0 ? "parameters" : "parameters of experts");
-      ++c;
-    }
-    // What Megatron calls its global memory buffer: tokens gathered over the tensor ranks, for the
-    // input and for the gradient, kept from one use to the next.
-    if (plan_.sequence_parallel && plan_.tensor > 1)
-      memory_.hold(MemoryPart::buffers, sharded_.boundary * (2 * plan_.tensor),
-                   "gathered tokens and gradients");
-    memory_.hold(MemoryPart::buffers, workspace_bytes(cluster_.gpu_spec(gpu_)),
-                 "cuBLAS workspaces");
-    memory_.hold(MemoryPart::framework, context_bytes(), "context");
+    hold_stage(plan_, sharded_, holds_, cluster_.gpu_spec(gpu_), memory_);
     data_.hold_buffers();
   }
 

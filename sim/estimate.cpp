@@ -6,15 +6,16 @@
 #include <functional>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/check.hpp"
 #include "sim/beside.hpp"
 #include "sim/cell_work.hpp"
 #include "sim/gradient_exchange.hpp"
 #include "sim/groups.hpp"
+#include "sim/memory_floor.hpp"
 #include "sim/offload.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "sim/stage_clock.hpp"
@@ -121,6 +122,15 @@ struct Estimator::Impl {
     return sum;
   }
 
+  /// Of cells that run at once, or one behind the other where something is gathered or reduced in
+  /// between: both take at least their kernels.
+  double kernels_of(const std::vector<strategies::Work>& works) {
+    double sum = 0;
+    for (const strategies::Work& work : works)
+      for (const base::Kernel& one : work.kernels) sum += kernel(one);
+    return sum;
+  }
+
   /// Plans that differ in other ways only share a cut.
   Cut& cut(const Plan& plan) {
     const strategies::Precision& p = plan.precision;
@@ -163,14 +173,11 @@ struct Estimator::Impl {
     return made;
   }
 
-  void price(const Plan& plan, Places& of, Cut& cut, const schedule::ScheduleTable& table) {
-    for (const std::vector<Cell>& cells : table.stages)
-      for (const Cell& cell : cells) {
-        std::vector<WorkCost>& costs = cut.blocks[static_cast<std::size_t>(cell.kind)];
-        if (!costs.empty()) continue;
-        for (const strategies::ShardedBlock& block : cut.sharded.blocks)
-          costs.push_back(cost_of(plan, of, work_of(block, cell.kind)));
-      }
+  void price(const Plan& plan, Places& of, Cut& cut, const Cell& cell) {
+    std::vector<WorkCost>& costs = cut.blocks[static_cast<std::size_t>(cell.kind)];
+    if (!costs.empty()) return;
+    for (const strategies::ShardedBlock& block : cut.sharded.blocks)
+      costs.push_back(cost_of(plan, of, work_of(block, cell.kind)));
   }
 
   /// The user's own table is the plan's; ours are made once.
@@ -224,6 +231,10 @@ struct Estimator::Impl {
     }
     return inside && across ? 2 : across ? 1 : 0;
   }
+
+  /// `alone`: what data-parallel ranks say and the update take no time.
+  base::Seconds step(const Plan& plan, bool alone);
+  base::Seconds busiest(const Plan& plan);
 };
 
 namespace {
@@ -265,21 +276,19 @@ void update(std::vector<StageClock>& stages) {
 }  // namespace
 
 Estimator::Estimator(const strategies::ModelSpec& model, const topology::Cluster& cluster,
-                     const calibrate::Profile& profile)
-    : impl_(std::make_unique<Impl>(Impl{model, cluster, profile, {}, {}, {}, {}, {}, {}, {}})) {
-  impl_->gpus.resize(at(cluster.gpu_count()));
-  std::iota(impl_->gpus.begin(), impl_->gpus.end(), topology::GpuId{0});
-}
+                     const calibrate::Profile& profile, std::vector<topology::GpuId> gpus)
+    : impl_(std::make_unique<Impl>(
+          Impl{model, cluster, profile, std::move(gpus), {}, {}, {}, {}, {}, {}})) {}
 
 Estimator::~Estimator() = default;
 
-base::Seconds Estimator::step(const Plan& plan) {
-  Places& places = impl_->places[Impl::grid_key(plan)];
-  Cut& cut = impl_->cut(plan);
-  const schedule::ScheduleTable& table = impl_->table_of(plan);
-  impl_->price(plan, places, cut, table);
-  const std::vector<std::vector<strategies::Chunk>> chunks =
-      strategies::cut_layers(plan, impl_->model);
+base::Seconds Estimator::Impl::step(const Plan& plan, bool alone) {
+  Places& there = places[grid_key(plan)];
+  Cut& made = cut(plan);
+  const schedule::ScheduleTable& table = table_of(plan);
+  for (const std::vector<Cell>& cells : table.stages)
+    for (const Cell& cell : cells) price(plan, there, made, cell);
+  const std::vector<std::vector<strategies::Chunk>> chunks = strategies::cut_layers(plan, model);
   Arrivals arrivals;
   for (auto& direction : arrivals)
     direction.assign(at(table.shape.depth()), std::vector<double>(at(plan.micro_batches()), -1));
@@ -287,31 +296,66 @@ base::Seconds Estimator::step(const Plan& plan) {
   stages.reserve(at(plan.pipeline));
   for (int s = 0; s < plan.pipeline; ++s)
     stages.emplace_back(
-        plan, cut, table.shape, chunks[at(s)], s, table.stages[at(s)],
+        plan, made, table.shape, chunks[at(s)], s, table.stages[at(s)],
         StageClock::Prices{
             [&](const strategies::Communication& what) {
-              return impl_->collective(plan, places, what).least;
+              if (alone && what.axes != AxisSet(Axis::tensor)) return 0.0;
+              return collective(plan, there, what).least;
             },
             [&](const std::vector<strategies::Work>& works) {
-              return with_host(plan, impl_->cost_of(plan, places, works));
+              return alone ? kernels_of(works) : with_host(plan, cost_of(plan, there, works));
             },
-            [&, s](base::Bytes bytes, int to) {
-              return impl_->message(plan, places, bytes, s, to);
-            },
-            [&](const UpdateLink& link) { return impl_->update(plan, places, link); },
+            [&, s](base::Bytes bytes, int to) { return message(plan, there, bytes, s, to); },
+            [&](const UpdateLink& link) { return alone ? 0.0 : update(plan, there, link); },
             [&](base::Bytes bytes) {
-              return host_copy_time(bytes, impl_->cluster, impl_->gpus.front()).s();
+              return alone ? 0.0 : host_copy_time(bytes, cluster, gpus.front()).s();
             }});
   for (bool moved = true; moved;) {
     moved = false;
     for (StageClock& stage : stages) moved = stage.advance(arrivals) || moved;
   }
   for (const StageClock& stage : stages) CHECK_INVARIANT(stage.done());
-  exchange_gradients(plan, impl_->model, stages);
-  update(stages);
+  if (!alone) exchange_gradients(plan, model, stages);
+  sim::update(stages);
   double step = 0;
   for (StageClock& stage : stages) step = std::max(step, stage.finish());
   return base::Seconds::from_s(step);
+}
+
+base::Seconds Estimator::Impl::busiest(const Plan& plan) {
+  Places& there = places[grid_key(plan)];
+  Cut& made = cut(plan);
+  const Cell forward{.kind = schedule::CellKind::forward};
+  const Cell backward{.kind = schedule::CellKind::backward};
+  for (const Cell& cell : {forward, backward}) price(plan, there, made, cell);
+  double most = 0;
+  for (const std::vector<strategies::Chunk>& chunks : strategies::cut_layers(plan, model)) {
+    const Stage stage(plan, made.sharded, chunks);
+    double time = 0;
+    for (int chunk = 0; chunk < stage.chunks(); ++chunk)
+      for (Cell cell : {forward, backward}) {
+        cell.chunk = chunk;
+        time += time_of_units(plan, made, stage, cell, stage.whole(chunk));
+      }
+    most = std::max(most, time);
+  }
+  return base::Seconds::from_s(most * plan.micro_batches());
+}
+
+base::Seconds Estimator::step(const Plan& plan) { return impl_->step(plan, /*alone=*/false); }
+
+base::Seconds Estimator::pipeline(const Plan& plan) {
+  Plan undisturbed = plan;  // in one piece wherever nothing is gathered or reduced in between
+  undisturbed.overlap.gradient_reduce = false;
+  undisturbed.overlap.parameter_gather = false;
+  return impl_->step(undisturbed, /*alone=*/true);
+}
+
+base::Seconds Estimator::busiest(const Plan& plan) { return impl_->busiest(plan); }
+
+base::Bytes Estimator::memory(const Plan& plan) {
+  return memory_floor(plan, impl_->cut(plan).sharded, strategies::cut_layers(plan, impl_->model),
+                      impl_->table_of(plan), impl_->cluster.gpu_spec(impl_->gpus.front()));
 }
 
 }  // namespace sim

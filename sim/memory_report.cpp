@@ -6,17 +6,13 @@
 #include <utility>
 
 #include "sim/report.hpp"
+#include "sim/step_memory.hpp"
 
 namespace sim {
 
 namespace {
 
 using base::Bytes;
-
-/// What a caching allocator holds beside its tensors: blocks of rounded sizes (512 B, and 2 or 20
-/// MiB a segment) that tensors of other sizes come to lie in. Of what comes and goes; what stays is
-/// allocated once, side by side.
-constexpr double fragmented = 0.08;
 
 template <class Wanted>
 Bytes total(const MemoryParts& parts, Wanted wanted) {
@@ -76,8 +72,7 @@ class Course {
     MemoryParts now = held_;
     for (std::size_t i = 0; i < after; ++i)
       part_of(now, changes_[i].event->part) += Bytes::from_count(changes_[i].event->delta_bytes);
-    part_of(now, MemoryPart::fragmentation) =
-        Bytes::from_double((allocated(now) - allocated(held_)).as_double() * fragmented);
+    part_of(now, MemoryPart::fragmentation) = fragmentation(allocated(now) - allocated(held_));
     return now;
   }
 

@@ -2,41 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/folder.hpp"
+#include "sim/overlay.hpp"
 
 namespace sim {
 
 namespace {
 
 using base::Node;
-
-void mark_as(Node& node, std::uint16_t file) {
-  node.file = file;
-  for (Node& item : node.items) mark_as(item, file);
-  for (Node::Entry& entry : node.entries) mark_as(entry.value, file);
-}
-
-Node::Entry* entry_of(Node& map, std::string_view key) {
-  const auto found = std::find_if(map.entries.begin(), map.entries.end(),
-                                  [&](const Node::Entry& entry) { return entry.key == key; });
-  return found == map.entries.end() ? nullptr : &*found;
-}
-
-void fill_in(Node& map, Node defaults) {
-  for (Node::Entry& entry : defaults.entries) {
-    Node::Entry* own = entry_of(map, entry.key);
-    if (own == nullptr)
-      map.entries.push_back(std::move(entry));
-    else if (own->value.kind == Node::Kind::map && entry.value.kind == Node::Kind::map)
-      fill_in(own->value, std::move(entry.value));
-  }
-}
 
 std::string known_presets(const std::string& folder, const std::string& wanted) {
   std::vector<std::string> names;
@@ -59,7 +36,9 @@ base::Diagnostics apply_preset(base::Document& scenario, const std::string& fold
   if (preset == nullptr) return {};
   const base::SourceRef where = scenario.where(preset->value);
   const std::string name = preset->value.text;
+  const bool none = preset->value.kind == Node::Kind::null;
   plan->value.entries.erase(plan->value.entries.begin() + (preset - plan->value.entries.data()));
+  if (none) return {};
   const std::string file = folder + "/" + name + ".yaml";
   // A name, not a way to any file.
   const bool plain = !name.empty() && name.find('/') == std::string::npos;
@@ -70,10 +49,7 @@ base::Diagnostics apply_preset(base::Document& scenario, const std::string& fold
     return {{where, fmt::format("unknown preset '{}'", name), known_presets(folder, name)}};
   base::Result<base::Document> defaults = base::parse_yaml(*text, file);
   if (!defaults) return defaults.error();
-  if (scenario.files.size() >= std::numeric_limits<std::uint16_t>::max())
-    return {{where, "too many files"}};
-  mark_as(defaults->root, static_cast<std::uint16_t>(scenario.files.size()));
-  scenario.files.push_back(file);
+  if (!move_to_file(defaults->root, scenario, file)) return {{where, "too many files"}};
   if (Node::Entry* keys = entry_of(defaults->root, "plan")) {
     // What says more of the preset's recompute says nothing of the scenario's own.
     if (entry_of(plan->value, "recompute") != nullptr)

@@ -8,9 +8,9 @@
 #include "base/document.hpp"
 #include "base/map_reader.hpp"
 #include "sim/collectives/collectives.hpp"
+#include "sim/plan_reader.hpp"
 #include "sim/preset.hpp"
 #include "sim/scenario_reader.hpp"
-#include "sim/schedule/written.hpp"
 #include "strategies/dlcalc.hpp"
 #include "topology/cluster_of.hpp"
 #include "topology/cluster_reader.hpp"
@@ -81,6 +81,8 @@ class Loader {
                     .fold = fold_,
                     .routing = network_.routing,
                     .measured = std::move(measured_),
+                    .price = std::move(price_),
+                    .origins = std::move(origins_),
                     .notes = std::move(problems_)};
   }
 
@@ -90,19 +92,7 @@ class Loader {
     return topology::summary(*cluster_) + (adaptive ? ", adaptive routing" : "");
   }
 
-  std::string beside_scenario(const std::string& path) const {
-    return (std::filesystem::path(options_.path).parent_path() / path).string();
-  }
-
-  /// The text of the file that `key` names; a mistake at `key` when it cannot be read.
-  std::optional<std::string> read_named(MapReader& reader, std::string_view key,
-                                        const std::string& file) {
-    Result<std::string> text = base::read_file(file);
-    if (text) return std::move(*text);
-    const base::Diagnostic& why = text.error().front();
-    reader.error(key, fmt::format("'{}' {}", file, why.message), why.hint);
-    return std::nullopt;
-  }
+  std::string beside_scenario(const std::string& path) const { return beside(options_.path, path); }
 
   void read_scenario() {
     MapReader root(document_, document_.root, "", problems_, &origins_);
@@ -111,7 +101,7 @@ class Loader {
     if (auto network = root.map("network")) network_ = topology::read_network(*network);
     if (auto cluster = root.required_map("cluster")) read_cluster(*cluster);
     if (auto placement = root.map("placement"); placement && cluster_) read_where(*placement);
-    if (auto plan = root.required_map("plan")) read_plan(*plan);
+    if (auto plan = root.required_map("plan")) plan_ = read_plan(*plan, options_.path, problems_);
     if (auto communication = root.map("communication")) read_communication(*communication);
     if (auto simulation = root.map("simulation")) {
       simulation->read_choice("fidelity", fidelity_, fidelity_names);
@@ -124,6 +114,7 @@ class Loader {
       measured->read("source", measured_->source);
       measured->finish();
     }
+    if (auto price = root.map("price")) price_ = read_price(*price);
     root.finish();
   }
 
@@ -150,20 +141,6 @@ class Loader {
       const base::Node* node = document_.root.find("model");
       model_ = take(strategies::read_model(document_, *node, "model", &origins_), problems_);
     }
-  }
-
-  void read_plan(MapReader& reader) {
-    plan_ = strategies::read_plan(reader);
-    if (plan_.schedule_file.empty()) return;
-    const std::string file = beside_scenario(plan_.schedule_file);
-    const auto text = read_named(reader, "schedule_file", file);
-    if (!text) return;
-    const auto document = take(base::parse_yaml(*text, file), problems_);
-    if (!document) return;
-    auto written = take(strategies::read_schedule(*document), problems_);
-    if (!written) return;
-    append(problems_, schedule::check_written(*written));
-    plan_.written = std::make_shared<const strategies::WrittenSchedule>(std::move(*written));
   }
 
   /// `cluster: {kubernetes: FILE, fabric: …}` is a dump of `kubectl get nodes -o json`; else nodes
@@ -353,48 +330,17 @@ class Loader {
     }
   }
 
-  /// Every GPU model of the cluster has to know the data type, for the slowest sets the pace.
-  void check_compute() {
-    std::vector<const topology::GpuSpec*> models;
-    for (const topology::NodeInfo& node : cluster_->nodes()) {
-      if (node.gpus == 0) continue;
-      const topology::GpuSpec* gpu = &cluster_->gpu_spec(node.first_gpu);
-      if (std::find(models.begin(), models.end(), gpu) == models.end()) models.push_back(gpu);
-    }
-    for (const topology::GpuSpec* gpu : models)
-      if (!gpu->peak.contains(plan_.precision.compute))
-        problems_.push_back({origins_.at("plan.precision.compute"),
-                             fmt::format("{} cannot compute in {}", gpu->name,
-                                         base::name_of(plan_.precision.compute)),
-                             compute_hint(models)});
-  }
-
   void check() {
     warn_of_inner_faults();
-    const int gpus =
-        seats_.gpus > 0 ? seats_.gpus : static_cast<int>(gpus_of(placement_, *cluster_).size());
-    const std::string_view machine = seats_.gpus > 0            ? "the job"
-                                     : placement_.nodes.empty() ? "the cluster"
-                                                                : "the placement";
-    append(problems_, strategies::check_plan(plan_, *model_, gpus, origins_, machine));
-    check_compute();
+    const PlanSeats seats =
+        seats_.gpus > 0 ? PlanSeats{seats_.gpus, "the job"} : seats_of(placement_, *cluster_);
+    append(problems_, check_plan(plan_, *model_, *cluster_, seats, origins_));
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
     const int ranks = plan_.ranks();
-    if (ranks < gpus)
+    if (ranks < seats.gpus)
       problems_.push_back({origins_.at("plan"),
-                           fmt::format("the plan uses {} of {} GPUs", ranks, gpus), "",
+                           fmt::format("the plan uses {} of {} GPUs", ranks, seats.gpus), "",
                            base::Severity::warning});
-  }
-
-  /// The data types that all of these GPUs compute in.
-  static std::string compute_hint(const std::vector<const topology::GpuSpec*>& models) {
-    std::string names;
-    for (const auto& [type, rate] : models.front()->peak)
-      if (std::all_of(models.begin(), models.end(),
-                      [&, wanted = type](const auto* gpu) { return gpu->peak.contains(wanted); }))
-        names += fmt::format("{}{}", names.empty() ? "" : ", ", base::name_of(type));
-    return names.empty() ? "the GPUs of the cluster have none in common"
-                         : fmt::format("set plan.precision.compute to one of: {}", names);
   }
 
   const ScenarioOptions& options_;
@@ -416,11 +362,12 @@ class Loader {
   base::SourceRef backend_where_;
   ForcedAlgorithms forced_;
   std::optional<Measured> measured_;
+  std::optional<Price> price_;
 };
 
 }  // namespace
 
-Result<ScenarioText> read_scenario_text(const ScenarioOptions& options) {
+Result<base::Document> read_scenario_document(const ScenarioOptions& options) {
   Diagnostics problems;
   auto text = take(base::read_file(options.path), problems);
   std::optional<base::Document> document;
@@ -428,6 +375,13 @@ Result<ScenarioText> read_scenario_text(const ScenarioOptions& options) {
   if (document)
     for (const auto& [path, value] : options.set)
       append(problems, base::set_path(*document, path, value));
+  if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
+  return std::move(*document);
+}
+
+Result<ScenarioText> read_scenario_text(const ScenarioOptions& options) {
+  Diagnostics problems;
+  auto document = take(read_scenario_document(options), problems);
   auto registry = take(topology::HardwareRegistry::read(options.hardware_folder), problems);
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return ScenarioText{std::move(*document),

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "base/diagnostic.hpp"
+#include "base/document.hpp"
 #include "calibrate/backend.hpp"
 #include "sim/build_step.hpp"
 #include "sim/engine.hpp"
 #include "sim/placement.hpp"
+#include "sim/price.hpp"
 #include "sim/report.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
@@ -36,6 +38,8 @@ struct Scenario {
   bool fold = true;  ///< see EngineOptions
   topology::RoutingOptions routing;
   std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
+  std::optional<Price> price;        ///< of its GPUs
+  base::Origins origins;             ///< of keys of the model and the plan, for later mistakes
   base::Diagnostics notes;           ///< warnings and notes to show with the answer
 };
 

@@ -17,6 +17,9 @@ struct ScenarioText {
   Registry registry;
 };
 
+/// The file with what --set changes of it.
+base::Result<base::Document> read_scenario_document(const ScenarioOptions& options);
+
 base::Result<ScenarioText> read_scenario_text(const ScenarioOptions& options);
 
 /// What a job among others does not read from its scenario.

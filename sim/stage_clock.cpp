@@ -21,6 +21,19 @@ double with_host(const Plan& plan, const WorkCost& cost) {
          std::max(0.0, plan.execution.operator_dispatch.s() * cost.operators - cost.busy);
 }
 
+double time_of_units(const Plan& plan, const Cut& cut, const Stage& stage, const Cell& cell,
+                     Range units) {
+  const std::vector<WorkCost>& blocks = cut.blocks[static_cast<std::size_t>(cell.kind)];
+  WorkCost sum;
+  for (int unit = units.first; unit < units.end; ++unit) {
+    const WorkCost& one = blocks[at(stage.block_index(cell.chunk, unit))];
+    sum.time += one.time;
+    sum.busy += one.busy;
+    sum.operators += one.operators;
+  }
+  return with_host(plan, sum);
+}
+
 StageClock::StageClock(const Plan& plan, const Cut& cut, const strategies::PipelineShape& shape,
                        const std::vector<strategies::Chunk>& chunks, int index,
                        const std::vector<Cell>& cells, Prices prices)
@@ -139,22 +152,10 @@ const StageClock::TimedParts& StageClock::parts(std::size_t index) {
   if (!known.empty()) return known;
   for (Part& part : cell.forward() ? stage_.forward_parts(cell.chunk, cut)
                                    : stage_.backward_parts(cell.chunk, cut)) {
-    const double time = time_of(cell, part.units);
+    const double time = time_of_units(plan_, cut_, stage_, cell, part.units);
     known.push_back({std::move(part), time});
   }
   return known;
-}
-
-double StageClock::time_of(const Cell& cell, Range range) const {
-  const std::vector<WorkCost>& blocks = cut_.blocks[static_cast<std::size_t>(cell.kind)];
-  WorkCost sum;
-  for (int unit = range.first; unit < range.end; ++unit) {
-    const WorkCost& one = blocks[at(stage_.block_index(cell.chunk, unit))];
-    sum.time += one.time;
-    sum.busy += one.busy;
-    sum.operators += one.operators;
-  }
-  return with_host(plan_, sum);
 }
 
 bool StageClock::is_last_backward(std::size_t index) const {

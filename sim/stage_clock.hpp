@@ -31,6 +31,10 @@ struct Cut {
   std::array<std::vector<WorkCost>, strategies::cell_kind_count> blocks;  ///< by kind of cell
 };
 
+/// Of the units of a cell.
+double time_of_units(const strategies::Plan& plan, const Cut& cut, const Stage& stage,
+                     const schedule::Cell& cell, Range units);
+
 /// When the input of each cell is there, below 0 while that is not known: by [forward][virtual
 /// stage of the receiver][micro-batch].
 using Arrivals = std::array<std::vector<std::vector<double>>, 2>;
@@ -94,7 +98,6 @@ class StageClock {
   void send(Arrivals& arrivals, const schedule::Cell& cell);
   void finish_gradients();
   const TimedParts& parts(std::size_t index);
-  double time_of(const schedule::Cell& cell, Range range) const;
   bool is_last_backward(std::size_t index) const;
   bool in_one_piece(std::size_t index);
   void run(double time, double ready);

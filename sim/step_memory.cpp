@@ -11,6 +11,11 @@ base::Bytes tensor_bytes(std::int64_t elements, base::DType type) {
   return base::Bytes::from_double(static_cast<double>(elements) * base::bytes_of(type));
 }
 
+base::Bytes fragmentation(base::Bytes tensors) {
+  constexpr double share = 0.08;
+  return base::Bytes::from_double(tensors.as_double() * share);
+}
+
 std::uint32_t StepMemory::name(const std::string& what) {
   if (what.empty()) return 0;
   const auto [entry, fresh] =

@@ -13,6 +13,11 @@ namespace sim {
 /// A tensor of `elements` of this format, to the nearest byte.
 base::Bytes tensor_bytes(std::int64_t elements, base::DType type);
 
+/// What a caching allocator holds beside tensors that come and go: blocks of rounded sizes (512 B,
+/// and 2 or 20 MiB a segment) that tensors of other sizes come to lie in. What stays is allocated
+/// once, side by side.
+base::Bytes fragmentation(base::Bytes tensors);
+
 /// Tensors that are kept from the forward of a micro-batch to its backward.
 struct KeptTensors {
   MemoryPart part = MemoryPart::activations;

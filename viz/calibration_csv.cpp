@@ -5,6 +5,8 @@
 #include <map>
 #include <string_view>
 
+#include "viz/csv_line.hpp"
+
 namespace viz {
 
 namespace {
@@ -12,23 +14,6 @@ namespace {
 using calibrate::CollectiveRecord;
 using calibrate::KernelRecord;
 using calibrate::RunRecords;
-
-/// A field as RFC 4180 has it.
-std::string field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  quoted += '"';
-  return quoted;
-}
-
-std::string line_of(std::vector<std::string> fields) {
-  for (std::string& text : fields) text = field(text);
-  return fmt::format("{}\n", fmt::join(fields, ","));
-}
 
 std::string source_of(const calibrate::Run& run) {
   return run.source.empty() ? "foreshard:" + run.id : run.source;
@@ -61,7 +46,7 @@ std::string collective_line(const CollectiveRecord& record, const calibrate::Run
   const bool wrong = record.wrong.value_or(0) != 0;
   std::string algorithm = record.algorithm;
   if (!record.protocol.empty()) algorithm += "/" + record.protocol;
-  return line_of(
+  return csv_line(
       {fmt::format("{}-c{}", run.id.substr(0, 8), index + 1),
        source_of(run),
        sweep_of(record, run, sweeps),
@@ -124,12 +109,12 @@ ShapeCells cells_of(const KernelRecord& record) {
 std::string kernel_line(const KernelRecord& record, const calibrate::Run& run, std::size_t index) {
   const ShapeCells cells = cells_of(record);
   const double flop = base::flop_of(record.kernel).count();
-  return line_of({fmt::format("{}-k{}", run.id.substr(0, 8), index + 1), source_of(run),
-                  fmt::format("{} {}", record.library, record.library_version), record.device,
-                  std::string(cells.op), std::string(base::name_of(record.dtype)), cells.m, cells.n,
-                  cells.k, cells.batch, cells.seq_len, cells.q_heads, cells.kv_heads,
-                  cells.head_dim, std::string(cells.causal), microseconds(record.times),
-                  flop > 0 ? rate(flop, record.times, 1e12) : "", cells.note, "high"});
+  return csv_line({fmt::format("{}-k{}", run.id.substr(0, 8), index + 1), source_of(run),
+                   fmt::format("{} {}", record.library, record.library_version), record.device,
+                   std::string(cells.op), std::string(base::name_of(record.dtype)), cells.m,
+                   cells.n, cells.k, cells.batch, cells.seq_len, cells.q_heads, cells.kv_heads,
+                   cells.head_dim, std::string(cells.causal), microseconds(record.times),
+                   flop > 0 ? rate(flop, record.times, 1e12) : "", cells.note, "high"});
 }
 
 }  // namespace

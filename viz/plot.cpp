@@ -8,6 +8,8 @@
 #include <limits>
 #include <string_view>
 
+#include "viz/svg.hpp"
+
 namespace viz {
 
 namespace {
@@ -22,26 +24,6 @@ constexpr double legend = 30;
 constexpr std::size_t columns = 3;
 constexpr std::string_view points_colour = "#c2410c";
 constexpr std::string_view line_colour = "#1d4ed8";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
-}
-
-std::string text(double x, double y, std::string_view anchor, int size, std::string_view words,
-                 std::string_view colour = "#111") {
-  return fmt::format(
-      "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" font-size=\"{}\" fill=\"{}\">{}</text>\n",
-      x, y, anchor, size, colour, escaped(words));
-}
 
 /// Logarithms of one axis, mapped to pixels.
 struct Axis {
@@ -97,7 +79,7 @@ std::string size_ticks(const Axis& x, const Axis& y) {
     out += fmt::format(
         "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/>\n", at,
         y.from, y.to);
-    out += text(at, y.from + 14, "middle", 9, size_name(power), "#555");
+    out += svg_text(at, y.from + 14, "middle", 9, size_name(power), "#555");
   }
   return out;
 }
@@ -110,7 +92,7 @@ std::string time_ticks(const Axis& x, const Axis& y) {
     out += fmt::format(
         "<line x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" y2=\"{2:.1f}\" stroke=\"#ddd\"/>\n",
         x.from, x.to, at);
-    out += text(x.from - 5, at + 3, "end", 9, time_name(decade), "#555");
+    out += svg_text(x.from - 5, at + 3, "end", 9, time_name(decade), "#555");
   }
   return out;
 }
@@ -119,8 +101,8 @@ std::string drawn(const Panel& panel, double x0, double y0) {
   using Point = std::pair<double, double>;
   const Axis x = axis_of(panel, &Point::first, x0 + left, x0 + panel_width - right);
   const Axis y = axis_of(panel, &Point::second, y0 + panel_height - bottom, y0 + top);
-  std::string out = text(x0 + left, y0 + 16, "start", 11, panel.title);
-  out += text(x0 + left, y0 + 31, "start", 10, panel.note, "#555");
+  std::string out = svg_text(x0 + left, y0 + 16, "start", 11, panel.title);
+  out += svg_text(x0 + left, y0 + 31, "start", 10, panel.note, "#555");
   out += size_ticks(x, y) + time_ticks(x, y);
   out += fmt::format(
       "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" "
@@ -148,19 +130,15 @@ std::string times_svg(const std::vector<Panel>& panels, const std::string& point
   const std::size_t down = (panels.size() + columns - 1) / columns;
   const double width = static_cast<double>(across) * panel_width;
   const double height = static_cast<double>(down) * panel_height + legend;
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
-      "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\">\n"
-      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-      width, height);
+  std::string out = svg_begin(width, height);
   out +=
       fmt::format("<circle cx=\"{:.0f}\" cy=\"16\" r=\"3\" fill=\"{}\"/>\n", left, points_colour);
-  out += text(left + 8, 20, "start", 11, points_name);
+  out += svg_text(left + 8, 20, "start", 11, points_name);
   out += fmt::format(
       "<line x1=\"{:.0f}\" y1=\"16\" x2=\"{:.0f}\" y2=\"16\" stroke=\"{}\" "
       "stroke-width=\"1.5\"/>\n",
       left + 100, left + 124, line_colour);
-  out += text(left + 130, 20, "start", 11, line_name);
+  out += svg_text(left + 130, 20, "start", 11, line_name);
   for (std::size_t i = 0; i < panels.size(); ++i)
     out += drawn(panels[i], static_cast<double>(i % columns) * panel_width,
                  static_cast<double>(i / columns) * panel_height + legend);

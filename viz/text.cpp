@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/quantity.hpp"
+#include "viz/digits.hpp"
 #include "viz/terminal.hpp"
 #include "viz/viz.hpp"
 
@@ -51,26 +51,6 @@ struct Page {
 };
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
-
-std::string three_digits(double value) {
-  const double size = std::fabs(value);
-  return fmt::format("{:.{}f}", value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
-}
-
-/// Three digits, trailing zeros kept, so that "1.20 s" stands well beside "1.25 s".
-std::string time_text(base::Seconds time) {
-  const double s = std::fabs(time.s());
-  if (s >= 1) return three_digits(time.s()) + " s";
-  if (s >= 1e-3) return three_digits(time.ms()) + " ms";
-  return three_digits(time.us()) + " us";
-}
-
-/// Both in the unit of the second, so that they can be compared at a glance.
-std::string used_of_capacity(base::Bytes used, base::Bytes capacity) {
-  if (capacity < base::Bytes::from_gib(1))
-    return fmt::format("{} of {}", base::format_bytes(used), base::format_bytes(capacity));
-  return fmt::format("{} of {} GiB", three_digits(used.gib()), three_digits(capacity.gib()));
-}
 
 void headline(Page& page, const sim::Report& report) {
   const std::string scenario = printable(report.scenario);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <numeric>
 
 #include "base/check.hpp"
 #include "base/document.hpp"
@@ -44,6 +45,12 @@ std::vector<strategies::Plan> plans_for(const strategies::ModelSpec& model, int 
   return plans;
 }
 
+std::vector<topology::GpuId> in_order(int gpus) {
+  std::vector<topology::GpuId> all(static_cast<std::size_t>(gpus));
+  std::iota(all.begin(), all.end(), topology::GpuId{0});
+  return all;
+}
+
 void print_row(const std::string& name, int gpus, std::int64_t batch) {
   const std::string folder = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/";
   const std::string file = folder + "models/" + name + "/config.json";
@@ -59,7 +66,7 @@ void print_row(const std::string& name, int gpus, std::int64_t batch) {
 
   double best = 1e300;
   const std::clock_t start = std::clock();
-  Estimator estimator(*model, *cluster, **profile);
+  Estimator estimator(*model, *cluster, **profile, in_order(gpus));
   for (const strategies::Plan& plan : plans) best = std::min(best, estimator.step(plan).s());
   const double cpu = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   fmt::print("{:<16} {:>6} {:>6} {:>8} {:>8.3f} {:>10.0f} {:>10.3f}\n", name, gpus, batch,

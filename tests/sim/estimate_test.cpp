@@ -8,6 +8,7 @@
 #include "calibrate/hardware_profile.hpp"
 #include "sim/analytic.hpp"
 #include "sim/build_step.hpp"
+#include "sim/report.hpp"
 #include "sim/scenario.hpp"
 #include "sim/schedule/schedule.hpp"
 #include "strategies/model.hpp"
@@ -127,6 +128,13 @@ strategies::ModelSpec model_named(const std::string& name) {
   return *model;
 }
 
+bool runs_cells_at_once(const strategies::Plan& plan) {
+  for (const auto& cells : schedule::table_of(plan).stages)
+    for (const schedule::Cell& cell : cells)
+      if (cell.overlapped) return true;
+  return false;
+}
+
 /// Compares plans until there are `count` that fit the cluster. Answers which schedules they had.
 std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
                                            const std::string& nodes, int count,
@@ -137,7 +145,7 @@ std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
                                                         scenarios + "hardware", {.step_gpus = 8});
   REQUIRE(profile);
   const std::vector<topology::GpuId> gpus = in_order(cluster->gpu_count());
-  Estimator estimator(model, *cluster, **profile);
+  Estimator estimator(model, *cluster, **profile, gpus);
   std::set<strategies::ScheduleKind> kinds;
   int compared = 0;
   for (int i = 0; i < 10 * count && compared < count; ++i) {
@@ -148,11 +156,17 @@ std::set<strategies::ScheduleKind> compare(const strategies::ModelSpec& model,
     const auto ranks = static_cast<std::size_t>(plan.grid().size());
     const std::vector<topology::GpuId> used(gpus.begin(),
                                             gpus.begin() + static_cast<std::ptrdiff_t>(ranks));
+    const std::vector<base::Bytes> capacities(ranks, cluster->gpu_spec(0).memory);
     const strategies::ShardedGraph sharded = strategies::shard(model, plan);
     const StepGraph graph = build_step({model, plan, sharded, *cluster, used, **profile});
     INFO(strategies::describe(plan));
-    CHECK(estimator.step(plan).s() ==
-          Approx(analyse(graph, *cluster, used).step.s()).epsilon(1e-9));
+    const Timeline timeline = analyse(graph, *cluster, used);
+    CHECK(estimator.step(plan).s() == Approx(timeline.step.s()).epsilon(1e-9));
+    const double pipeline = estimator.pipeline(plan).s();
+    CHECK(pipeline <= timeline.step.s() * (1 + 1e-9));
+    if (!runs_cells_at_once(plan)) CHECK(estimator.busiest(plan).s() <= pipeline * (1 + 1e-9));
+    const base::Bytes peak = follow_memory(graph, timeline, capacities).peak;
+    CHECK(estimator.memory(plan).as_double() <= peak.as_double());
     ++compared;
   }
   CHECK(compared == count);

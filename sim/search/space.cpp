@@ -1,0 +1,380 @@
+#include "sim/search/space.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "base/check.hpp"
+#include "base/name_table.hpp"
+#include "base/quantity.hpp"
+
+namespace sim::search {
+
+namespace {
+
+using strategies::Plan;
+using strategies::Recompute;
+using strategies::ScheduleKind;
+
+// --- values as numbers ---------------------------------------------------------------------------
+
+/// Virtual stages that a number of a schedule has room for.
+constexpr int chunks_end = 1 << 12;
+
+int code_of(ScheduleKind kind, int virtual_stages) {
+  return static_cast<int>(kind) * chunks_end + virtual_stages;
+}
+
+/// Axes as digits, the fastest first.
+int code_of(const strategies::AxisOrder& order) {
+  int code = 0;
+  for (auto axis = order.rbegin(); axis != order.rend(); ++axis)
+    code = code * strategies::dimension_count + static_cast<int>(*axis);
+  return code;
+}
+
+strategies::AxisOrder order_of(int code) {
+  strategies::AxisOrder order;
+  for (strategies::Axis& axis : order) {
+    axis = static_cast<strategies::Axis>(code % strategies::dimension_count);
+    code /= strategies::dimension_count;
+  }
+  return order;
+}
+
+std::optional<int> whole_number(std::string_view text, int least) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (value < least || value > strategies::degree_max) return std::nullopt;
+  return value;
+}
+
+std::optional<int> degree(std::string_view text) { return whole_number(text, 1); }
+std::string number(int value) { return fmt::format("{}", value); }
+
+std::optional<int> flag(std::string_view text) {
+  if (text == "true") return 1;
+  if (text == "false") return 0;
+  return std::nullopt;
+}
+std::string flag_text(int value) { return value != 0 ? "true" : "false"; }
+
+constexpr std::array<std::pair<std::string_view, Recompute>, 3> recompute_words{{
+    {"none", Recompute::none},
+    {"selective", Recompute::selective},
+    {"full", Recompute::full},
+}};
+
+std::optional<int> recompute(std::string_view text) {
+  for (const auto& [name, value] : recompute_words)
+    if (name == text) return static_cast<int>(value);
+  return std::nullopt;
+}
+
+std::string recompute_text(int value) {
+  return std::string(base::name_in(recompute_words, static_cast<Recompute>(value)));
+}
+
+/// "1f1b", "interleaved x 3".
+std::optional<int> schedule(std::string_view text) {
+  int chunks = 1;
+  if (const std::size_t cross = text.find(" x "); cross != std::string_view::npos) {
+    const auto count = whole_number(text.substr(cross + 3), 1);
+    if (!count || *count >= chunks_end) return std::nullopt;
+    chunks = *count;
+    text = text.substr(0, cross);
+  }
+  for (const auto& [name, kind] : strategies::schedule_names)
+    if (name == text && kind != ScheduleKind::table &&
+        (chunks == 1 || kind == ScheduleKind::interleaved))
+      return code_of(kind, chunks);
+  return std::nullopt;
+}
+
+std::string schedule_text(int value) {
+  const auto kind = static_cast<ScheduleKind>(value / chunks_end);
+  const int chunks = value % chunks_end;
+  return kind == ScheduleKind::interleaved
+             ? fmt::format("{} x {}", strategies::name_of(kind), chunks)
+             : std::string(strategies::name_of(kind));
+}
+
+std::optional<int> bucket(std::string_view text) {
+  const auto bytes = base::parse_bytes(text);
+  if (!bytes || bytes->count() <= 0 || bytes->count() > std::numeric_limits<int>::max())
+    return std::nullopt;
+  return static_cast<int>(bytes->count());
+}
+
+/// 0: as its policy has it.
+std::string bucket_text(int value) {
+  return value == 0 ? "default" : base::format_bytes(base::Bytes::from_count(value));
+}
+
+std::optional<int> zero_stage(std::string_view text) {
+  const auto value = whole_number(text, 0);
+  return value && *value <= 3 ? value : std::nullopt;
+}
+
+std::optional<int> rank_order(std::string_view text) {
+  const auto order = strategies::parse_rank_order(text, {});
+  return order ? std::optional(code_of(*order)) : std::nullopt;
+}
+
+std::string rank_order_text(int value) {
+  std::vector<std::string> names;
+  for (const strategies::Axis axis : order_of(value)) names.push_back(strategies::name_of(axis));
+  return fmt::format("{}", fmt::join(names, "-"));
+}
+
+// --- axes
+// ------------------------------------------------------------------------------------------
+
+struct AxisKind {
+  Axis axis;
+  std::string_view key;
+  std::optional<int> (*parse)(std::string_view);
+  std::string (*text)(int);
+  void (*apply)(Plan&, int);
+  std::string_view wanted;  ///< what its values are, for the user
+};
+
+/// What the keys that come with a stage of ZeRO say for another.
+void set_zero(Plan& plan, int stage) {
+  if (stage == plan.zero) return;
+  plan.zero = stage;
+  plan.owns_tensors = false;
+  plan.sync.reset();
+  if (stage != 3) {
+    plan.fsdp.offload = false;
+    plan.fsdp.ranks_after_forward = 0;
+  }
+}
+
+const std::array<AxisKind, axis_count> axes{{
+    {Axis::rank_order, "rank_order", rank_order, rank_order_text,
+     [](Plan& plan, int value) { plan.order = order_of(value); }, "an order such as tp-cp-dp-pp"},
+    {Axis::tensor_parallel, "tensor_parallel", degree, number,
+     [](Plan& plan, int value) { plan.tensor = value; }, "a degree"},
+    {Axis::context_parallel, "context_parallel", degree, number,
+     [](Plan& plan, int value) { plan.context.degree = value; }, "a degree"},
+    {Axis::expert_parallel, "expert_parallel", degree, number,
+     [](Plan& plan, int value) { plan.expert.degree = value; }, "a degree"},
+    {Axis::pipeline_parallel, "pipeline_parallel", degree, number,
+     [](Plan& plan, int value) { plan.pipeline = value; }, "a degree"},
+    {Axis::sequence_parallel, "sequence_parallel", flag, flag_text,
+     [](Plan& plan, int value) { plan.sequence_parallel = value != 0; }, "true or false"},
+    {Axis::micro_batch, "micro_batch", degree, number,
+     [](Plan& plan, int value) { plan.micro_batch = value; }, "a number of sequences"},
+    {Axis::recompute, "recompute", recompute, recompute_text,
+     [](Plan& plan, int value) { plan.recompute = static_cast<Recompute>(value); },
+     "none, selective or full"},
+    {Axis::schedule, "schedule", schedule, schedule_text,
+     [](Plan& plan, int value) {
+       plan.schedule = static_cast<ScheduleKind>(value / chunks_end);
+       plan.virtual_stages = value % chunks_end;
+     },
+     "a schedule such as 1f1b or 'interleaved x 3'"},
+    {Axis::zero, "zero", zero_stage, number, set_zero, "0, 1, 2 or 3"},
+    {Axis::data_replicate, "data_replicate", degree, number,
+     [](Plan& plan, int value) { plan.data_replicate = value; }, "a number of replicas"},
+    {Axis::bucket, "bucket", bucket, bucket_text,
+     [](Plan& plan, int value) { plan.bucket = base::Bytes::from_count(value); },
+     "a size below 2 GiB, such as 25 MiB"},
+    {Axis::gradient_reduce, "overlap.gradient_reduce", flag, flag_text,
+     [](Plan& plan, int value) { plan.overlap.gradient_reduce = value != 0; }, "true or false"},
+    {Axis::parameter_gather, "overlap.parameter_gather", flag, flag_text,
+     [](Plan& plan, int value) { plan.overlap.parameter_gather = value != 0; }, "true or false"},
+}};
+
+const AxisKind& kind_of(Axis axis) { return axes[static_cast<std::size_t>(axis)]; }
+
+/// Laid where an axis does not matter.
+void neutral(Axis axis, Plan& plan) {
+  switch (axis) {
+    case Axis::sequence_parallel: plan.sequence_parallel = false; return;
+    case Axis::schedule:
+      plan.schedule = ScheduleKind::one_f_one_b;
+      plan.virtual_stages = 1;
+      return;
+    case Axis::zero: set_zero(plan, 0); return;
+    case Axis::data_replicate: plan.data_replicate = 1; return;
+    default: return;
+  }
+}
+
+// --- the default
+// -------------------------------------------------------------------------------------
+
+std::vector<int> divisors(std::int64_t number, std::int64_t most) {
+  std::vector<int> all;
+  for (std::int64_t d = 1; d <= std::min(number, most); ++d)
+    if (number % d == 0) all.push_back(static_cast<int>(d));
+  return all;
+}
+
+std::vector<int> powers(int most) {
+  std::vector<int> all;
+  for (int power = 1; power <= most; power *= 2) all.push_back(power);
+  return all;
+}
+
+/// Ascending, with `always`, each once.
+std::vector<int> with(std::vector<int> values, int always) {
+  values.push_back(always);
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+int largest_domain(const topology::Cluster& cluster, int gpus) {
+  int most = 1;
+  int run = 1;
+  for (int gpu = 1; gpu < gpus; ++gpu) {
+    const auto id = static_cast<topology::GpuId>(gpu);
+    run = cluster.same_scale_up_domain(id - 1, id) ? run + 1 : 1;
+    most = std::max(most, run);
+  }
+  return most;
+}
+
+/// `base` first, then its pipeline on neighbouring nodes, and data parallel on them.
+std::vector<int> rank_orders(const Plan& base) {
+  std::vector<int> orders{code_of(base.order)};
+  for (const std::string_view text : {"tp-ep-cp-dp-pp", "tp-ep-cp-pp-dp"}) {
+    const int code = *rank_order(text);
+    if (std::find(orders.begin(), orders.end(), code) == orders.end()) orders.push_back(code);
+  }
+  return orders;
+}
+
+std::vector<int> schedules(const Plan& base, int layers) {
+  std::vector<int> all{code_of(base.schedule, base.virtual_stages)};
+  const auto add = [&](ScheduleKind kind, int chunks) {
+    if (std::find(all.begin(), all.end(), code_of(kind, chunks)) == all.end())
+      all.push_back(code_of(kind, chunks));
+  };
+  add(ScheduleKind::one_f_one_b, 1);
+  for (const int chunks : divisors(layers, layers / 2))
+    if (chunks > 1) add(ScheduleKind::interleaved, chunks);
+  add(ScheduleKind::zb_h1, 1);
+  return all;
+}
+
+/// 0: as the policy has it.
+std::vector<int> buckets(const Plan& base) {
+  std::vector<int> all{0, 25 << 20, 200 << 20};
+  Plan usual = base;
+  usual.bucket = {};
+  strategies::choose_buckets(usual);
+  if (usual.bucket != base.bucket && base.bucket.count() <= std::numeric_limits<int>::max())
+    all.insert(all.begin(), static_cast<int>(base.bucket.count()));
+  return all;
+}
+
+/// Whether the user cut the model by hand, which fits one pipeline only.
+bool cut_by_hand(const Plan& plan) {
+  return plan.schedule == ScheduleKind::table || !plan.stage_layers.empty() ||
+         plan.first_stage_layers || plan.last_stage_layers;
+}
+
+}  // namespace
+
+std::string_view key_of(Axis axis) { return kind_of(axis).key; }
+
+void Space::apply(Axis axis, int index, Plan& plan) const {
+  if (matters(axis, plan))
+    kind_of(axis).apply(plan, of(axis)[static_cast<std::size_t>(index)]);
+  else
+    neutral(axis, plan);
+}
+
+Plan Space::plan(const PlanCode& code) const {
+  Plan made = base;
+  made.data = 0;
+  for (const AxisKind& kind : axes) apply(kind.axis, code[kind.axis], made);
+  return made;
+}
+
+bool matters(Axis axis, const Plan& plan) {
+  switch (axis) {
+    case Axis::sequence_parallel: return plan.tensor > 1;
+    case Axis::schedule: return plan.pipeline > 1 && plan.schedule != ScheduleKind::table;
+    case Axis::data_replicate: return plan.zero > 0;
+    case Axis::bucket: return plan.zero < 3;
+    case Axis::parameter_gather: return plan.zero > 0;
+    case Axis::recompute: return plan.recompute != Recompute::operators;
+    default: return true;
+  }
+}
+
+std::string text_of(Axis axis, int value) { return kind_of(axis).text(value); }
+
+Space default_space(const strategies::ModelSpec& model, const Plan& base,
+                    const topology::Cluster& cluster, int gpus) {
+  Space space;
+  space.base = base;
+  const int layers = model.layer_count();
+  space.of(Axis::rank_order) = rank_orders(base);
+  space.of(Axis::tensor_parallel) =
+      with(divisors(largest_domain(cluster, gpus), gpus), base.tensor);
+  constexpr std::int64_t long_sequence = 16384;  // where one rank's tokens become many
+  space.of(Axis::context_parallel) =
+      with(base.sequence >= long_sequence ? powers(16) : std::vector<int>{1}, base.context.degree);
+  space.of(Axis::expert_parallel) =
+      with(model.mixture ? divisors(model.mixture->experts, gpus) : std::vector<int>{1},
+           base.expert.degree);
+  space.of(Axis::pipeline_parallel) = with(divisors(layers, gpus), base.pipeline);
+  space.of(Axis::sequence_parallel) = {1};
+  if (base.tensor > 1 && !base.sequence_parallel) space.of(Axis::sequence_parallel) = {1, 0};
+  space.of(Axis::micro_batch) = with(powers(16), base.micro_batch);
+  space.of(Axis::recompute) = {static_cast<int>(Recompute::none),
+                               static_cast<int>(Recompute::selective),
+                               static_cast<int>(Recompute::full)};
+  space.of(Axis::schedule) = schedules(base, layers);
+  space.of(Axis::zero) = {0, 1, 2, 3};
+  space.of(Axis::data_replicate) = with(powers(64), base.data_replicate);
+  space.of(Axis::bucket) = buckets(base);
+  space.of(Axis::gradient_reduce) = {1, 0};
+  space.of(Axis::parameter_gather) = {1, 0};
+  if (cut_by_hand(base)) {
+    space.of(Axis::pipeline_parallel) = {base.pipeline};
+    space.of(Axis::schedule) = {code_of(base.schedule, base.virtual_stages)};
+  }
+  return space;
+}
+
+void read_axes(base::MapReader& reader, Space& space, base::Diagnostics& problems) {
+  std::optional<base::MapReader> overlap;
+  for (const AxisKind& kind : axes) {
+    std::string_view key = kind.key;
+    base::MapReader* from = &reader;
+    if (constexpr std::string_view prefix = "overlap."; key.starts_with(prefix)) {
+      if (!overlap) overlap = reader.map("overlap");
+      if (!overlap) continue;
+      from = &*overlap;
+      key.remove_prefix(prefix.size());
+    }
+    std::vector<base::PlacedText> texts;
+    if (!from->read(key, texts)) continue;
+    std::vector<int>& values = space.of(kind.axis);
+    values.clear();
+    for (const base::PlacedText& text : texts) {
+      const auto value = kind.parse(text.text);
+      if (!value)
+        problems.push_back({text.where, fmt::format("'{}' is not {}", text.text, kind.wanted), {}});
+      else if (std::find(values.begin(), values.end(), *value) == values.end())
+        values.push_back(*value);
+    }
+    if (texts.empty()) from->error(key, "has no values", "a value, or a list of values to search");
+  }
+  if (overlap) overlap->finish();
+  reader.finish();
+}
+
+}  // namespace sim::search

@@ -1,0 +1,52 @@
+#include "sim/stage_memory.hpp"
+
+#include <algorithm>
+
+#include "sim/library_memory.hpp"
+
+namespace sim {
+
+using base::Bytes;
+
+Bytes kept_bytes(const Stage& stage, int chunk, Range units) {
+  Bytes sum;
+  for (int unit = units.first; unit < units.end; ++unit) sum += stage.block(chunk, unit).saved;
+  return sum;
+}
+
+Bytes kept_for_weight_bytes(const Stage& stage, int chunk, Range units) {
+  Bytes sum;
+  for (int unit = units.first; unit < units.end; ++unit)
+    sum += stage.block(chunk, unit).kept_for_weight;
+  return sum;
+}
+
+Bytes working_bytes(const Stage& stage, int chunk, Range units) {
+  Bytes most;
+  Bytes given_back;
+  for (int unit = units.end; unit-- > units.first;) {
+    const strategies::ShardedBlock& block = stage.block(chunk, unit);
+    if (block.working > given_back) most = std::max(most, block.working - given_back);
+    given_back += block.saved;
+  }
+  return most;
+}
+
+void hold_stage(const strategies::Plan& plan, const strategies::ShardedGraph& sharded,
+                const Stage& stage, const topology::GpuSpec& gpu, StepMemory& memory) {
+  int c = 0;
+  for (const ParameterClass& its : stage.classes()) {
+    memory.hold_model(stage.parameters(c), its.shards, stage.optimizer_work(its).states,
+                      c == 0 ? "parameters" : "parameters of experts");
+    ++c;
+  }
+  // What Megatron calls its global memory buffer: tokens gathered over the tensor ranks, for the
+  // input and for the gradient, kept from one use to the next.
+  if (plan.sequence_parallel && plan.tensor > 1)
+    memory.hold(MemoryPart::buffers, sharded.boundary * (2 * plan.tensor),
+                "gathered tokens and gradients");
+  memory.hold(MemoryPart::buffers, workspace_bytes(gpu), "cuBLAS workspaces");
+  memory.hold(MemoryPart::framework, context_bytes(), "context");
+}
+
+}  // namespace sim
