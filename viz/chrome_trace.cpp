@@ -85,6 +85,7 @@ class TraceWriter {
       describe(shown);
       tasks(shown);
       memory(shown);
+      traffic(shown);
     }
     collect_receives();
     for (const ShownProgram& shown : shown_) arrows(shown);
@@ -257,6 +258,33 @@ class TraceWriter {
       bytes += change;
       add('C', time, pid_of(shown), 0,
           fmt::format(R"("name":"memory","args":{{"bytes":{}}})", bytes), 0);
+    }
+  }
+
+  /// Bytes over time of what is under way beside the compute stream: its bytes over its length.
+  /// What a rank receives is counted where it is sent; collectives inside segments are slices
+  /// there.
+  void traffic(const ShownProgram& shown) {
+    std::map<Nanoseconds, double> changes;
+    const std::vector<sim::Task>& tasks = program(shown).tasks;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (tasks[i].kind == sim::TaskKind::run || tasks[i].kind == sim::TaskKind::receive) continue;
+      const sim::Span& span = timeline_.span(shown.rank, static_cast<std::uint32_t>(i));
+      const Nanoseconds begin = at(span.begin);
+      const Nanoseconds end = at(span.end);
+      if (end <= begin) continue;
+      const double rate =
+          moved_by(graph_, tasks[i]).bytes.as_double() / (static_cast<double>(end - begin) * 1e-9);
+      changes[begin] += rate;
+      changes[end] -= rate;
+    }
+    double rate = 0;
+    for (const auto& [time, change] : changes) {
+      rate += change;
+      add('C', time, pid_of(shown), 0,
+          fmt::format(R"("name":"transfers","args":{{"bytes_per_s":{}}})",
+                      std::max<std::int64_t>(0, std::llround(rate))),
+          0);
     }
   }
 

@@ -134,6 +134,17 @@ TEST_CASE("memory is a counter that starts with what is resident") {
   CHECK(curve == std::vector<std::pair<double, int>>{{0.0, 6000}, {60000.0, 5000}});
 }
 
+TEST_CASE("transfers under way are a counter") {
+  const SampleStep step = sample_step();
+  std::vector<std::pair<double, std::int64_t>> rates;  // of stage 0
+  for (const json& event : events_of(chrome_trace(step.graph, step.timeline)))
+    if (event.at("ph") == "C" && event.at("name") == "transfers" && event.at("pid") == 1)
+      rates.emplace_back(event.at("ts"), event.at("args").at("bytes_per_s"));
+  // 8 MiB are sent in 2 ms, 1 MiB of gradients reduced in 3 ms; what is received counts elsewhere.
+  CHECK(rates == std::vector<std::pair<double, std::int64_t>>{
+                     {10000, 4194304000}, {12000, 0}, {61000, 349525333}, {64000, 0}});
+}
+
 TEST_CASE("spans that overlap or names that break JSON cannot break the trace") {
   SampleStep step = sample_step();
   for (sim::Span& span : step.timeline.spans) span.begin -= 0.005;

@@ -1,14 +1,6 @@
 import { all, find, type Document } from "./documents";
 import type { Diagnostic } from "./report";
 
-export interface Nic {
-  name?: string;
-  id?: string;
-  rate_bit_s?: number;
-  rail?: number;
-  role?: string;
-}
-
 export interface Node {
   name: string;
   type?: string;
@@ -18,34 +10,23 @@ export interface Node {
   free_gpus?: number;
   unavailable?: string;
   domains?: string[];
-  nics?: Nic[];
-  occupants?: { job?: string; pod?: string; gpus?: number }[];
+  occupants?: { job: string; gpus: number }[];
 }
 
 export interface Switch {
   id: string;
-  name?: string;
-  tier?: number;
-  rail?: number;
-  role?: string;
-}
-
-interface End {
-  node?: string;
-  switch?: string;
-  nic?: string;
+  tier: number;
+  rail: number;
 }
 
 interface RawTopology extends Document {
-  cluster: {
-    sources: { format: string; file: string; told: string }[];
-    levels: string[];
-    nodes: Node[];
-    switches: Switch[];
-    cables: { a: End; b: End; rate_bit_s?: number; state?: string; trouble?: string }[];
-    notes: Diagnostic[];
-  };
-  links: { from: string; to: string; rate_bit_s: number; state?: string; use?: number }[];
+  sources: { format: string; file: string; told: string }[];
+  levels: string[];
+  nodes: Node[];
+  switches: Switch[];
+  links: { devices: string[]; from: number[]; to: number[]; rate_bit_s: number[]; use?: number[]; not_up: { link: number; state: string }[] };
+  trouble: { name: string; state: string; trouble: string }[];
+  notes: Diagnostic[];
 }
 
 interface Ranks extends Document {
@@ -55,18 +36,24 @@ interface Ranks extends Document {
   communicators: { name: string; ranks: number; groups: number[] }[];
 }
 
-/** A link of the network, outside of nodes; `from` and `to` without the NIC. */
-export interface Link {
+/** A node, one of its NICs, or a switch. */
+export interface Device {
   name: string;
-  from: string;
-  to: string;
-  nic: string;
-  node: string | null;
-  rate_bit_s: number;
-  state: string;
-  use?: number;
-  rail: number;
-  tier: number;
+  /** index of the node that has it, -1 for switches */
+  node: number;
+  /** index of the switch, -1 for nodes and their NICs */
+  switch: number;
+}
+
+/** Links between nodes and switches, one direction each, as columns. */
+export interface Links {
+  count: number;
+  from: number[];
+  to: number[];
+  rate: number[];
+  /** share of the step; null: nobody simulated it */
+  use: number[] | null;
+  state: Map<number, string>;
 }
 
 export interface Group {
@@ -83,31 +70,33 @@ export interface Topology {
   switches: Switch[];
   groups: Group[];
   groupOfNode: Int32Array;
-  links: Link[];
+  devices: Device[];
+  links: Links;
   /** most that any link of the node's NICs is used; NaN: unknown */
   loadOfNode: Float64Array;
-  loaded: boolean;
   trouble: { name: string; state: string; trouble: string }[];
   notes: Diagnostic[];
   ranks: Ranks | null;
   ranksOfNode: Map<number, number[]>;
 }
 
-/** Node of a device "node/part", or null for a switch. */
-function ownerOf(device: string, nodes: Map<string, number>): [owner: string, part: string] {
-  const cut = device.lastIndexOf("/");
-  return cut > 0 && nodes.has(device.slice(0, cut)) ? [device.slice(0, cut), device.slice(cut + 1)] : [device, ""];
+function deviceOf(name: string, nodes: Map<string, number>, switches: Map<string, number>): Device {
+  const cut = name.lastIndexOf("/");
+  const node = switches.has(name) ? undefined : nodes.get(name) ?? (cut > 0 ? nodes.get(name.slice(0, cut)) : undefined);
+  return { name, node: node ?? -1, switch: switches.get(name) ?? -1 };
 }
 
-function groupsOf(raw: RawTopology["cluster"], nodeIndex: Map<string, number>): Group[] {
-  const leaves: string[][] = raw.nodes.map(() => []);
-  for (const cable of raw.cables)
-    for (const [one, other] of [[cable.a, cable.b], [cable.b, cable.a]] as const)
-      if (one.node !== undefined && other.switch !== undefined) leaves[nodeIndex.get(one.node)!]!.push(other.switch);
+/** Nodes under the same switches; the domains of dumps say it where there are any. */
+function groupsOf(nodes: Node[], devices: Device[], links: RawTopology["links"]): Group[] {
+  const leaves = nodes.map(() => new Set<number>());
+  for (let i = 0; i < links.from.length; ++i) {
+    const from = devices[links.from[i]!]!;
+    if (from.node >= 0) leaves[from.node]!.add(links.to[i]!);
+  }
   const groups = new Map<string, Group>();
-  raw.nodes.forEach((node, i) => {
+  nodes.forEach((node, i) => {
     const path = (node.domains ?? []).filter((d) => d !== "");
-    const under = [...new Set(leaves[i])];
+    const under = [...leaves[i]!].map((leaf) => devices[leaf]!.name);
     const name = path.length > 0 ? path[path.length - 1]! : under.length > 0 ? (under.length > 1 ? `${under[0]} and ${under.length - 1} more` : under[0]!) : "no known switch";
     const key = path.length > 0 ? path.join("\n") : under.join("\n");
     if (!groups.has(key)) groups.set(key, { name, path, nodes: [] });
@@ -117,30 +106,16 @@ function groupsOf(raw: RawTopology["cluster"], nodeIndex: Map<string, number>): 
 }
 
 function build(raw: RawTopology, ranks: Ranks | null): Topology {
-  const cluster = raw.cluster;
-  const nodeIndex = new Map(cluster.nodes.map((node, i) => [node.name, i]));
-  const switches = new Map(cluster.switches.map((one) => [one.id, one]));
-  const loadOfNode = new Float64Array(cluster.nodes.length).fill(NaN);
-  const links: Link[] = [];
-  let loaded = false;
-  for (const link of raw.links) {
-    const [from, fromPart] = ownerOf(link.from, nodeIndex);
-    const [to, toPart] = ownerOf(link.to, nodeIndex);
-    if (fromPart !== "" && toPart !== "") continue;  // inside a node
-    const node = fromPart !== "" ? from : toPart !== "" ? to : null;
-    if (link.use !== undefined) {
-      loaded = true;
-      if (node !== null) {
-        const at = nodeIndex.get(node)!;
-        loadOfNode[at] = Math.max(Number.isNaN(loadOfNode[at]) ? 0 : loadOfNode[at]!, link.use);
-      }
-    }
-    const ends = [switches.get(from), switches.get(to)];
-    links.push({ name: `${link.from} → ${link.to}`, from, to, nic: fromPart || toPart, node, rate_bit_s: link.rate_bit_s, state: link.state ?? "up", use: link.use,
-      rail: Math.max(...ends.map((one) => one?.rail ?? -1)), tier: Math.max(...ends.map((one) => one?.tier ?? 0)) });
-  }
-  const groups = groupsOf(cluster, nodeIndex);
-  const groupOfNode = new Int32Array(cluster.nodes.length);
+  const nodeIndex = new Map(raw.nodes.map((node, i) => [node.name, i]));
+  const switchIndex = new Map(raw.switches.map((one, i) => [one.id, i]));
+  const devices = raw.links.devices.map((name) => deviceOf(name, nodeIndex, switchIndex));
+  const { from, to, rate_bit_s, use } = raw.links;
+  const loadOfNode = new Float64Array(raw.nodes.length).fill(NaN);
+  for (let i = 0; use && i < from.length; ++i)
+    for (const end of [devices[from[i]!]!, devices[to[i]!]!])
+      if (end.node >= 0) loadOfNode[end.node] = Math.max(Number.isNaN(loadOfNode[end.node]) ? 0 : loadOfNode[end.node]!, use[i]!);
+  const groups = groupsOf(raw.nodes, devices, raw.links);
+  const groupOfNode = new Int32Array(raw.nodes.length);
   groups.forEach((group, g) => group.nodes.forEach((node) => (groupOfNode[node] = g)));
   const ranksOfNode = new Map<number, number[]>();
   ranks?.node_of_rank.forEach((index, rank) => {
@@ -149,12 +124,17 @@ function build(raw: RawTopology, ranks: Ranks | null): Topology {
     if (!ranksOfNode.has(node)) ranksOfNode.set(node, []);
     ranksOfNode.get(node)!.push(rank);
   });
-  const endName = (end: End): string => (end.node !== undefined ? `${end.node}${end.nic ? `/${end.nic}` : ""}` : end.switch ?? "?");
   return {
-    sources: cluster.sources.map((s) => `${s.file} (${s.format}: ${s.told})`).join(", "), levels: cluster.levels, nodes: cluster.nodes, switches: cluster.switches,
-    groups, groupOfNode, links, loadOfNode, loaded, notes: cluster.notes, ranks, ranksOfNode,
-    trouble: cluster.cables.filter((c) => (c.state ?? "up") !== "up").map((c) => ({ name: `${endName(c.a)} – ${endName(c.b)}`, state: c.state!, trouble: c.trouble ?? "" })),
+    sources: raw.sources.map((s) => `${s.file} (${s.format}: ${s.told})`).join(", "), levels: raw.levels, nodes: raw.nodes, switches: raw.switches, groups, groupOfNode, devices,
+    links: { count: from.length, from, to, rate: rate_bit_s, use: use ?? null, state: new Map(raw.links.not_up.map((one) => [one.link, one.state])) },
+    loadOfNode, notes: raw.notes, trouble: raw.trouble, ranks, ranksOfNode,
   };
+}
+
+/** Rail and upper tier of a link: 0 is that of nodes. */
+export function placeOf(topology: Topology, link: number): { rail: number; tier: number } {
+  const ends = [topology.links.from[link]!, topology.links.to[link]!].map((d) => topology.switches[topology.devices[d]!.switch]);
+  return { rail: Math.max(...ends.map((one) => one?.rail ?? -1)), tier: Math.max(...ends.map((one) => one?.tier ?? 0)) };
 }
 
 const known = new WeakMap<Document[], Topology[]>();
@@ -173,6 +153,6 @@ export const stateOf = (node: Node): string =>
 
 /** The job with most GPUs of a node. */
 export function jobOf(node: Node): string {
-  const best = [...(node.occupants ?? [])].sort((a, b) => (b.gpus ?? 0) - (a.gpus ?? 0))[0];
-  return best ? best.job || best.pod || "unnamed" : "no job";
+  const best = [...(node.occupants ?? [])].sort((a, b) => b.gpus - a.gpus)[0];
+  return best ? best.job || "unnamed" : "no job";
 }

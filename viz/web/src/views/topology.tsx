@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { find, type Document } from "../data/documents";
-import { jobOf, readTopologies, stateOf, type Link, type Topology } from "../data/topology";
+import { jobOf, readTopologies, stateOf, placeOf, type Topology } from "../data/topology";
 import { bitRate, count, percent } from "../format";
 import { useHash } from "../ui/hash";
 import { Choice, Panel, Term } from "../ui/panel";
@@ -10,19 +10,46 @@ import { Survey } from "./survey";
 import { inkOf, NodeMap, type Colouring } from "./topology_map";
 import { NetworkPicture } from "./topology_network";
 
-function linkColumns(topology: Topology): Column<Link>[] {
+/** Rows of the table of links at most. */
+const linksMax = 5000;
+
+interface LinkRow {
+  name: string;
+  rail: number;
+  rate: number;
+  use: number | undefined;
+  state: string;
+}
+
+function rowOf(topology: Topology, link: number): LinkRow {
+  const { devices, links } = topology;
+  return { name: `${devices[links.from[link]!]!.name} → ${devices[links.to[link]!]!.name}`, rail: placeOf(topology, link).rail, rate: links.rate[link]!, use: links.use?.[link], state: links.state.get(link) ?? "up" };
+}
+
+function linkColumns(topology: Topology): Column<LinkRow>[] {
   return [
     { title: "link", value: (r) => r.name },
     { title: "rail", value: (r) => (r.rail >= 0 ? r.rail : undefined), text: count, width: "4em" },
-    { title: "rate", value: (r) => r.rate_bit_s, text: (v) => bitRate(v), width: "8em" },
-    ...(topology.loaded ? [{ title: "use", value: (r: Link) => r.use, text: (v: number) => percent(v), width: "6em" }] : []),
+    { title: "rate", value: (r) => r.rate, text: (v) => bitRate(v), width: "8em" },
+    ...(topology.links.use ? [{ title: "use", value: (r: LinkRow) => r.use, text: (v: number) => percent(v), width: "6em" }] : []),
     { title: "state", value: (r) => r.state, width: "6em" },
   ];
 }
 
+/** Those that are not up, then the busiest. */
+function busiest(topology: Topology): LinkRow[] {
+  const { links } = topology;
+  const order = Uint32Array.from({ length: links.count }, (_, i) => i);
+  const weight = (i: number) => (links.state.has(i) ? 2 : 0) + (links.use?.[i] ?? 0);
+  order.sort((a, b) => weight(b) - weight(a) || a - b);
+  return Array.from(order.subarray(0, linksMax), (i) => rowOf(topology, i));
+}
+
 function NodeDetails({ topology, index }: { topology: Topology; index: number }) {
   const node = topology.nodes[index]!;
-  const links = topology.links.filter((link) => link.node === node.name);
+  const { devices, links: all } = topology;
+  const links: LinkRow[] = [];
+  for (let i = 0; i < all.count; ++i) if (devices[all.from[i]!]!.node === index || devices[all.to[i]!]!.node === index) links.push(rowOf(topology, i));
   const ranks = topology.ranksOfNode.get(index) ?? [];
   const occupants = node.occupants ?? [];
   return (
@@ -33,7 +60,7 @@ function NodeDetails({ topology, index }: { topology: Topology; index: number })
         <dt>state</dt><dd>{stateOf(node)}{node.free_gpus !== undefined && `, ${node.free_gpus} GPUs free`}</dd>
         {node.domains && node.domains.length > 0 && <><dt>under</dt><dd>{node.domains.join(" / ")}</dd></>}
         {ranks.length > 0 && <><dt>ranks</dt><dd>{ranks.join(", ")}</dd></>}
-        {occupants.length > 0 && <><dt>runs</dt><dd>{occupants.map((o) => `${o.job || o.pod} (${o.gpus ?? 0} GPUs)`).join(", ")}</dd></>}
+        {occupants.length > 0 && <><dt>runs</dt><dd>{occupants.map((o) => `${o.job} (${o.gpus} GPUs)`).join(", ")}</dd></>}
       </dl>
       {links.length > 0 && <DataTable name={`links of ${node.name}`} rows={links} columns={linkColumns(topology)} />}
     </div>
@@ -55,13 +82,15 @@ function Communicator({ topology, communicator, group }: { topology: Topology; c
 function Rails({ topology }: { topology: Topology }) {
   const rows = useMemo(() => {
     const by = new Map<string, { rail: number; tier: number; links: number; down: number; most: number; sum: number }>();
-    for (const link of topology.links) {
-      const key = `${link.tier}:${link.rail}`;
-      const row = by.get(key) ?? { rail: link.rail, tier: link.tier, links: 0, down: 0, most: 0, sum: 0 };
+    for (let i = 0; i < topology.links.count; ++i) {
+      const { rail, tier } = placeOf(topology, i);
+      const key = `${tier}:${rail}`;
+      const row = by.get(key) ?? { rail, tier, links: 0, down: 0, most: 0, sum: 0 };
+      const use = topology.links.use?.[i] ?? 0;
       row.links++;
-      row.down += link.state === "up" ? 0 : 1;
-      row.most = Math.max(row.most, link.use ?? 0);
-      row.sum += link.use ?? 0;
+      row.down += topology.links.state.has(i) ? 1 : 0;
+      row.most = Math.max(row.most, use);
+      row.sum += use;
       by.set(key, row);
     }
     return [...by.values()].sort((a, b) => a.tier - b.tier || a.rail - b.rail);
@@ -74,7 +103,7 @@ function Rails({ topology }: { topology: Topology }) {
         { title: "rail", value: (r) => (r.rail >= 0 ? r.rail : undefined), text: count },
         { title: "links", value: (r) => r.links, text: count },
         { title: "not up", value: (r) => r.down, text: count },
-        ...(topology.loaded ? [
+        ...(topology.links.use ? [
           { title: "busiest", value: (r: (typeof rows)[0]) => r.most, text: (v: number) => percent(v) },
           { title: "mean use", term: "use", value: (r: (typeof rows)[0]) => r.sum / r.links, text: (v: number) => percent(v) },
         ] : []),
@@ -95,8 +124,8 @@ function Differences({ document }: { document: Document }) {
 function Cluster({ topology, title, id }: { topology: Topology; title: string; id: string }) {
   const anyJob = topology.nodes.some((node) => jobOf(node) !== "no job");
   const options: [string, string][] = [["state", "state"], ...(anyJob ? [["job", "job"] as [string, string]] : []),
-    ...(topology.loaded ? [["load", "link load"] as [string, string]] : []), ...(topology.ranks ? [["rank", "communicator"] as [string, string]] : [])];
-  const [colouring, setColouring] = useHash(`colour${id}`, topology.loaded ? "load" : "state");
+    ...(topology.links.use ? [["load", "link load"] as [string, string]] : []), ...(topology.ranks ? [["rank", "communicator"] as [string, string]] : [])];
+  const [colouring, setColouring] = useHash(`colour${id}`, topology.links.use ? "load" : "state");
   const [words, setWords] = useHash(`node${id}`, "");
   const [chosen, setChosen] = useHash(`at${id}`, "");
   const [communicator, setCommunicator] = useHash("communicator", "0");
@@ -104,7 +133,7 @@ function Cluster({ topology, title, id }: { topology: Topology; title: string; i
   const ink = useMemo(() => inkOf(topology, colouring as Colouring, Number(communicator), Number(group)), [topology, colouring, communicator, group]);
   const node = topology.nodes.findIndex((one) => one.name === chosen);
   const groups = topology.ranks ? Math.max(...(topology.ranks.communicators[Number(communicator)]?.groups ?? [0])) + 1 : 0;
-  const sorted = useMemo(() => [...topology.links].sort((a, b) => (b.use ?? 0) - (a.use ?? 0)), [topology]);
+  const rows = useMemo(() => busiest(topology), [topology]);
   return (
     <>
       <Panel wide title={title} note={topology.sources}
@@ -123,10 +152,10 @@ function Cluster({ topology, title, id }: { topology: Topology; title: string; i
         <NodeMap topology={topology} ink={ink} find={words} node={node} onNode={(i) => setChosen(topology.nodes[i]!.name)} />
         {node >= 0 && <NodeDetails topology={topology} index={node} />}
       </Panel>
-      {topology.links.length > 0 && <Panel wide title="Network" note={topology.loaded ? "Darker and wider: busier, as a share of the busiest. Drag to move, wheel to zoom." : "Drag to move, wheel to zoom."}><NetworkPicture topology={topology} /></Panel>}
+      {topology.links.count > 0 && <Panel wide title="Network" note={topology.links.use ? "Darker and wider: busier, as a share of the busiest. Drag to move, wheel to zoom." : "Drag to move, wheel to zoom."}><NetworkPicture topology={topology} /></Panel>}
       <Rails topology={topology} />
-      {topology.links.length > 0 && (
-        <Panel title="Links outside of nodes"><DataTable name="links" search rows={sorted} columns={linkColumns(topology)} /></Panel>
+      {topology.links.count > 0 && (
+        <Panel title="Links outside of nodes" note={topology.links.count > linksMax && `The ${count(linksMax)} busiest of ${count(topology.links.count)}; a node shows all of its own.`}><DataTable name="links" search rows={rows} columns={linkColumns(topology)} /></Panel>
       )}
       {topology.trouble.length > 0 && (
         <Panel wide title="Cables that are not as they should be">

@@ -5,8 +5,8 @@ import { bitRate, count, percent } from "../format";
 import { inks, loadColour, seriesColour } from "../palette";
 import { Chart, lines } from "../ui/chart";
 
-/** A layer of the picture with more devices than this is one box. */
-const layerMax = 48;
+/** A layer of the picture with more boxes than this is folded. */
+const layerMax = 64;
 
 interface Box {
   name: string;
@@ -22,49 +22,66 @@ interface Edge {
   use: number;
 }
 
-/** Switches by tier over the groups of nodes; what is too many is folded into one box a layer. */
+/** Switches by tier over nodes, or over their groups where there are many. A layer of too many
+ * switches is folded: those that lead down to the same boxes are one, and if these are still too
+ * many, all are. */
 function layers(topology: Topology): { boxes: Box[]; edges: Edge[] } {
   const boxOf = new Map<string, string>();
-  const boxes = new Map<string, Box>();
-  const add = (tier: number, names: string[], what: string, single: (name: string) => string) => {
-    for (const name of names) {
-      const box = names.length > layerMax ? `${count(names.length)} ${what}` : single(name);
-      boxOf.set(name, box);
-      const known = boxes.get(box) ?? { name: box, tier, members: 0 };
-      known.members++;
-      boxes.set(box, known);
+  const boxes: Box[] = [];
+  const addLayer = (tier: number, devices: string[], fold: ((device: string) => string)[], what: string) => {
+    const named = (key: (device: string) => string) => {
+      const members = new Map<string, string[]>();
+      for (const device of devices) {
+        const name = key(device);
+        members.has(name) ? members.get(name)!.push(device) : members.set(name, [device]);
+      }
+      return members;
+    };
+    let members = named((device) => device);
+    for (const key of fold) if (members.size > layerMax) members = named(key);
+    for (const inside of members.values()) {
+      const name = inside.length === 1 ? inside[0]! : `${inside[0]} and ${count(inside.length - 1)} more ${what}`;
+      boxes.push({ name, tier, members: inside.length });
+      for (const device of inside) boxOf.set(device, name);
     }
   };
-  const perNode = topology.nodes.length <= layerMax;
-  const groupName = (g: number) => (perNode ? "" : `${topology.groups[g]!.name}: ${count(topology.groups[g]!.nodes.length)} nodes`);
-  if (perNode) add(0, topology.nodes.map((node) => node.name), "nodes", (name) => name);
-  else {
-    const names = topology.groups.map((_, g) => groupName(g));
-    add(0, names, "groups of nodes", (name) => name);
-    topology.nodes.forEach((node, i) => boxOf.set(node.name, boxOf.get(groupName(topology.groupOfNode[i]!))!));
+  const nodeIndex = new Map(topology.nodes.map((node, i) => [node.name, i]));
+  const all = () => "all";
+  addLayer(0, topology.nodes.map((node) => node.name), [(name) => String(topology.groupOfNode[nodeIndex.get(name)!]), all], "nodes");
+  const { devices, links } = topology;
+  /** the node or switch at an end of a link */
+  const at = (device: number) => (devices[device]!.node >= 0 ? topology.nodes[devices[device]!.node]!.name : devices[device]!.name);
+  const tierAt = (device: number) => { const s = topology.switches[devices[device]!.switch]; return s ? Math.max(s.tier, 1) : 0; };
+  const down = new Map<string, Set<number>>();
+  for (let i = 0; i < links.count; ++i) {
+    if (tierAt(links.to[i]!) <= tierAt(links.from[i]!)) continue;
+    const to = at(links.to[i]!);
+    if (!down.has(to)) down.set(to, new Set());
+    down.get(to)!.add(links.from[i]!);
   }
-  const tiers = [...new Set(topology.switches.map((one) => one.tier ?? 0))].sort((a, b) => a - b);
-  for (const tier of tiers) add(tier === 0 ? 1 : tier, topology.switches.filter((one) => (one.tier ?? 0) === tier).map((one) => one.id), `switches of tier ${tier}`, (id) => id);
+  const below = (id: string) => [...new Set([...(down.get(id) ?? [])].map((device) => boxOf.get(at(device))))].sort().join("\n");
+  const tierOf = new Map(topology.switches.map((one) => [one.id, Math.max(one.tier, 1)]));
+  for (const tier of [...new Set(tierOf.values())].sort((a, b) => a - b)) addLayer(tier, topology.switches.filter((one) => tierOf.get(one.id) === tier).map((one) => one.id), [below, all], "switches");
   const edges = new Map<string, Edge>();
-  for (const link of topology.links) {
-    const from = boxOf.get(link.from);
-    const to = boxOf.get(link.to);
+  for (let i = 0; i < links.count; ++i) {
+    const from = boxOf.get(at(links.from[i]!));
+    const to = boxOf.get(at(links.to[i]!));
     if (from === undefined || to === undefined) continue;
     const [a, b] = from < to ? [from, to] : [to, from];
-    const key = `${a}\n${b}`;
-    const edge = edges.get(key) ?? { from: a, to: b, cables: 0, rate: 0, use: 0 };
+    let edge = edges.get(`${a}\n${b}`);
+    if (!edge) edges.set(`${a}\n${b}`, (edge = { from: a, to: b, cables: 0, rate: 0, use: 0 }));
     edge.cables += 0.5;  // a cable is two links
-    edge.rate += link.rate_bit_s / 2;
-    edge.use = Math.max(edge.use, link.use ?? 0);
-    edges.set(key, edge);
+    edge.rate += links.rate[i]! / 2;
+    edge.use = Math.max(edge.use, links.use?.[i] ?? 0);
   }
-  return { boxes: [...boxes.values()], edges: [...edges.values()] };
+  return { boxes, edges: [...edges.values()] };
 }
 
 export function NetworkPicture({ topology }: { topology: Topology }) {
   const { boxes, edges } = useMemo(() => layers(topology), [topology]);
   const tiers = [...new Set(boxes.map((box) => box.tier))].sort((a, b) => b - a);
   const most = Math.max(1e-9, ...edges.map((edge) => edge.use));
+  const sizeOf = (tier: number): number => boxes.filter((other) => other.tier === tier).length;
   const place = (box: Box): { x: number; y: number } => {
     const layer = boxes.filter((other) => other.tier === box.tier);
     return { x: ((layer.indexOf(box) + 0.5) / layer.length) * 1000, y: tiers.indexOf(box.tier) * 150 };
@@ -74,12 +91,12 @@ export function NetworkPicture({ topology }: { topology: Topology }) {
     <Chart name="network" height={130 + tiers.length * 110} inputs={[topology]} summary={`${boxes.length} boxes, ${edges.length} bundles of cables`}
       option={(): EChartsOption => ({
         tooltip: { formatter: (p) => { const one = p as unknown as { dataType: string; data: { box?: Box; edge?: Edge } }; const { box, edge } = one.data;
-          return box ? lines(box.name, box.members > 1 ? [["devices", count(box.members)]] : []) : lines(`${edge!.from} – ${edge!.to}`, [["cables", count(Math.round(edge!.cables))], ["together", bitRate(edge!.rate)], ...(topology.loaded ? [["busiest", percent(edge!.use)] as [string, string]] : [])]); } },
+          return box ? lines(box.name, box.members > 1 ? [["devices", count(box.members)]] : []) : lines(`${edge!.from} – ${edge!.to}`, [["cables", count(Math.round(edge!.cables))], ["together", bitRate(edge!.rate)], ...(topology.links.use ? [["busiest", percent(edge!.use)] as [string, string]] : [])]); } },
         series: [{
           type: "graph", layout: "none", roam: true, left: 60, right: 60, top: 20, bottom: 50,
-          data: boxes.map((box) => ({ name: box.name, ...place(box), box, symbol: "roundRect", symbolSize: box.members > 1 ? [60, 22] : [22, 14], itemStyle: { color: box.tier === 0 ? seriesColour(0) : inks().faint },
-            label: { show: boxes.filter((other) => other.tier === box.tier).length <= 16, position: box.tier === 0 ? "bottom" : "top", color: inks().text, fontSize: 11, width: 90, overflow: "truncate" } })),
-          links: edges.map((edge) => ({ source: edge.from, target: edge.to, edge, lineStyle: { color: topology.loaded ? loadColour(edge.use / most) : inks().faint, width: topology.loaded ? 0.6 + 3 * (edge.use / most) : 0.8, opacity: 0.8 } })),
+          data: [...[0, 1000].map((x) => ({ name: `edge ${x}`, x, y: 0, symbolSize: 0, silent: true })), ...boxes.map((box) => ({ name: box.name, ...place(box), box, symbol: "roundRect", symbolSize: [Math.min(box.members > 1 ? 60 : 22, 800 / sizeOf(box.tier)), box.members > 1 ? 22 : 14], itemStyle: { color: box.tier === 0 ? seriesColour(0) : inks().faint },
+            label: { show: sizeOf(box.tier) <= 16, position: box.tier === 0 ? "bottom" : "top", color: inks().text, fontSize: 11, width: Math.min(140, 900 / sizeOf(box.tier)), overflow: "truncate" } }))],
+          links: edges.map((edge) => ({ source: edge.from, target: edge.to, edge, lineStyle: { color: topology.links.use ? loadColour(edge.use / most) : inks().faint, width: topology.links.use ? 0.6 + 3 * (edge.use / most) : 0.8, opacity: 0.8 } })),
           emphasis: { focus: "adjacency" },
         }] as unknown as EChartsOption["series"],
       })} />
