@@ -20,7 +20,7 @@ TEST_CASE("cables of dumps of which nothing can be built are links in both direc
   topology::FoundCable cable;
   cable.a = {.at = topology::CableEnd::At::node, .index = 1, .nic = "nic-0"};
   cable.b = {.at = topology::CableEnd::At::fabric_switch, .index = 0};
-  cable.rate = base::BytesPerSecond::from_gb(50);
+  cable.rate = base::BytesPerSecond::from_gbyte(50);
   cable.state = topology::CableState::degraded;
   cable.trouble = "half of its lanes";
   found.cables = {cable};

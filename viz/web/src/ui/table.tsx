@@ -98,7 +98,7 @@ export function DataTable<Row>({ name, columns, rows, search, onRow, chosen, sor
                   {columns.map((column) => {
                     const value = column.value(row);
                     const text = value === undefined ? "–" : typeof value === "number" && column.text ? column.text(value, row) : String(value);
-                    return <td key={column.title} class={numeric(column) ? "number" : ""} title={text.length > 40 ? text : undefined}>{column.show ? column.show(row) : text}</td>;
+                    return <td key={column.title} class={numeric(column) ? "number" : ""} title={text.length > 30 ? text : undefined}>{column.show ? column.show(row) : text}</td>;
                   })}
                 </tr>
               );

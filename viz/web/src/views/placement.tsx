@@ -54,7 +54,7 @@ function EvaluationPanels({ evaluation }: { evaluation: Evaluation }) {
           { title: "simulated", value: (r) => r.step_time_s, text: (v) => seconds(v) },
           { title: "model", value: (r) => r.model_step_time_s, text: (v) => seconds(v) },
           { title: "against it", value: (r) => (r.nodes ? stepOf(r) / stepOf(given) - 1 : undefined), text: (v) => signedPercent(v) },
-          { title: "nodes", value: (r) => (r.nodes ?? ["finds none"]).join(" ") },
+          { title: "nodes", value: (r) => (r.nodes ?? ["finds none"]).join(" "), show: (r) => <span class="line">{(r.nodes ?? ["finds none"]).join(" ")}</span> },
         ]} />
         {evaluation.changes.length > 0 && <DataTable name="changes" rows={evaluation.changes} columns={[{ title: "change", value: (r) => `${r.kind} ${r.nodes.join(" and ")}` }, { title: "saves", value: (r) => r.saved_s, text: (v) => seconds(v) }]} />}
       </Panel>

@@ -2,7 +2,7 @@ import type { EChartsOption } from "echarts";
 import { useMemo } from "preact/hooks";
 import type { Comparison, Plan, Search } from "../data/comparison";
 import { find, type Document } from "../data/documents";
-import { bytes, count, digits, percent, seconds, signedSeconds, withUnit, words } from "../format";
+import { bytes, count, digits, percent, seconds, signedPercent, signedSeconds, withUnit, words } from "../format";
 import { colourOf, inks, kindOf, seriesColour } from "../palette";
 import { axis, Chart, legend, lines } from "../ui/chart";
 import { useHash } from "../ui/hash";
@@ -102,7 +102,7 @@ export function PlansView({ documents }: { documents: Document[] }) {
     { title: "step", term: "step time", value: (r) => r.step_time_s, text: (v) => seconds(v) },
     { title: "p10", term: "interval", value: (r) => r.step_time_p10_s, text: (v) => seconds(v) },
     { title: "p90", term: "interval", value: (r) => r.step_time_p90_s, text: (v) => seconds(v) },
-    { title: "slower by", value: (r) => r.step_time_s / (first?.step_time_s ?? 1) - 1, text: (v) => `+${percent(v)}` },
+    { title: "slower by", value: (r) => r.step_time_s / (first?.step_time_s ?? 1) - 1, text: (v) => signedPercent(v) },
     { title: "first is quicker", value: (r) => r.first_is_quicker, text: (v) => percent(v, 0) },
     { title: "tokens/s", value: (r) => r.tokens_per_s, text: count },
     { title: "MFU", value: (r) => r.mfu, text: (v) => percent(v) },
@@ -112,7 +112,7 @@ export function PlansView({ documents }: { documents: Document[] }) {
     ...(comparison.plans.some((plan) => plan.cost_per_1e12_tokens !== null)
       ? [{ title: `${comparison.currency ?? "cost"} for 1e12 tokens`, value: (r: Plan) => r.cost_per_1e12_tokens ?? undefined, text: (v: number) => count(Math.round(v)) }] : []),
     { title: "Pareto", term: "Pareto front", value: (r) => (r.pareto ? "yes" : "") },
-    { title: "why slower", value: (r) => r.more_than_first.sentence },
+    { title: "why slower", value: (r) => (r === first ? "" : r.more_than_first.sentence), show: (r) => <span class="line">{r === first ? "" : r.more_than_first.sentence}</span> },
   ];
   return (
     <div class="view">

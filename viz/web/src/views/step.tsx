@@ -115,7 +115,7 @@ function WhatIf({ report }: { report: Report }) {
   if (contention > report.step_time_s * 1e-3) rows.push({ key: "contention", what: "if no transfer met another on a link (the lower bound)", saved: contention });
   rows.sort((a, b) => b.saved - a.saved);
   return (
-    <Panel title="What would help, at most" note="An upper bound each: what one part of the step costs now. They do not add up, and a change may cost elsewhere: run the changed plan to know.">
+    <Panel title="What would help, at most" note="An upper bound each: what one part of the step costs now. They do not add up, and a change may cost elsewhere: `foreshard compare SCENARIO --plans FILE --html PAGE` tells which plan is quicker.">
       <DataTable name="what if" rows={rows} columns={[
         { title: "change", value: (r) => r.what },
         { title: "saves at most", value: (r) => r.saved, text: (v) => signedSeconds(-v), width: "8em" },

@@ -35,7 +35,7 @@ export function Survey({ document }: { document: Document }) {
       <Panel title="Inventory">
         <DataTable name="inventory" rows={survey.inventory} columns={[
           { title: "type", value: (r) => r.type || "unknown" }, { title: "GPU", value: (r) => r.gpu || "unknown" }, { title: "takes nothing new", value: (r) => r.unavailable },
-          { title: "nodes", value: (r) => r.nodes, text: count }, { title: "GPUs", value: (r) => r.gpus, text: count }, { title: "free GPUs", value: (r) => r.free_gpus, text: count },
+          { title: "nodes", value: (r) => r.nodes, text: count }, { title: "GPUs", value: (r) => r.gpus, text: count }, { title: "free GPUs", value: (r) => (survey.occupancy_known ? r.free_gpus : undefined), text: count },
         ]} />
       </Panel>
       <Panel title="Not as its neighbours">
