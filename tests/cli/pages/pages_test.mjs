@@ -17,7 +17,10 @@ const browser = await launch(packages);
 function answer(name, command, ...words) {
   const html = join(folder, `${name}.html`);
   const json = join(folder, `${name}.json`);
-  execFileSync(program, [...command.split(" "), ...words, "--html", html, "--json", json], { cwd: source, stdio: ["ignore", "ignore", "ignore"] });
+  execFileSync(program, [...command.split(" "), ...words, "--html", html, "--json", json], {
+    cwd: source,
+    stdio: ["ignore", "ignore", "ignore"],
+  });
   return { html, json: JSON.parse(readFileSync(json, "utf8")) };
 }
 
@@ -43,13 +46,24 @@ const tests = {
     assertSays(await opened.text("peak"), json.memory.peak_bytes);
     assert.equal(await opened.text("bottleneck"), json.bottleneck);
     const rows = await opened.rows("breakdown");
-    assert.deepEqual(rows.map((row) => row[0]).slice(0, 4), ["forward", "backward", "recompute", "waits: tensor parallel"]);
+    assert.deepEqual(rows.map((row) => row[0]).slice(0, 4), [
+      "forward",
+      "backward",
+      "recompute",
+      "waits: tensor parallel",
+    ]);
     assertSays(rows[0][1], json.compute.forward_s);
     assertSays(rows[3][1], json.breakdown.exposed_tensor_s);
     const links = await opened.rows("links");
-    assert.deepEqual(links.map((row) => row[0]), json.links.map((link) => link.name));
+    assert.deepEqual(
+      links.map((row) => row[0]),
+      json.links.map((link) => link.name),
+    );
     assertSays(links[0][2], json.links[0].bytes);
-    assert.deepEqual((await opened.rows("sources")).map((row) => row[0]), json.sources.map((one) => one.name));
+    assert.deepEqual(
+      (await opened.rows("sources")).map((row) => row[0]),
+      json.sources.map((one) => one.name),
+    );
     await opened.finish();
   },
 
@@ -60,7 +74,9 @@ const tests = {
     await parts.getByRole("button", { name: "time" }).click();
     const rows = await opened.rows("breakdown");
     assert.equal(rows[0][0], "backward");
-    const csv = await opened.download(() => opened.page.locator(".table", { has: parts }).getByRole("button", { name: "CSV" }).click());
+    const csv = await opened.download(() =>
+      opened.page.locator(".table", { has: parts }).getByRole("button", { name: "CSV" }).click(),
+    );
     assert.equal(csv.split("\r\n")[0], "part,time,share");
     assert.equal(Number(csv.split("\r\n")[1].split(",")[1]), json.compute.backward_s);
     const chart = opened.page.locator("figure.chart").first();
@@ -102,9 +118,21 @@ const tests = {
     assert.ok(hits > 0);
     // The same count from the data that the page holds.
     await opened.page.getByRole("tab", { name: "Data" }).click();
-    const timeline = JSON.parse(await opened.download(() => opened.page.locator("section", { hasText: "foreshard.timeline.v1" }).getByRole("button", { name: "JSON" }).click()));
+    const timeline = JSON.parse(
+      await opened.download(() =>
+        opened.page
+          .locator("section", { hasText: "foreshard.timeline.v1" })
+          .getByRole("button", { name: "JSON" })
+          .click(),
+      ),
+    );
     const wanted = new Set(timeline.names.flatMap((name, i) => (name.includes("grad") ? [i] : [])));
-    assert.equal(hits, timeline.classes.flatMap((one) => one.streams.flatMap((stream) => stream.names)).filter((name) => wanted.has(name)).length);
+    assert.equal(
+      hits,
+      timeline.classes
+        .flatMap((one) => one.streams.flatMap((stream) => stream.names))
+        .filter((name) => wanted.has(name)).length,
+    );
     await opened.page.getByRole("tab", { name: "Timeline" }).click();
     await opened.page.getByLabel("rows").selectOption("schedule");
     await opened.page.getByLabel("messages").check();
@@ -121,13 +149,13 @@ const tests = {
     await opened.page.getByRole("button", { name: "node-3", exact: true }).click();
     assert.match(await opened.text("node"), /ranks24, 25, 26, 27, 28, 29, 30, 31/);
     const links = await opened.rows("links of node-3");
-    assert.equal(links.length, 16);  // 8 NICs, both directions
+    assert.equal(links.length, 16); // 8 NICs, both directions
     await opened.page.getByLabel("colour").selectOption("rank");
     await opened.page.getByLabel("of", { exact: true }).selectOption({ label: "tp (8 ranks)" });
     await opened.page.getByTitle("-1: all").fill("2");
     assert.match(await opened.text("members"), /group 2: 8 ranks on 1 node: 16 \(node-2\/gpu-0\)/);
     await opened.page.getByLabel("find nodes").fill("node-5");
-    assert.equal(await opened.page.locator(".cells button:not(.dim)").count() <= 1, true);
+    assert.equal((await opened.page.locator(".cells button:not(.dim)").count()) <= 1, true);
     assert.equal(json.ranks, 64);
     await opened.finish();
   },
@@ -138,28 +166,43 @@ const tests = {
     assertSays(await survey.text("nodes"), json.nodes);
     assertSays(await survey.text("gpus"), json.gpus);
     await survey.finish();
-    const cluster = JSON.parse(readFileSync(join(source, "scenarios/clusters/quickstart-nodes.json"), "utf8"));
+    const cluster = JSON.parse(
+      readFileSync(join(source, "scenarios/clusters/quickstart-nodes.json"), "utf8"),
+    );
     cluster.items.pop();
     const later = join(folder, "later.json");
     writeFileSync(later, JSON.stringify(cluster));
     const diff = answer("diff", "topology diff scenarios/clusters/quickstart-nodes.json", later);
     const opened = await Opened.open(browser, diff.html);
-    assert.deepEqual(await opened.rows("differences"), diff.json.changes.map((change) => [change.kind, change.what]));
+    assert.deepEqual(
+      await opened.rows("differences"),
+      diff.json.changes.map((change) => [change.kind, change.what]),
+    );
     await opened.finish();
     const drawn = answer("drawn", "topology render scenarios/quickstart.yaml --colour load");
     await (await Opened.open(browser, drawn.html)).finish();
   },
 
   async "plans: the quickest first, a click puts one beside others"() {
-    const { html, json } = answer("plans", "compare scenarios/quickstart.yaml --plans scenarios/compare/quickstart-list.yaml");
+    const { html, json } = answer(
+      "plans",
+      "compare scenarios/quickstart.yaml --plans scenarios/compare/quickstart-list.yaml",
+    );
     const opened = await Opened.open(browser, html);
     const rows = await opened.rows("plans");
-    assert.deepEqual(rows.map((row) => row[0]), json.plans.map((plan) => plan.name));
+    assert.deepEqual(
+      rows.map((row) => row[0]),
+      json.plans.map((plan) => plan.name),
+    );
     json.plans.forEach((plan, i) => assertSays(rows[i][1], plan.step_time_s));
     assert.ok((await opened.text("winner")).includes(json.plans[0].name));
-    const side = () => opened.page.getByRole("img", { name: /^breakdown of plans/ }).getAttribute("aria-label");
+    const side = () =>
+      opened.page.getByRole("img", { name: /^breakdown of plans/ }).getAttribute("aria-label");
     assert.ok(!(await side()).includes(json.plans[3].name));
-    await opened.page.getByRole("table", { name: "plans" }).getByText(json.plans[3].name, { exact: true }).click();
+    await opened.page
+      .getByRole("table", { name: "plans" })
+      .getByText(json.plans[3].name, { exact: true })
+      .click();
     assert.ok((await side()).includes(json.plans[3].name));
     await opened.page.getByLabel("search plans").fill("fsdp");
     assert.ok((await opened.rows("plans")).every((row) => row.some((cell) => cell.includes("fsdp"))));
@@ -168,7 +211,11 @@ const tests = {
 
   async "a calibration: measured points, the fit, the replay"() {
     const db = join(folder, "c.db");
-    execFileSync(program, ["calibrate", "import", join(source, "tests/fuzz/corpus/import_nccl_tests_text/sweep.txt"), "--db", db], { stdio: "ignore" });
+    execFileSync(
+      program,
+      ["calibrate", "import", join(source, "tests/fuzz/corpus/import_nccl_tests_text/sweep.txt"), "--db", db],
+      { stdio: "ignore" },
+    );
     const shown = answer("calibration", "calibrate show", "--db", db);
     const opened = await Opened.open(browser, shown.html);
     assertSays(await opened.text("runs"), shown.json.runs.length);
@@ -176,18 +223,33 @@ const tests = {
     await opened.finish();
     const replay = answer("replay", "calibrate replay", "--db", db);
     const played = await Opened.open(browser, replay.html);
-    assert.deepEqual((await played.rows("replay")).map((row) => row[0]), replay.json.sweeps.map((sweep) => sweep.name));
+    assert.deepEqual(
+      (await played.rows("replay")).map((row) => row[0]),
+      replay.json.sweeps.map((sweep) => sweep.name),
+    );
     await played.finish();
   },
 
   async "a score: predicted against measured, by regime, the worst first"() {
-    const { html, json } = answer("score", "validate training --table tests/fuzz/corpus/training_csv/gpt.csv");
+    const { html, json } = answer(
+      "score",
+      "validate training --table tests/fuzz/corpus/training_csv/gpt.csv",
+    );
     const opened = await Opened.open(browser, html);
-    const worst = [...json.results].sort((a, b) => Math.abs(b.predicted / b.measured - 1) - Math.abs(a.predicted / a.measured - 1));
+    const worst = [...json.results].sort(
+      (a, b) => Math.abs(b.predicted / b.measured - 1) - Math.abs(a.predicted / a.measured - 1),
+    );
     const rows = await opened.rows("rows");
-    assert.deepEqual(rows.map((row) => row[0]), worst.map((row) => row.id));
+    assert.deepEqual(
+      rows.map((row) => row[0]),
+      worst.map((row) => row.id),
+    );
     worst.forEach((row, i) => assertSays(rows[i][1].replace("+", ""), row.predicted / row.measured - 1));
-    await opened.page.getByRole("table", { name: "rows" }).getByText(worst[0].id, { exact: true }).first().click();
+    await opened.page
+      .getByRole("table", { name: "rows" })
+      .getByText(worst[0].id, { exact: true })
+      .first()
+      .click();
     assert.match(await opened.text("row"), new RegExp(`^${worst[0].id}`));
     await opened.finish();
   },
@@ -195,30 +257,84 @@ const tests = {
   async "placements and jobs that meet"() {
     const { html, json } = answer("place", "place evaluate scenarios/llama3-70b-64xh100.yaml");
     const opened = await Opened.open(browser, html);
-    assert.deepEqual((await opened.rows("placements")).map((row) => row[0]), json.placements.map((one) => one.name));
+    assert.deepEqual(
+      (await opened.rows("placements")).map((row) => row[0]),
+      json.placements.map((one) => one.name),
+    );
     await opened.finish();
     const assigned = answer("assign", "place assign scenarios/llama3-70b-64xh100.yaml");
     const placed = await Opened.open(browser, assigned.html);
     assertSays(await placed.text("step-time"), assigned.json.step_time_s);
     await placed.finish();
-    for (const name of ["fragmented", "queue"]) await (await Opened.open(browser, answer(name, `run scenarios/jobs/${name}.yaml`).html)).finish();
+    for (const name of ["fragmented", "queue"])
+      await (await Opened.open(browser, answer(name, `run scenarios/jobs/${name}.yaml`).html)).finish();
   },
 
   async "names that are HTML, very long, or of other scripts stay text"() {
     const name = `</script><img src=x onerror=alert(1)><b>${"long ".repeat(300)}‮ 模型 ﷽ 🧮`;
     const { json } = answer("hostile", "run scenarios/quickstart.yaml");
-    const report = { ...json, scenario: name, bottleneck: name, links: json.links.map((link) => ({ ...link, name })), sources: json.sources.map((one) => ({ ...one, name })), diagnostics: [{ severity: "note", file: name, line: 1, column: 1, message: name, hint: name }] };
+    const report = {
+      ...json,
+      scenario: name,
+      bottleneck: name,
+      links: json.links.map((link) => ({ ...link, name })),
+      sources: json.sources.map((one) => ({ ...one, name })),
+      diagnostics: [{ severity: "note", file: name, line: 1, column: 1, message: name, hint: name }],
+    };
     const empty = { devices: [], from: [], to: [], rate_bit_s: [], not_up: [] };
-    const topology = { schema: "foreshard.topology.v1", sources: [], levels: [name], nodes: [{ name, type: name, domains: [name], occupants: [{ job: name, gpus: 8 }] }], switches: [], links: empty, trouble: [], notes: [] };
-    const plans = { schema: "foreshard.comparison.v1", scenario: name, model: name, cluster: name, fidelity: "hybrid", currency: null, refused: [], plans: ["a", "b"].map((end) => ({ name: name + end, plan: name, gpus: 1, step_time_s: 1, step_time_p10_s: 1, step_time_p90_s: 1, tokens_per_s: 1, mfu: 1, memory: { peak_bytes: 1, capacity_bytes: 2, fits: true }, gpu_hour_price: null, cost_per_1e12_tokens: null, pareto: true, first_is_quicker: 0.5, breakdown: { forward_s: 1 }, more_than_first: { total_s: 0, parts: [], sentence: name }, bottleneck: name, diagnostics: [] })) };
+    const topology = {
+      schema: "foreshard.topology.v1",
+      sources: [],
+      levels: [name],
+      nodes: [{ name, type: name, domains: [name], occupants: [{ job: name, gpus: 8 }] }],
+      switches: [],
+      links: empty,
+      trouble: [],
+      notes: [],
+    };
+    const plans = {
+      schema: "foreshard.comparison.v1",
+      scenario: name,
+      model: name,
+      cluster: name,
+      fidelity: "hybrid",
+      currency: null,
+      refused: [],
+      plans: ["a", "b"].map((end) => ({
+        name: name + end,
+        plan: name,
+        gpus: 1,
+        step_time_s: 1,
+        step_time_p10_s: 1,
+        step_time_p90_s: 1,
+        tokens_per_s: 1,
+        mfu: 1,
+        memory: { peak_bytes: 1, capacity_bytes: 2, fits: true },
+        gpu_hour_price: null,
+        cost_per_1e12_tokens: null,
+        pareto: true,
+        first_is_quicker: 0.5,
+        breakdown: { forward_s: 1 },
+        more_than_first: { total_s: 0, parts: [], sentence: name },
+        bottleneck: name,
+        diagnostics: [],
+      })),
+    };
     const opened = await Opened.open(browser, view("hostile-page", report, topology, plans), "view=step");
-    assert.equal(await opened.page.getByRole("heading", { name: "x", exact: false }).count() > 0 || true, true);
+    assert.equal(
+      (await opened.page.getByRole("heading", { name: "x", exact: false }).count()) > 0 || true,
+      true,
+    );
     assert.equal(await opened.text("bottleneck"), name.trim());
     for (const tab of await opened.page.getByRole("tab").all()) {
       await tab.click();
       assert.equal(await opened.page.locator("img, b:has-text('long'):not(p b, li b)").count(), 0);
       for (const box of await opened.page.locator("figure.chart svg").all()) await box.hover({ force: true });
-      assert.equal(await opened.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "a long name makes the page wide");
+      assert.equal(
+        await opened.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+        true,
+        "a long name makes the page wide",
+      );
     }
     await opened.finish();
   },
@@ -229,7 +345,9 @@ const tests = {
     for (const start of ["view=step", "view=timeline", "view=topology"]) {
       const opened = await Opened.open(browser, html, start);
       const heap = await opened.page.evaluate(() => performance.memory.usedJSHeapSize);
-      console.log(`  16,384 ranks, ${start}: ${Math.round(opened.ms)} ms, ${Math.round(heap / 1e6)} MB, file ${Math.round(statSync(html).size / 1e4) / 100} MB`);
+      console.log(
+        `  16,384 ranks, ${start}: ${Math.round(opened.ms)} ms, ${Math.round(heap / 1e6)} MB, file ${Math.round(statSync(html).size / 1e4) / 100} MB`,
+      );
       assert.ok(heap < 500e6);
       await opened.finish();
     }
@@ -237,13 +355,24 @@ const tests = {
 
   async "10,000 nodes: a small file, little memory"() {
     const scenario = join(folder, "nodes.yaml");
-    writeFileSync(scenario, readFileSync(join(source, "scenarios/llama3-405b-16384xh100.yaml"), "utf8").replace(/^( *count:) *2048$/m, "$1 10000"));
+    writeFileSync(
+      scenario,
+      readFileSync(join(source, "scenarios/llama3-405b-16384xh100.yaml"), "utf8").replace(
+        /^( *count:) *2048$/m,
+        "$1 10000",
+      ),
+    );
     const html = join(folder, "nodes.html");
-    execFileSync(program, ["topology", "render", scenario, "--html", html], { cwd: join(source, "scenarios"), stdio: "ignore" });
+    execFileSync(program, ["topology", "render", scenario, "--html", html], {
+      cwd: join(source, "scenarios"),
+      stdio: "ignore",
+    });
     assert.ok(statSync(html).size < 10e6);
     const opened = await Opened.open(browser, html);
     const heap = await opened.page.evaluate(() => performance.memory.usedJSHeapSize);
-    console.log(`  10,000 nodes: ${Math.round(opened.ms)} ms, ${Math.round(heap / 1e6)} MB, file ${Math.round(statSync(html).size / 1e4) / 100} MB`);
+    console.log(
+      `  10,000 nodes: ${Math.round(opened.ms)} ms, ${Math.round(heap / 1e6)} MB, file ${Math.round(statSync(html).size / 1e4) / 100} MB`,
+    );
     assert.ok(heap < 500e6);
     await opened.page.locator(".group > button").first().click();
     await opened.finish();
@@ -252,8 +381,26 @@ const tests = {
   async "a million spans are drawn, searched and clicked"() {
     const spans = 1_000_000;
     const column = (value) => Array.from({ length: spans }, (_, i) => value(i));
-    const stream = { name: "compute", names: column((i) => i % 7), kinds: column((i) => i % 2), gap_ns: column(() => 10), length_ns: column((i) => 500 + (i % 13) * 100), micro_batches: column((i) => i % 64), chunks: column(() => 0), segments: column(() => -1), bytes: column(() => 0) };
-    const timeline = { schema: "foreshard.timeline.v1", scenario: "a million", step_time_s: 1, names: ["a", "b", "c", "d", "e", "f", "needle"], kinds: ["forward", "backward"], classes: [{ name: "stage 0", rank: 0, ranks: 1, stage: 0, executed: false, streams: [stream] }], messages: { from: [], to: [], names: [], begin_ns: [], end_ns: [] } };
+    const stream = {
+      name: "compute",
+      names: column((i) => i % 7),
+      kinds: column((i) => i % 2),
+      gap_ns: column(() => 10),
+      length_ns: column((i) => 500 + (i % 13) * 100),
+      micro_batches: column((i) => i % 64),
+      chunks: column(() => 0),
+      segments: column(() => -1),
+      bytes: column(() => 0),
+    };
+    const timeline = {
+      schema: "foreshard.timeline.v1",
+      scenario: "a million",
+      step_time_s: 1,
+      names: ["a", "b", "c", "d", "e", "f", "needle"],
+      kinds: ["forward", "backward"],
+      classes: [{ name: "stage 0", rank: 0, ranks: 1, stage: 0, executed: false, streams: [stream] }],
+      messages: { from: [], to: [], names: [], begin_ns: [], end_ns: [] },
+    };
     const opened = await Opened.open(browser, view("million", timeline), "view=timeline");
     const heap = await opened.page.evaluate(() => performance.memory.usedJSHeapSize);
     console.log(`  a million spans: ${Math.round(opened.ms)} ms, ${Math.round(heap / 1e6)} MB`);

@@ -15,18 +15,50 @@ function scaled(value: number, steps: [number, string][]): string {
   return `${digits(value / scale)} ${unit}`;
 }
 
-const timeSteps: [number, string][] = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]];
-const byteSteps: [number, string][] = [[2 ** 40, "TiB"], [2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]];
-const countSteps: [number, string][] = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
+const timeSteps: [number, string][] = [
+  [1, "s"],
+  [1e-3, "ms"],
+  [1e-6, "µs"],
+  [1e-9, "ns"],
+];
+const byteSteps: [number, string][] = [
+  [2 ** 40, "TiB"],
+  [2 ** 30, "GiB"],
+  [2 ** 20, "MiB"],
+  [2 ** 10, "KiB"],
+  [1, "B"],
+];
+const countSteps: [number, string][] = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+  [1, ""],
+];
 
 export const seconds = (s: number): string => (s === 0 ? "0 s" : scaled(s, timeSteps));
 export const nanoseconds = (ns: number): string => seconds(ns * 1e-9);
 export const bytes = (b: number): string => (b === 0 ? "0 B" : scaled(b, byteSteps));
-export const count = (n: number): string => (Math.abs(n) < 1e4 ? digitsOfCount(n) : scaled(n, countSteps).trimEnd());
+export const count = (n: number): string =>
+  Math.abs(n) < 1e4 ? digitsOfCount(n) : scaled(n, countSteps).trimEnd();
 export const percent = (share: number, places = 1): string => `${(share * 100).toFixed(places)} %`;
-export const signedPercent = (share: number, places = 1): string => (share > 0 ? "+" : share < 0 ? "−" : "") + percent(Math.abs(share), places);
-export const byteRate = (bytesPerSecond: number): string => `${scaled(bytesPerSecond, [[1e12, "TB/s"], [1e9, "GB/s"], [1e6, "MB/s"], [1e3, "kB/s"], [1, "B/s"]])}`;
-export const bitRate = (bitsPerSecond: number): string => `${scaled(bitsPerSecond, [[1e12, "Tbit/s"], [1e9, "Gbit/s"], [1e6, "Mbit/s"], [1, "bit/s"]])}`;
+export const signedPercent = (share: number, places = 1): string =>
+  (share > 0 ? "+" : share < 0 ? "−" : "") + percent(Math.abs(share), places);
+export const byteRate = (bytesPerSecond: number): string =>
+  `${scaled(bytesPerSecond, [
+    [1e12, "TB/s"],
+    [1e9, "GB/s"],
+    [1e6, "MB/s"],
+    [1e3, "kB/s"],
+    [1, "B/s"],
+  ])}`;
+export const bitRate = (bitsPerSecond: number): string =>
+  `${scaled(bitsPerSecond, [
+    [1e12, "Tbit/s"],
+    [1e9, "Gbit/s"],
+    [1e6, "Mbit/s"],
+    [1, "bit/s"],
+  ])}`;
 export const signedSeconds = (s: number): string => (s > 0 ? "+" : s < 0 ? "−" : "") + seconds(Math.abs(s));
 
 function digitsOfCount(n: number): string {
@@ -47,6 +79,11 @@ export function withUnit(key: string, value: unknown): string {
   if (/_bit_s$/.test(key)) return bitRate(value);
   if (/(_s|_s_)$/.test(key) && !/_per_s$/.test(key)) return seconds(value);
   if (/bytes$/.test(key)) return bytes(value);
-  if (/(share|mape|ape|bias|coverage|error|mfu|hfu|drift|fragmentation|utilisation|regret|concordance|accuracy|spread)$/.test(key)) return percent(value);
+  if (
+    /(share|mape|ape|bias|coverage|error|mfu|hfu|drift|fragmentation|utilisation|regret|concordance|accuracy|spread)$/.test(
+      key,
+    )
+  )
+    return percent(value);
   return count(value);
 }

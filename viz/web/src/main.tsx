@@ -19,7 +19,8 @@ const keys: [string, string][] = [
 
 function titleOf(documents: Document[]): string {
   for (const document of documents)
-    for (const key of ["scenario", "table", "file"]) if (typeof document[key] === "string" && document[key]) return document[key] as string;
+    for (const key of ["scenario", "table", "file"])
+      if (typeof document[key] === "string" && document[key]) return document[key] as string;
   return "";
 }
 
@@ -39,10 +40,12 @@ function App({ documents }: { documents: Document[] }) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName))
+        return;
       const number = Number(event.key);
       if (number >= 1 && number <= views.length) choose(views[number - 1]!.id);
-      else if (event.key === "/") document.querySelector<HTMLInputElement>("[data-search], input[type=search]")?.focus();
+      else if (event.key === "/")
+        document.querySelector<HTMLInputElement>("[data-search], input[type=search]")?.focus();
       else if (event.key === "t") setTheme(theme.value === "dark" ? "light" : "dark");
       else if (event.key === "?") help.current?.showModal();
       else return;
@@ -58,19 +61,41 @@ function App({ documents }: { documents: Document[] }) {
         <span class="brand">foreshard</span>
         <nav class="tabs" role="tablist" aria-label="views">
           {views.map((one) => (
-            <button key={one.id} role="tab" aria-selected={one === view} onClick={() => choose(one.id)}>{one.title}</button>
+            <button key={one.id} role="tab" aria-selected={one === view} onClick={() => choose(one.id)}>
+              {one.title}
+            </button>
           ))}
         </nav>
         <h1 title={titleOf(documents)}>{titleOf(documents)}</h1>
-        <button onClick={() => setTheme(colours === "dark" ? "light" : "dark")} title="light or dark (t)">{colours === "dark" ? "light" : "dark"}</button>
-        <button onClick={() => print()} title="print this view">print</button>
-        <button onClick={() => help.current?.showModal()} title="keys (?)" aria-label="help">?</button>
+        <button onClick={() => setTheme(colours === "dark" ? "light" : "dark")} title="light or dark (t)">
+          {colours === "dark" ? "light" : "dark"}
+        </button>
+        <button onClick={() => print()} title="print this view">
+          print
+        </button>
+        <button onClick={() => help.current?.showModal()} title="keys (?)" aria-label="help">
+          ?
+        </button>
       </header>
-      <main><Shown key={view.id} documents={documents} /></main>
+      <main>
+        <Shown key={view.id} documents={documents} />
+      </main>
       <dialog ref={help} class="help" aria-label="keys">
-        <dl>{keys.map(([key, what]) => <><dt>{key}</dt><dd>{what}</dd></>)}</dl>
-        <p class="note">Dotted words explain themselves when pointed at. What you choose stands behind the # of the address: a link shows the same again. Headings of tables sort.</p>
-        <form method="dialog"><button>close</button></form>
+        <dl>
+          {keys.map(([key, what]) => (
+            <>
+              <dt>{key}</dt>
+              <dd>{what}</dd>
+            </>
+          ))}
+        </dl>
+        <p class="note">
+          Dotted words explain themselves when pointed at. What you choose stands behind the # of the address:
+          a link shows the same again. Headings of tables sort.
+        </p>
+        <form method="dialog">
+          <button>close</button>
+        </form>
       </dialog>
     </>
   );
@@ -78,7 +103,12 @@ function App({ documents }: { documents: Document[] }) {
 
 async function start(): Promise<void> {
   const wanted = hashValue("theme");
-  theme.value = wanted === "dark" || wanted === "light" ? wanted : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  theme.value =
+    wanted === "dark" || wanted === "light"
+      ? wanted
+      : matchMedia("(prefers-color-scheme: dark)").matches
+        ? "dark"
+        : "light";
   const root = document.getElementById("app")!;
   const documents = await embeddedDocuments();
   document.title = `${titleOf(documents) || "foreshard"} – foreshard`;

@@ -26,8 +26,14 @@ const kinds: Record<string, Pair> = {
 
 /** For series that are no kinds of time. */
 const series: Pair[] = [
-  ["#0072b2", "#4da3da"], ["#d55e00", "#f0803a"], ["#009e73", "#2fbf93"], ["#cc79a7", "#dd95bd"],
-  ["#e69f00", "#f0b52e"], ["#56b4e9", "#8ccdf2"], ["#8f4fa8", "#b684cb"], ["#7a7a2a", "#b5b552"],
+  ["#0072b2", "#4da3da"],
+  ["#d55e00", "#f0803a"],
+  ["#009e73", "#2fbf93"],
+  ["#cc79a7", "#dd95bd"],
+  ["#e69f00", "#f0b52e"],
+  ["#56b4e9", "#8ccdf2"],
+  ["#8f4fa8", "#b684cb"],
+  ["#7a7a2a", "#b5b552"],
 ];
 
 /** The kind of a key of the breakdown: "exposed_tensor_s" is "tensor". */
@@ -55,7 +61,9 @@ export function loadColour(share: number): string {
 
 /** Black or white, whatever is read better on a colour. */
 export function inkOn(colour: string): string {
-  const [r, g, b] = colour.startsWith("#") ? [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)) : colour.match(/\d+/g)!.map(Number);
+  const [r, g, b] = colour.startsWith("#")
+    ? [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16))
+    : colour.match(/\d+/g)!.map(Number);
   return r! * 0.299 + g! * 0.587 + b! * 0.114 > 140 ? "#14181d" : "#ffffff";
 }
 

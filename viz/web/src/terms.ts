@@ -1,7 +1,8 @@
 /** One line for each word that a reader may not know; shown when it is pointed at. */
 export const terms: Record<string, string> = {
   "step time": "From the begin of the first forward to the end of the optimizer on the slowest rank.",
-  interval: "With 80 % probability the step takes between these two: the spread of all durations carried through to the step.",
+  interval:
+    "With 80 % probability the step takes between these two: the spread of all durations carried through to the step.",
   "tokens/s": "Tokens of the global batch divided by the step time.",
   MFU: "Model FLOP utilisation: FLOP that the model needs, without recompute, over the dense peak of the GPUs.",
   HFU: "Hardware FLOP utilisation: like MFU, but with the FLOP of recomputed activations.",
@@ -34,7 +35,8 @@ export const terms: Record<string, string> = {
   segment: "What the compute stream does between two points at which another stream matters.",
   "critical path": "The chain of spans, each waiting for the one before, that ends with the step.",
   peak: "The most that the fullest rank holds at any time of the step.",
-  fragmentation: "Reserved by the allocator, but in no tensor; of a cluster: 1 - free nodes of the freest domain / free nodes.",
+  fragmentation:
+    "Reserved by the allocator, but in no tensor; of a cluster: 1 - free nodes of the freest domain / free nodes.",
   rail: "NICs of the same position in all nodes, and the switches they are cabled to.",
   communicator: "The ranks that take part in one collective, e.g. those of one tensor-parallel group.",
   bisection: "Maximum flow between the two halves of the nodes, in the order of their domains.",
@@ -44,12 +46,15 @@ export const terms: Record<string, string> = {
   "p90 APE": "Nine of ten rows have a smaller absolute percentage error.",
   bias: "Mean of (predicted - measured) / measured: negative when forecasts are too fast.",
   coverage: "Share of rows whose measurement lies between p10 and p90; 80 % is right.",
-  "plan regret": "How much slower the plan is that the forecast would choose than the fastest measured one, on average.",
+  "plan regret":
+    "How much slower the plan is that the forecast would choose than the fastest measured one, on average.",
   concordance: "Share of pairs of plans that forecast and measurement put in the same order.",
   "Pareto front": "Plans of which none is better in every respect.",
   residual: "How far the fit is from the measured points, relative.",
   "held out": "Error of a fit to half of the points at the other half.",
-  drift: "How much faster or slower the machine ran while the step was executed than while it was calibrated.",
-  "bus bandwidth": "Bytes over time, times the factor that makes it comparable with the rate of a link (nccl-tests).",
-  "plan": "How the model is cut over the GPUs: degrees of parallelism, schedule, micro-batches.",
+  drift:
+    "How much faster or slower the machine ran while the step was executed than while it was calibrated.",
+  "bus bandwidth":
+    "Bytes over time, times the factor that makes it comparable with the rate of a link (nccl-tests).",
+  plan: "How the model is cut over the GPUs: degrees of parallelism, schedule, micro-batches.",
 };

@@ -26,7 +26,7 @@ class Path {
   constructor(private readonly timeline: Timeline) {
     const { to, end_ns } = timeline.messages;
     for (let i = 0; i < to.length; ++i) this.arrivals.set(`${to[i]}:${Math.round(end_ns[i]!)}`, i);
-    for (let step = this.lastBefore(this.shown(), timeline.end + same + 1); step; ) {
+    for (let step = this.lastBefore(this.shown(), timeline.end + same + 1); step;) {
       this.steps.push(step);
       step = this.before(step);
     }
@@ -52,7 +52,13 @@ class Path {
     for (const c of classes)
       this.timeline.classes[c]!.streams.forEach((stream, s) => {
         for (let i = Math.min(firstAfter(stream, time + same), stream.count - 1); i >= 0; --i) {
-          if (stream.end[i]! > time + same || stream.begin[i]! >= time || stream.end[i] === stream.begin[i] || this.isWait(stream, i)) continue;
+          if (
+            stream.end[i]! > time + same ||
+            stream.begin[i]! >= time ||
+            stream.end[i] === stream.begin[i] ||
+            this.isWait(stream, i)
+          )
+            continue;
           const own = first !== undefined && first.class === c && first.stream === s;
           if (stream.end[i]! > end + same || (own && stream.end[i]! >= end - same)) {
             best = { class: c, stream: s, index: i };
@@ -69,8 +75,12 @@ class Path {
     const stream = this.stream(step);
     let from = step.class;
     let begin = stream.begin[step.index]!;
-    const message = stream.name === "receive" ? this.arrivals.get(`${step.class}:${Math.round(stream.end[step.index]!)}`) : undefined;
-    if (message !== undefined) {  // what was sent is the reason, not the receive
+    const message =
+      stream.name === "receive"
+        ? this.arrivals.get(`${step.class}:${Math.round(stream.end[step.index]!)}`)
+        : undefined;
+    if (message !== undefined) {
+      // what was sent is the reason, not the receive
       from = this.timeline.messages.from[message]!;
       begin = this.timeline.messages.begin_ns[message]!;
     } else if (step.index > 0 && this.isWait(stream, step.index - 1)) {
@@ -79,7 +89,13 @@ class Path {
       for (const c of this.shown())
         for (const other of this.timeline.classes[c]!.streams) {
           const i = firstAfter(other, stream.begin[step.index]! + same);
-          if (other.name !== stream.name || i >= other.count || Math.abs(other.begin[i]! - stream.begin[step.index]!) > same || other.names[i] !== stream.names[step.index]) continue;
+          if (
+            other.name !== stream.name ||
+            i >= other.count ||
+            Math.abs(other.begin[i]! - stream.begin[step.index]!) > same ||
+            other.names[i] !== stream.names[step.index]
+          )
+            continue;
           const waited = i > 0 && this.isWait(other, i - 1) ? other.begin[i]! - other.begin[i - 1]! : 0;
           if (waited < least) [least, from] = [waited, c];
         }
@@ -108,7 +124,9 @@ export function criticalPath(timeline: Timeline): CriticalPath {
     totals.set(`${kind}\n${where}`, total);
   }
   return {
-    steps: path.steps, classes: new Set(path.steps.map((step) => step.class)).size, unseen: path.unseen,
+    steps: path.steps,
+    classes: new Set(path.steps.map((step) => step.class)).size,
+    unseen: path.unseen,
     byKind: [...totals.values()].sort((a, b) => b.ns - a.ns),
   };
 }

@@ -37,7 +37,13 @@ export interface Memory {
   parts: Record<string, number>;
   moment: { time_s: number; share: number; task: string; stream: string };
   alive: { part: string; what: string; used_bytes: number }[];
-  stages: { name: string; rank: number; allocated_bytes: number; reserved_bytes: number; device_bytes: number }[];
+  stages: {
+    name: string;
+    rank: number;
+    allocated_bytes: number;
+    reserved_bytes: number;
+    device_bytes: number;
+  }[];
   curve: { time_s: number[]; used_bytes: number[] };
   advice: string;
 }

@@ -84,9 +84,16 @@ function readStream(raw: RawStream): Stream {
     at = end[i] = begin[i]! + raw.length_ns[i]!;
   }
   return {
-    name: raw.name, count, begin, end, names: Uint32Array.from(raw.names), kinds: Uint8Array.from(raw.kinds),
-    microBatches: Int32Array.from(raw.micro_batches), chunks: Int16Array.from(raw.chunks),
-    segments: Int32Array.from(raw.segments), bytes: Float64Array.from(raw.bytes),
+    name: raw.name,
+    count,
+    begin,
+    end,
+    names: Uint32Array.from(raw.names),
+    kinds: Uint8Array.from(raw.kinds),
+    microBatches: Int32Array.from(raw.micro_batches),
+    chunks: Int16Array.from(raw.chunks),
+    segments: Int32Array.from(raw.segments),
+    bytes: Float64Array.from(raw.bytes),
   };
 }
 
@@ -103,12 +110,19 @@ export function readTimeline(documents: Document[]): Timeline | null {
 
 function build(raw: RawTimeline): Timeline {
   const classes = raw.classes.map((one): RankClass => ({
-    name: one.name, rank: one.rank, ranks: one.ranks, stage: one.stage, executed: one.executed, memory: one.memory,
+    name: one.name,
+    rank: one.rank,
+    ranks: one.ranks,
+    stage: one.stage,
+    executed: one.executed,
+    memory: one.memory,
     streams: one.streams.map(readStream),
     segments: new Map((one.segments ?? []).map((segment) => [segment.segment, segment])),
   }));
   let end = 0;
-  for (const one of classes) for (const stream of one.streams) if (stream.count > 0) end = Math.max(end, stream.end[stream.count - 1]!);
+  for (const one of classes)
+    for (const stream of one.streams)
+      if (stream.count > 0) end = Math.max(end, stream.end[stream.count - 1]!);
   return { scenario: raw.scenario, end, names: raw.names, kinds: raw.kinds, classes, messages: raw.messages };
 }
 

@@ -24,7 +24,14 @@ interface RawTopology extends Document {
   levels: string[];
   nodes: Node[];
   switches: Switch[];
-  links: { devices: string[]; from: number[]; to: number[]; rate_bit_s: number[]; use?: number[]; not_up: { link: number; state: string }[] };
+  links: {
+    devices: string[];
+    from: number[];
+    to: number[];
+    rate_bit_s: number[];
+    use?: number[];
+    not_up: { link: number; state: string }[];
+  };
   trouble: { name: string; state: string; trouble: string }[];
   notes: Diagnostic[];
 }
@@ -82,7 +89,9 @@ export interface Topology {
 
 function deviceOf(name: string, nodes: Map<string, number>, switches: Map<string, number>): Device {
   const cut = name.lastIndexOf("/");
-  const node = switches.has(name) ? undefined : nodes.get(name) ?? (cut > 0 ? nodes.get(name.slice(0, cut)) : undefined);
+  const node = switches.has(name)
+    ? undefined
+    : (nodes.get(name) ?? (cut > 0 ? nodes.get(name.slice(0, cut)) : undefined));
   return { name, node: node ?? -1, switch: switches.get(name) ?? -1 };
 }
 
@@ -97,7 +106,14 @@ function groupsOf(nodes: Node[], devices: Device[], links: RawTopology["links"])
   nodes.forEach((node, i) => {
     const path = (node.domains ?? []).filter((d) => d !== "");
     const under = [...leaves[i]!].map((leaf) => devices[leaf]!.name);
-    const name = path.length > 0 ? path[path.length - 1]! : under.length > 0 ? (under.length > 1 ? `${under[0]} and ${under.length - 1} more` : under[0]!) : "no known switch";
+    const name =
+      path.length > 0
+        ? path[path.length - 1]!
+        : under.length > 0
+          ? under.length > 1
+            ? `${under[0]} and ${under.length - 1} more`
+            : under[0]!
+          : "no known switch";
     const key = path.length > 0 ? path.join("\n") : under.join("\n");
     if (!groups.has(key)) groups.set(key, { name, path, nodes: [] });
     groups.get(key)!.nodes.push(i);
@@ -113,7 +129,11 @@ function build(raw: RawTopology, ranks: Ranks | null): Topology {
   const loadOfNode = new Float64Array(raw.nodes.length).fill(NaN);
   for (let i = 0; use && i < from.length; ++i)
     for (const end of [devices[from[i]!]!, devices[to[i]!]!])
-      if (end.node >= 0) loadOfNode[end.node] = Math.max(Number.isNaN(loadOfNode[end.node]) ? 0 : loadOfNode[end.node]!, use[i]!);
+      if (end.node >= 0)
+        loadOfNode[end.node] = Math.max(
+          Number.isNaN(loadOfNode[end.node]) ? 0 : loadOfNode[end.node]!,
+          use[i]!,
+        );
   const groups = groupsOf(raw.nodes, devices, raw.links);
   const groupOfNode = new Int32Array(raw.nodes.length);
   groups.forEach((group, g) => group.nodes.forEach((node) => (groupOfNode[node] = g)));
@@ -125,16 +145,38 @@ function build(raw: RawTopology, ranks: Ranks | null): Topology {
     ranksOfNode.get(node)!.push(rank);
   });
   return {
-    sources: raw.sources.map((s) => `${s.file} (${s.format}: ${s.told})`).join(", "), levels: raw.levels, nodes: raw.nodes, switches: raw.switches, groups, groupOfNode, devices,
-    links: { count: from.length, from, to, rate: rate_bit_s, use: use ?? null, state: new Map(raw.links.not_up.map((one) => [one.link, one.state])) },
-    loadOfNode, notes: raw.notes, trouble: raw.trouble, ranks, ranksOfNode,
+    sources: raw.sources.map((s) => `${s.file} (${s.format}: ${s.told})`).join(", "),
+    levels: raw.levels,
+    nodes: raw.nodes,
+    switches: raw.switches,
+    groups,
+    groupOfNode,
+    devices,
+    links: {
+      count: from.length,
+      from,
+      to,
+      rate: rate_bit_s,
+      use: use ?? null,
+      state: new Map(raw.links.not_up.map((one) => [one.link, one.state])),
+    },
+    loadOfNode,
+    notes: raw.notes,
+    trouble: raw.trouble,
+    ranks,
+    ranksOfNode,
   };
 }
 
 /** Rail and upper tier of a link: 0 is that of nodes. */
 export function placeOf(topology: Topology, link: number): { rail: number; tier: number } {
-  const ends = [topology.links.from[link]!, topology.links.to[link]!].map((d) => topology.switches[topology.devices[d]!.switch]);
-  return { rail: Math.max(...ends.map((one) => one?.rail ?? -1)), tier: Math.max(...ends.map((one) => one?.tier ?? 0)) };
+  const ends = [topology.links.from[link]!, topology.links.to[link]!].map(
+    (d) => topology.switches[topology.devices[d]!.switch],
+  );
+  return {
+    rail: Math.max(...ends.map((one) => one?.rail ?? -1)),
+    tier: Math.max(...ends.map((one) => one?.tier ?? 0)),
+  };
 }
 
 const known = new WeakMap<Document[], Topology[]>();
@@ -143,13 +185,24 @@ const known = new WeakMap<Document[], Topology[]>();
 export function readTopologies(documents: Document[]): Topology[] {
   if (!known.has(documents)) {
     const ranks = find<Ranks>(documents, "foreshard.ranks.v1") ?? null;
-    known.set(documents, all<RawTopology>(documents, "foreshard.topology.v1").map((raw) => build(raw, ranks)));
+    known.set(
+      documents,
+      all<RawTopology>(documents, "foreshard.topology.v1").map((raw) => build(raw, ranks)),
+    );
   }
   return known.get(documents)!;
 }
 
 export const stateOf = (node: Node): string =>
-  node.unavailable ? node.unavailable : node.free_gpus === undefined ? "free, as far as known" : node.free_gpus === 0 ? "taken" : node.free_gpus < (node.usable_gpus ?? node.gpus ?? 0) ? "partly free" : "free";
+  node.unavailable
+    ? node.unavailable
+    : node.free_gpus === undefined
+      ? "free, as far as known"
+      : node.free_gpus === 0
+        ? "taken"
+        : node.free_gpus < (node.usable_gpus ?? node.gpus ?? 0)
+          ? "partly free"
+          : "free";
 
 /** The job with most GPUs of a node. */
 export function jobOf(node: Node): string {

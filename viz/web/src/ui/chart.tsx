@@ -1,5 +1,12 @@
 import { BarChart, GraphChart, LineChart, ScatterChart, TreemapChart } from "echarts/charts";
-import { DataZoomComponent, GridComponent, LegendComponent, MarkLineComponent, MarkPointComponent, TooltipComponent } from "echarts/components";
+import {
+  DataZoomComponent,
+  GridComponent,
+  LegendComponent,
+  MarkLineComponent,
+  MarkPointComponent,
+  TooltipComponent,
+} from "echarts/components";
 import { init, use, type EChartsType } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import type { EChartsOption } from "echarts";
@@ -8,15 +15,26 @@ import { inks, theme } from "../palette";
 import { fileName, save } from "./save";
 import { useSignal } from "./signal";
 
-use([BarChart, GraphChart, LineChart, ScatterChart, TreemapChart, DataZoomComponent, GridComponent, LegendComponent,
-  MarkLineComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
+use([
+  BarChart,
+  GraphChart,
+  LineChart,
+  ScatterChart,
+  TreemapChart,
+  DataZoomComponent,
+  GridComponent,
+  LegendComponent,
+  MarkLineComponent,
+  MarkPointComponent,
+  TooltipComponent,
+  SVGRenderer,
+]);
 
 /** As in style.css; the library measures texts by it. */
 const font = 'system-ui, "DejaVu Sans", sans-serif';
 
 /** Names from users' files must stay text in tooltips, which are HTML. */
-export const html = (text: string): string =>
-  text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+export const html = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Lines of a tooltip: names and values. */
 export const lines = (title: string, rows: [string, string][]): string =>
@@ -30,7 +48,14 @@ export interface ChartClick {
 
 /** A picture of the chart library that follows theme and width, and can be saved as SVG. `option` is
  * called again whenever `inputs` or the theme change. */
-export function Chart({ name, height, option, inputs, onClick, summary }: {
+export function Chart({
+  name,
+  height,
+  option,
+  inputs,
+  onClick,
+  summary,
+}: {
   name: string;
   height: number;
   option: () => EChartsOption;
@@ -55,8 +80,17 @@ export function Chart({ name, height, option, inputs, onClick, summary }: {
   useEffect(() => {
     const ink = inks();
     const given = option();
-    const tooltip = { confine: true, backgroundColor: ink.surface, borderColor: ink.line, textStyle: { color: ink.text, fontSize: 12 }, ...(given.tooltip as object) };
-    chart.current!.setOption({ animation: false, textStyle: { fontFamily: font }, ...given, tooltip }, { notMerge: true });
+    const tooltip = {
+      confine: true,
+      backgroundColor: ink.surface,
+      borderColor: ink.line,
+      textStyle: { color: ink.text, fontSize: 12 },
+      ...(given.tooltip as object),
+    };
+    chart.current!.setOption(
+      { animation: false, textStyle: { fontFamily: font }, ...given, tooltip },
+      { notMerge: true },
+    );
   }, [...inputs, colours]);
   useEffect(() => {
     const made = chart.current!;
@@ -69,14 +103,22 @@ export function Chart({ name, height, option, inputs, onClick, summary }: {
   return (
     <figure class="chart">
       <div ref={box} style={{ height: `${height}px` }} role="img" aria-label={`${name}: ${summary}`} />
-      <button class="small" onClick={() => save(`${fileName(name)}.svg`, chart.current!.renderToSVGString(), "image/svg+xml")}
-        title="save this picture as SVG">SVG</button>
+      <button
+        class="small"
+        onClick={() => save(`${fileName(name)}.svg`, chart.current!.renderToSVGString(), "image/svg+xml")}
+        title="save this picture as SVG"
+      >
+        SVG
+      </button>
     </figure>
   );
 }
 
 /** Axes as all pictures have them. */
-export function axis(type: "value" | "category" | "log", more: Record<string, unknown> = {}): Record<string, unknown> {
+export function axis(
+  type: "value" | "category" | "log",
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
   const ink = inks();
   const { axisLabel, ...rest } = more as { axisLabel?: object };
   return {
@@ -89,4 +131,10 @@ export function axis(type: "value" | "category" | "log", more: Record<string, un
   };
 }
 
-export const legend = (more: object = {}): object => ({ type: "plain", textStyle: { color: inks().text }, itemHeight: 10, itemWidth: 14, ...more });
+export const legend = (more: object = {}): object => ({
+  type: "plain",
+  textStyle: { color: inks().text },
+  itemHeight: 10,
+  itemWidth: 14,
+  ...more,
+});

@@ -14,7 +14,8 @@ addEventListener("hashchange", () => {
 
 export function setHash(changes: Record<string, string | null>): void {
   const next = new URLSearchParams(state.value);
-  for (const [key, value] of Object.entries(changes)) value === null || value === "" ? next.delete(key) : next.set(key, value);
+  for (const [key, value] of Object.entries(changes))
+    value === null || value === "" ? next.delete(key) : next.set(key, value);
   history.replaceState(null, "", `#${next}`);
   state.value = next;
 }
@@ -23,6 +24,9 @@ export const hashValue = (key: string): string | null => state.value.get(key);
 
 export function useHash(key: string, otherwise: string): [string, (value: string) => void] {
   const all = useSignal(state);
-  const set = useCallback((value: string) => setHash({ [key]: value === otherwise ? null : value }), [key, otherwise]);
+  const set = useCallback(
+    (value: string) => setHash({ [key]: value === otherwise ? null : value }),
+    [key, otherwise],
+  );
   return [all.get(key) ?? otherwise, set];
 }

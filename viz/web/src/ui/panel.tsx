@@ -13,7 +13,13 @@ export function Term({ of, children }: { of: string; children?: ComponentChildre
   );
 }
 
-export function Panel({ title, note, wide, children, actions }: {
+export function Panel({
+  title,
+  note,
+  wide,
+  children,
+  actions,
+}: {
   title: ComponentChildren;
   note?: ComponentChildren;
   wide?: boolean;
@@ -33,16 +39,38 @@ export function Panel({ title, note, wide, children, actions }: {
   );
 }
 
-export function Figure({ label, value, more, id }: { label: string; value: string; more?: string; id?: string }) {
+export function Figure({
+  label,
+  value,
+  more,
+  id,
+}: {
+  label: string;
+  value: string;
+  more?: string;
+  id?: string;
+}) {
   return (
     <div class="figure">
-      <dt><Term of={label} /></dt>
-      <dd><span class="value" data-testid={id}>{value}</span>{more && <span class="more">{more}</span>}</dd>
+      <dt>
+        <Term of={label} />
+      </dt>
+      <dd>
+        <span class="value" data-testid={id}>
+          {value}
+        </span>
+        {more && <span class="more">{more}</span>}
+      </dd>
     </div>
   );
 }
 
-export function Choice({ label, value, options, onChange }: {
+export function Choice({
+  label,
+  value,
+  options,
+  onChange,
+}: {
   label: string;
   value: string;
   options: [value: string, text: string][];
@@ -52,7 +80,11 @@ export function Choice({ label, value, options, onChange }: {
     <label class="choice">
       <span>{label}</span>
       <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-        {options.map(([key, text]) => <option key={key} value={key}>{text}</option>)}
+        {options.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
       </select>
     </label>
   );

@@ -22,14 +22,37 @@ export interface View {
 const views: View[] = [
   { id: "plans", title: "Plans", schemas: ["foreshard.comparison.v1"], component: PlansView },
   { id: "score", title: "Score", schemas: ["foreshard.score.v1"], component: ScoreView },
-  { id: "calibration", title: "Calibration", schemas: ["foreshard.calibration_summary.v1", "foreshard.fit.v1", "foreshard.replay.v1", "foreshard.step.v1"], component: CalibrationView },
-  { id: "placement", title: "Placement", schemas: ["foreshard.placement_evaluation.v1", "foreshard.placement.v1"], component: PlacementView },
+  {
+    id: "calibration",
+    title: "Calibration",
+    schemas: [
+      "foreshard.calibration_summary.v1",
+      "foreshard.fit.v1",
+      "foreshard.replay.v1",
+      "foreshard.step.v1",
+    ],
+    component: CalibrationView,
+  },
+  {
+    id: "placement",
+    title: "Placement",
+    schemas: ["foreshard.placement_evaluation.v1", "foreshard.placement.v1"],
+    component: PlacementView,
+  },
   { id: "jobs", title: "Jobs", schemas: ["foreshard.jobs.v1", "foreshard.queue.v1"], component: JobsView },
   { id: "step", title: "Step", schemas: ["foreshard.report.v1"], component: StepView },
   { id: "timeline", title: "Timeline", schemas: ["foreshard.timeline.v1"], component: TimelineView },
-  { id: "topology", title: "Topology", schemas: ["foreshard.topology.v1", "foreshard.survey.v1", "foreshard.cluster_diff.v1"], component: TopologyView },
+  {
+    id: "topology",
+    title: "Topology",
+    schemas: ["foreshard.topology.v1", "foreshard.survey.v1", "foreshard.cluster_diff.v1"],
+    component: TopologyView,
+  },
   { id: "data", title: "Data", schemas: [], component: DataView },
 ];
 
 export const viewsOf = (documents: Document[]): View[] =>
-  views.filter((view) => view.schemas.length === 0 || documents.some((document) => view.schemas.includes(document.schema)));
+  views.filter(
+    (view) =>
+      view.schemas.length === 0 || documents.some((document) => view.schemas.includes(document.schema)),
+  );

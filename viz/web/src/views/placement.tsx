@@ -39,24 +39,75 @@ function EvaluationPanels({ evaluation }: { evaluation: Evaluation }) {
   const given = evaluation.placements[0]!;
   return (
     <>
-      <Panel title={`${evaluation.scenario}: placements`} note={evaluation.random && `${evaluation.random.count} random placements: median ${seconds(evaluation.random.p50_s)}, the middle half ${seconds(evaluation.random.p25_s)} to ${seconds(evaluation.random.p75_s)}.`}>
-        <Chart name="placements" height={50 + rows.length * 30} inputs={[evaluation]} summary={rows.map((r) => `${r.name} ${seconds(stepOf(r))}`).join(", ")}
+      <Panel
+        title={`${evaluation.scenario}: placements`}
+        note={
+          evaluation.random &&
+          `${evaluation.random.count} random placements: median ${seconds(evaluation.random.p50_s)}, the middle half ${seconds(evaluation.random.p25_s)} to ${seconds(evaluation.random.p75_s)}.`
+        }
+      >
+        <Chart
+          name="placements"
+          height={50 + rows.length * 30}
+          inputs={[evaluation]}
+          summary={rows.map((r) => `${r.name} ${seconds(stepOf(r))}`).join(", ")}
           option={(): EChartsOption => ({
-            grid: { left: 210, right: 90, top: 6, bottom: 26 }, tooltip: { valueFormatter: (v) => seconds(Number(v)) },
+            grid: { left: 210, right: 90, top: 6, bottom: 26 },
+            tooltip: { valueFormatter: (v) => seconds(Number(v)) },
             xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
-            yAxis: axis("category", { data: rows.map((r) => r.name), axisLabel: { color: inks().text, width: 195, overflow: "truncate" } }),
-            series: [{ type: "bar", barMaxWidth: 20, label: { show: true, position: "right", color: inks().text, formatter: (p) => seconds(Number(p.value)) }, data: rows.map((r) => ({ value: stepOf(r), itemStyle: { color: r === given ? colourOf("data") : seriesColour(0) } })) }],
-          })} />
+            yAxis: axis("category", {
+              data: rows.map((r) => r.name),
+              axisLabel: { color: inks().text, width: 195, overflow: "truncate" },
+            }),
+            series: [
+              {
+                type: "bar",
+                barMaxWidth: 20,
+                label: {
+                  show: true,
+                  position: "right",
+                  color: inks().text,
+                  formatter: (p) => seconds(Number(p.value)),
+                },
+                data: rows.map((r) => ({
+                  value: stepOf(r),
+                  itemStyle: { color: r === given ? colourOf("data") : seriesColour(0) },
+                })),
+              },
+            ],
+          })}
+        />
       </Panel>
       <Panel title="Against this placement">
-        <DataTable name="placements" rows={evaluation.placements} columns={[
-          { title: "placement", value: (r) => r.name },
-          { title: "simulated", value: (r) => r.step_time_s, text: (v) => seconds(v) },
-          { title: "model", value: (r) => r.model_step_time_s, text: (v) => seconds(v) },
-          { title: "against it", value: (r) => (r.nodes ? stepOf(r) / stepOf(given) - 1 : undefined), text: (v) => signedPercent(v) },
-          { title: "nodes", value: (r) => (r.nodes ?? ["finds none"]).join(" "), show: (r) => <span class="line">{(r.nodes ?? ["finds none"]).join(" ")}</span> },
-        ]} />
-        {evaluation.changes.length > 0 && <DataTable name="changes" rows={evaluation.changes} columns={[{ title: "change", value: (r) => `${r.kind} ${r.nodes.join(" and ")}` }, { title: "saves", value: (r) => r.saved_s, text: (v) => seconds(v) }]} />}
+        <DataTable
+          name="placements"
+          rows={evaluation.placements}
+          columns={[
+            { title: "placement", value: (r) => r.name },
+            { title: "simulated", value: (r) => r.step_time_s, text: (v) => seconds(v) },
+            { title: "model", value: (r) => r.model_step_time_s, text: (v) => seconds(v) },
+            {
+              title: "against it",
+              value: (r) => (r.nodes ? stepOf(r) / stepOf(given) - 1 : undefined),
+              text: (v) => signedPercent(v),
+            },
+            {
+              title: "nodes",
+              value: (r) => (r.nodes ?? ["finds none"]).join(" "),
+              show: (r) => <span class="line">{(r.nodes ?? ["finds none"]).join(" ")}</span>,
+            },
+          ]}
+        />
+        {evaluation.changes.length > 0 && (
+          <DataTable
+            name="changes"
+            rows={evaluation.changes}
+            columns={[
+              { title: "change", value: (r) => `${r.kind} ${r.nodes.join(" and ")}` },
+              { title: "saves", value: (r) => r.saved_s, text: (v) => seconds(v) },
+            ]}
+          />
+        )}
       </Panel>
     </>
   );
@@ -66,15 +117,37 @@ function AssignmentPanel({ answer }: { answer: Assignment }) {
   return (
     <Panel wide title={`${answer.scenario}: where to put it`} note={answer.how}>
       <dl class="figures" style={{ gridTemplateColumns: "repeat(auto-fit, minmax(170px, 1fr))" }}>
-        <Figure label="step time" value={seconds(answer.step_time_s)} more={answer.simulated ? "simulated" : "by the model"} id="step-time" />
-        <Figure label="nodes in cluster order" value={seconds(answer.in_cluster_order.step_time_s)} more={signedPercent(answer.in_cluster_order.step_time_s / answer.step_time_s - 1)} />
-        <Figure label="bound of the model" value={seconds(answer.model.bound_s)} more={answer.model.proven ? "none is better" : `gap ${percent(answer.model.gap)}`} />
-        <Figure label="nodes" value={count(answer.nodes.length)} more={answer.spares.length > 0 ? `${answer.spares.length} spares` : ""} />
+        <Figure
+          label="step time"
+          value={seconds(answer.step_time_s)}
+          more={answer.simulated ? "simulated" : "by the model"}
+          id="step-time"
+        />
+        <Figure
+          label="nodes in cluster order"
+          value={seconds(answer.in_cluster_order.step_time_s)}
+          more={signedPercent(answer.in_cluster_order.step_time_s / answer.step_time_s - 1)}
+        />
+        <Figure
+          label="bound of the model"
+          value={seconds(answer.model.bound_s)}
+          more={answer.model.proven ? "none is better" : `gap ${percent(answer.model.gap)}`}
+        />
+        <Figure
+          label="nodes"
+          value={count(answer.nodes.length)}
+          more={answer.spares.length > 0 ? `${answer.spares.length} spares` : ""}
+        />
       </dl>
-      <DataTable name="nodes" search={answer.nodes.length > 20} rows={[...answer.nodes, ...answer.spares].map((node, i) => ({ node, i }))} columns={[
-        { title: "slot", value: (r) => r.i, text: (v) => (v < answer.nodes.length ? count(v) : "spare") },
-        { title: "node", value: (r) => r.node },
-      ]} />
+      <DataTable
+        name="nodes"
+        search={answer.nodes.length > 20}
+        rows={[...answer.nodes, ...answer.spares].map((node, i) => ({ node, i }))}
+        columns={[
+          { title: "slot", value: (r) => r.i, text: (v) => (v < answer.nodes.length ? count(v) : "spare") },
+          { title: "node", value: (r) => r.node },
+        ]}
+      />
     </Panel>
   );
 }

@@ -23,26 +23,67 @@ function Details({ timeline, row, index }: { timeline: Timeline; row: Row; index
     <>
       <p data-testid="span">
         <i class="swatch" style={{ background: colourOf(timeline.kinds[s.kinds[index]!]!) }} />
-        <b>{titleOf(timeline, s, index)}</b> · {timeline.kinds[s.kinds[index]!]} · {row.of.name}, <Term of="stream" /> {s.name}
-        {s.microBatches[index]! >= 0 && <> · <Term of="micro-batch" /> {s.microBatches[index]}, chunk {s.chunks[index]}</>}
+        <b>{titleOf(timeline, s, index)}</b> · {timeline.kinds[s.kinds[index]!]} · {row.of.name},{" "}
+        <Term of="stream" /> {s.name}
+        {s.microBatches[index]! >= 0 && (
+          <>
+            {" "}
+            · <Term of="micro-batch" /> {s.microBatches[index]}, chunk {s.chunks[index]}
+          </>
+        )}
         <br />
-        {nanoseconds(s.begin[index]!)} to {nanoseconds(s.end[index]!)}: <b>{nanoseconds(length)}</b> ({percent(length / timeline.end, 2)} of the step)
-        {moved > 0 && <> · {bytes(moved)}{length > 0 && <>, {byteRate(moved / (length * 1e-9))}</>}</>}
+        {nanoseconds(s.begin[index]!)} to {nanoseconds(s.end[index]!)}: <b>{nanoseconds(length)}</b> (
+        {percent(length / timeline.end, 2)} of the step)
+        {moved > 0 && (
+          <>
+            {" "}
+            · {bytes(moved)}
+            {length > 0 && <>, {byteRate(moved / (length * 1e-9))}</>}
+          </>
+        )}
       </p>
       {pieces.length > 0 && (
-        <DataTable name={`inside ${titleOf(timeline, s, index)}`} rows={pieces} search columns={[
-          { title: "inside", value: (p) => timeline.names[p.name]!, show: (p) => <><i class="swatch" style={{ background: colourOf(timeline.kinds[p.kind]!) }} />{timeline.names[p.name]}</> },
-          { title: "kind", value: (p) => timeline.kinds[p.kind]! },
-          { title: "begin", value: (p) => p.begin, text: (v) => nanoseconds(v) },
-          { title: "time", value: (p) => p.end - p.begin, text: (v) => nanoseconds(v) },
-          { title: "bytes", value: (p) => (p.bytes > 0 ? p.bytes : undefined), text: (v) => bytes(v) },
-        ]} />
+        <DataTable
+          name={`inside ${titleOf(timeline, s, index)}`}
+          rows={pieces}
+          search
+          columns={[
+            {
+              title: "inside",
+              value: (p) => timeline.names[p.name]!,
+              show: (p) => (
+                <>
+                  <i class="swatch" style={{ background: colourOf(timeline.kinds[p.kind]!) }} />
+                  {timeline.names[p.name]}
+                </>
+              ),
+            },
+            { title: "kind", value: (p) => timeline.kinds[p.kind]! },
+            { title: "begin", value: (p) => p.begin, text: (v) => nanoseconds(v) },
+            { title: "time", value: (p) => p.end - p.begin, text: (v) => nanoseconds(v) },
+            { title: "bytes", value: (p) => (p.bytes > 0 ? p.bytes : undefined), text: (v) => bytes(v) },
+          ]}
+        />
       )}
     </>
   );
 }
 
-const kindOrder = ["forward", "backward", "recompute", "optimizer", "host", "tensor", "context", "expert", "data", "parameter", "pipeline", "other", "wait"];
+const kindOrder = [
+  "forward",
+  "backward",
+  "recompute",
+  "optimizer",
+  "host",
+  "tensor",
+  "context",
+  "expert",
+  "data",
+  "parameter",
+  "pipeline",
+  "other",
+  "wait",
+];
 
 export function TimelineView({ documents }: { documents: Document[] }) {
   const timeline = readTimeline(documents)!;
@@ -57,14 +98,19 @@ export function TimelineView({ documents }: { documents: Document[] }) {
   const [scroll, setScroll] = useState(0);
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const rows = useMemo(() => (mode === "schedule" ? scheduleRows(timeline) : streamRows(timeline)), [timeline, mode]);
+  const rows = useMemo(
+    () => (mode === "schedule" ? scheduleRows(timeline) : streamRows(timeline)),
+    [timeline, mode],
+  );
   const window = useMemo((): Window => {
     const [from, to] = range.split("-").map(Number);
     return to! > from! ? { from: from!, to: to! } : { from: 0, to: timeline.end };
   }, [range, timeline]);
   const wanted = useMemo(() => {
     const words = text.trim().toLowerCase();
-    return words === "" ? null : Uint8Array.from(timeline.names, (name) => (name.toLowerCase().includes(words) ? 1 : 0));
+    return words === ""
+      ? null
+      : Uint8Array.from(timeline.names, (name) => (name.toLowerCase().includes(words) ? 1 : 0));
   }, [text, timeline]);
   const hits = useMemo(() => {
     if (!wanted) return 0;
@@ -82,7 +128,16 @@ export function TimelineView({ documents }: { documents: Document[] }) {
     }
     return begins;
   }, [timeline, critical]);
-  const scene: Scene = { timeline, rows, window, scroll, wanted, selected: selection, messages: arrows, path };
+  const scene: Scene = {
+    timeline,
+    rows,
+    window,
+    scroll,
+    wanted,
+    selected: selection,
+    messages: arrows,
+    path,
+  };
   const last = useRef(scene);
   last.current = scene;
   const rowsHeight = rows.length === 0 ? 0 : rows[rows.length - 1]!.top + rows[rows.length - 1]!.height;
@@ -110,14 +165,17 @@ export function TimelineView({ documents }: { documents: Document[] }) {
     const { from, to } = last.current.window;
     show(from + (to - from) * share, to + (to - from) * share);
   };
-  const timeAt = (x: number) => window.from + ((x - labelWidth) / (canvas.current!.clientWidth - labelWidth)) * (window.to - window.from);
+  const timeAt = (x: number) =>
+    window.from + ((x - labelWidth) / (canvas.current!.clientWidth - labelWidth)) * (window.to - window.from);
   const pick = (event: MouseEvent): Selection | null => {
     const y = event.offsetY - axisHeight + scroll;
     const row = rows.findIndex((one) => y >= one.top && y <= one.top + one.height);
     if (row < 0 || event.offsetX < labelWidth) return null;
     const near = (window.to - window.from) / (canvas.current!.clientWidth - labelWidth);
     const index = firstAfter(rows[row]!.spans, timeAt(event.offsetX) - near);
-    return index < rows[row]!.spans.count && rows[row]!.spans.begin[index]! <= timeAt(event.offsetX) + near ? { row, index } : null;
+    return index < rows[row]!.spans.count && rows[row]!.spans.begin[index]! <= timeAt(event.offsetX) + near
+      ? { row, index }
+      : null;
   };
   const next = () => {
     if (!wanted) return;
@@ -141,7 +199,10 @@ export function TimelineView({ documents }: { documents: Document[] }) {
     const onWheel = (event: WheelEvent) => {
       if (event.ctrlKey || event.metaKey) {
         event.preventDefault();
-        zoom(event.deltaY > 0 ? 1.25 : 0.8, Math.max(0, event.offsetX - labelWidth) / (element.clientWidth - labelWidth));
+        zoom(
+          event.deltaY > 0 ? 1.25 : 0.8,
+          Math.max(0, event.offsetX - labelWidth) / (element.clientWidth - labelWidth),
+        );
       } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
         event.preventDefault();
         pan((event.deltaX || event.deltaY) / 1500);
@@ -152,9 +213,19 @@ export function TimelineView({ documents }: { documents: Document[] }) {
   }, [timeline]);
   const onKey = (event: KeyboardEvent) => {
     const acts: Record<string, () => void> = {
-      w: () => zoom(0.6), "+": () => zoom(0.6), s: () => zoom(1.6), "-": () => zoom(1.6), a: () => pan(-0.25), ArrowLeft: () => pan(-0.25),
-      d: () => pan(0.25), ArrowRight: () => pan(0.25), "0": () => show(0, timeline.end), n: next,
-      ArrowUp: () => box.current!.scrollBy(0, -40), ArrowDown: () => box.current!.scrollBy(0, 40), Escape: () => setSelection(null),
+      w: () => zoom(0.6),
+      "+": () => zoom(0.6),
+      s: () => zoom(1.6),
+      "-": () => zoom(1.6),
+      a: () => pan(-0.25),
+      ArrowLeft: () => pan(-0.25),
+      d: () => pan(0.25),
+      ArrowRight: () => pan(0.25),
+      "0": () => show(0, timeline.end),
+      n: next,
+      ArrowUp: () => box.current!.scrollBy(0, -40),
+      ArrowDown: () => box.current!.scrollBy(0, 40),
+      Escape: () => setSelection(null),
     };
     const act = acts[event.key];
     if (!act || event.ctrlKey || event.metaKey) return;
@@ -163,46 +234,142 @@ export function TimelineView({ documents }: { documents: Document[] }) {
     act();
   };
   const spans = timeline.classes.reduce((n, one) => n + one.streams.reduce((m, s) => m + s.count, 0), 0);
-  const savePicture = () => canvas.current!.toBlob((blob) => blob && save("timeline.svg", svgOf(canvas.current!), "image/svg+xml"));
+  const savePicture = () =>
+    canvas.current!.toBlob((blob) => blob && save("timeline.svg", svgOf(canvas.current!), "image/svg+xml"));
   return (
     <div class="view">
-      <Panel wide title="Timeline" note={<>{spans.toLocaleString("en")} spans of {timeline.classes.length} <Term of="rank class">rank classes</Term>, each drawn by its lowest rank. Drag or a, d to move, w, s or Ctrl with the wheel to zoom, 0 for all, double click for one span, n for the next match.{timeline.classes.some((one) => one.executed) && " Measured streams lie under those of the forecast."}</>}
-        actions={<button class="small" onClick={savePicture} title="save what is seen as SVG">SVG</button>}>
+      <Panel
+        wide
+        title="Timeline"
+        note={
+          <>
+            {spans.toLocaleString("en")} spans of {timeline.classes.length}{" "}
+            <Term of="rank class">rank classes</Term>, each drawn by its lowest rank. Drag or a, d to move, w,
+            s or Ctrl with the wheel to zoom, 0 for all, double click for one span, n for the next match.
+            {mode === "schedule" &&
+              " Numbers are micro-batches; cells that are cut at the top belong to every other model chunk."}
+            {timeline.classes.some((one) => one.executed) &&
+              " Measured streams lie under those of the forecast."}
+          </>
+        }
+        actions={
+          <button class="small" onClick={savePicture} title="save what is seen as SVG">
+            SVG
+          </button>
+        }
+      >
         <div class="controls">
-          {staged && <Choice label="rows" value={mode} options={[["streams", "streams of rank classes"], ["schedule", "pipeline schedule"]]} onChange={setMode} />}
-          <label class="choice"><span>find</span>
-            <input type="search" data-search value={text} placeholder="kernel, collective, message" onInput={(e) => setText(e.currentTarget.value)}
-              onKeyDown={(e) => e.key === "Enter" && next()} aria-label="find spans" />
+          {staged && (
+            <Choice
+              label="rows"
+              value={mode}
+              options={[
+                ["streams", "streams of rank classes"],
+                ["schedule", "pipeline schedule"],
+              ]}
+              onChange={setMode}
+            />
+          )}
+          <label class="choice">
+            <span>find</span>
+            <input
+              type="search"
+              data-search
+              value={text}
+              placeholder="kernel, collective, message"
+              onInput={(e) => setText(e.currentTarget.value)}
+              onKeyDown={(e) => e.key === "Enter" && next()}
+              aria-label="find spans"
+            />
           </label>
-          {wanted && <><output class="note" data-testid="hits">{hits.toLocaleString("en")} spans</output><button onClick={next} disabled={hits === 0}>next</button></>}
-          <label class="choice"><input type="checkbox" checked={arrows} onChange={(e) => setArrows(e.currentTarget.checked)} /> messages</label>
-          <label class="choice"><input type="checkbox" checked={critical} onChange={(e) => setCritical(e.currentTarget.checked)} /> <Term of="critical path" /></label>
-          <span><button onClick={() => zoom(0.5)} aria-label="zoom in">+</button> <button onClick={() => zoom(2)} aria-label="zoom out">−</button> <button onClick={() => show(0, timeline.end)}>all</button></span>
+          {wanted && (
+            <>
+              <output class="note" data-testid="hits">
+                {hits.toLocaleString("en")} spans
+              </output>
+              <button onClick={next} disabled={hits === 0}>
+                next
+              </button>
+            </>
+          )}
+          <label class="choice">
+            <input type="checkbox" checked={arrows} onChange={(e) => setArrows(e.currentTarget.checked)} />{" "}
+            messages
+          </label>
+          <label class="choice">
+            <input
+              type="checkbox"
+              checked={critical}
+              onChange={(e) => setCritical(e.currentTarget.checked)}
+            />{" "}
+            <Term of="critical path" />
+          </label>
+          <span>
+            <button onClick={() => zoom(0.5)} aria-label="zoom in">
+              +
+            </button>{" "}
+            <button onClick={() => zoom(2)} aria-label="zoom out">
+              −
+            </button>{" "}
+            <button onClick={() => show(0, timeline.end)}>all</button>
+          </span>
         </div>
         <div class="legend">
-          {kindOrder.filter((kind) => timeline.kinds.includes(kind)).map((kind) => <span key={kind}><i class="swatch" style={{ background: colourOf(kind) }} />{kind}</span>)}
+          {kindOrder
+            .filter((kind) => timeline.kinds.includes(kind))
+            .map((kind) => (
+              <span key={kind}>
+                <i class="swatch" style={{ background: colourOf(kind) }} />
+                {kind}
+              </span>
+            ))}
         </div>
-        <div ref={box} class="canvas-box" style={{ height: `${height}px`, overflowY: "auto" }} onScroll={(e) => setScroll(e.currentTarget.scrollTop)}>
-          <canvas ref={canvas} tabIndex={0} onKeyDown={onKey} aria-label="timeline of the step" style={{ height: `${height}px`, position: "sticky", top: 0 }}
-            onPointerDown={(e) => { drag.current = { x: e.offsetX, window, moved: false }; e.currentTarget.setPointerCapture(e.pointerId); }}
+        <div
+          ref={box}
+          class="canvas-box"
+          style={{ height: `${height}px`, overflowY: "auto" }}
+          onScroll={(e) => setScroll(e.currentTarget.scrollTop)}
+        >
+          <canvas
+            ref={canvas}
+            tabIndex={0}
+            onKeyDown={onKey}
+            aria-label="timeline of the step"
+            style={{ height: `${height}px`, position: "sticky", top: 0 }}
+            onPointerDown={(e) => {
+              drag.current = { x: e.offsetX, window, moved: false };
+              e.currentTarget.setPointerCapture(e.pointerId);
+            }}
             onPointerMove={(e) => {
               const from = drag.current;
               if (!from || Math.abs(e.offsetX - from.x) < 4) return;
               from.moved = true;
-              const by = ((from.x - e.offsetX) / (e.currentTarget.clientWidth - labelWidth)) * (from.window.to - from.window.from);
+              const by =
+                ((from.x - e.offsetX) / (e.currentTarget.clientWidth - labelWidth)) *
+                (from.window.to - from.window.from);
               show(from.window.from + by, from.window.to + by);
             }}
-            onPointerUp={(e) => { if (drag.current && !drag.current.moved) setSelection(pick(e)); drag.current = null; }}
+            onPointerUp={(e) => {
+              if (drag.current && !drag.current.moved) setSelection(pick(e));
+              drag.current = null;
+            }}
             onDblClick={(e) => {
               const hit = pick(e);
               if (!hit) return;
               const s = rows[hit.row]!.spans;
               const margin = (s.end[hit.index]! - s.begin[hit.index]!) * 0.1;
               show(s.begin[hit.index]! - margin, s.end[hit.index]! + margin);
-            }} />
+            }}
+          />
           <div style={{ height: `${Math.max(0, axisHeight + rowsHeight - height)}px` }} />
         </div>
-        <div class="details">{selection && rows[selection.row] ? <Details timeline={timeline} row={rows[selection.row]!} index={selection.index} /> : <p class="note">Click a span to see what it is.</p>}</div>
+        <div class="details">
+          {selection && rows[selection.row] ? (
+            <Details timeline={timeline} row={rows[selection.row]!} index={selection.index} />
+          ) : (
+            <p class="note">Click a span to see what it is.</p>
+          )}
+        </div>
       </Panel>
     </div>
   );

@@ -93,14 +93,21 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene): void {
   context.strokeRect(labelWidth + 0.5, -1, 0, height + 2);
 }
 
-function paintRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, top: number, x: (t: number) => number, scale: number): void {
+function paintRow(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  row: Row,
+  top: number,
+  x: (t: number) => number,
+  scale: number,
+): void {
   const { timeline, window, wanted } = scene;
   const s = row.spans;
   const withPieces = row.height > 30 && !row.cells;
   const height = withPieces ? 18 : row.height;
   const path = scene.path?.get(`${row.class}:${row.stream}`);
   const selected = scene.selected && scene.rows[scene.selected.row] === row ? scene.selected.index : -1;
-  for (let i = firstAfter(s, window.from); i < s.count && s.begin[i]! < window.to; ) {
+  for (let i = firstAfter(s, window.from); i < s.count && s.begin[i]! < window.to;) {
     const left = x(s.begin[i]!);
     const wide = (s.end[i]! - s.begin[i]!) * scale;
     const kind = timeline.kinds[s.kinds[i]!]!;
@@ -108,7 +115,8 @@ function paintRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, top
     context.globalAlpha = wanted && !wanted[s.names[i]!] ? 0.18 : 1;
     context.fillStyle = colour;
     context.fillRect(left, top, Math.max(wide - (wide > 4 ? 0.7 : 0), 0.8), height);
-    if (row.cells && s.chunks[i]! % 2 === 1) {  // chunks of one device are told apart
+    if (row.cells && s.chunks[i]! % 2 === 1) {
+      // chunks of one device are told apart
       context.fillStyle = inks().surface;
       context.fillRect(left, top, Math.max(wide - 0.7, 0.8), 5);
     }
@@ -118,13 +126,22 @@ function paintRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, top
     }
     if (row.cells ? wide > 9 : wide > 34) {
       context.fillStyle = inkOn(colour);
-      const text = row.cells ? (s.microBatches[i]! >= 0 ? String(s.microBatches[i]) : timeline.names[s.names[i]!]!) : titleOf(timeline, s, i);
+      const text = row.cells
+        ? s.microBatches[i]! >= 0
+          ? String(s.microBatches[i])
+          : timeline.names[s.names[i]!]!
+        : titleOf(timeline, s, i);
       context.save();
       context.beginPath();
       context.rect(left, top, wide - 2, height);
       context.clip();
       const room = context.measureText(text).width < wide - 4;
-      if (!row.cells || room) context.fillText(text, row.cells ? left + (wide - context.measureText(text).width) / 2 : Math.max(left, labelWidth) + 4, top + height / 2);
+      if (!row.cells || room)
+        context.fillText(
+          text,
+          row.cells ? left + (wide - context.measureText(text).width) / 2 : Math.max(left, labelWidth) + 4,
+          top + height / 2,
+        );
       context.restore();
     }
     if (i === selected) {
@@ -140,7 +157,16 @@ function paintRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, top
   }
 }
 
-function paintPieces(context: CanvasRenderingContext2D, scene: Scene, row: Row, index: number, top: number, height: number, x: (t: number) => number, scale: number): void {
+function paintPieces(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  row: Row,
+  index: number,
+  top: number,
+  height: number,
+  x: (t: number) => number,
+  scale: number,
+): void {
   let drawn = -Infinity;
   for (const piece of piecesOf(row.of, row.spans, index)) {
     if (piece.end < scene.window.from || piece.begin > scene.window.to) continue;
@@ -166,12 +192,18 @@ function paintPieces(context: CanvasRenderingContext2D, scene: Scene, row: Row, 
 
 const messagesMax = 3000;
 
-function paintMessages(context: CanvasRenderingContext2D, scene: Scene, x: (t: number) => number, height: number): void {
+function paintMessages(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  x: (t: number) => number,
+  height: number,
+): void {
   const { from, to, begin_ns, end_ns } = scene.timeline.messages;
   const middle = new Map<string, number>();
   for (const row of scene.rows) {
     const key = row.cells ? ["send", "receive"] : [row.spans.name];
-    for (const stream of key) middle.set(`${row.class}:${stream}`, axisHeight + row.top - scene.scroll + row.height / 2);
+    for (const stream of key)
+      middle.set(`${row.class}:${stream}`, axisHeight + row.top - scene.scroll + row.height / 2);
   }
   context.strokeStyle = inks().text;
   context.globalAlpha = 0.45;

@@ -26,7 +26,8 @@ function stacked(rows: Omit<Row, "top">[]): Row[] {
   });
 }
 
-const ranks = (of: RankClass): string => (of.ranks === 1 ? `rank ${of.rank}` : `rank ${of.rank}, ${of.ranks} alike`);
+const ranks = (of: RankClass): string =>
+  of.ranks === 1 ? `rank ${of.rank}` : `rank ${of.rank}, ${of.ranks} alike`;
 
 /** Every stream of every class; where the step was executed too, its streams lie under those of the
  * forecast. */
@@ -37,11 +38,28 @@ export function streamRows(timeline: Timeline): Row[] {
     const measured = timeline.classes.findIndex((other) => other.executed && other.rank === of.rank);
     of.streams.forEach((spans, stream) => {
       const pieces = of.segments.size > 0 && spans.name === "compute";
-      rows.push({ class: index, stream, of, spans, cells: false, height: pieces ? piecesHeight : streamHeight, label: stream === 0 ? `${of.name} (${ranks(of)}) · ${spans.name}` : `    ${spans.name}` });
+      rows.push({
+        class: index,
+        stream,
+        of,
+        spans,
+        cells: false,
+        height: pieces ? piecesHeight : streamHeight,
+        label: stream === 0 ? `${of.name} (${ranks(of)}) · ${spans.name}` : `    ${spans.name}`,
+      });
       if (measured < 0) return;
       const other = timeline.classes[measured]!;
       const at = other.streams.findIndex((s) => s.name === spans.name);
-      if (at >= 0) rows.push({ class: measured, stream: at, of: other, spans: other.streams[at]!, cells: false, height: streamHeight, label: `    ${spans.name}, measured` });
+      if (at >= 0)
+        rows.push({
+          class: measured,
+          stream: at,
+          of: other,
+          spans: other.streams[at]!,
+          cells: false,
+          height: streamHeight,
+          label: `    ${spans.name}, measured`,
+        });
     });
   }
   return stacked(rows);
@@ -54,7 +72,15 @@ export function scheduleRows(timeline: Timeline): Row[] {
   timeline.classes.forEach((of, index) => {
     const stream = of.streams.findIndex((s) => s.name === "compute");
     if (stream < 0 || of.executed) return;
-    rows.push({ class: index, stream, of, spans: cellsOf(timeline, of.streams[stream]!), cells: true, height: cellHeight, label: `${of.name} (${ranks(of)})` });
+    rows.push({
+      class: index,
+      stream,
+      of,
+      spans: cellsOf(timeline, of.streams[stream]!),
+      cells: true,
+      height: cellHeight,
+      label: `${of.name} (${ranks(of)})`,
+    });
   });
   rows.sort((a, b) => a.of.stage - b.of.stage || a.of.rank - b.of.rank);
   return stacked(rows);
@@ -66,14 +92,28 @@ function cellsOf(timeline: Timeline, s: Stream): Stream {
   for (let i = 0; i < s.count; ++i) {
     const before = kept[kept.length - 1];
     if (s.end[i] === s.begin[i] || pass(i) === "wait") continue;
-    if (before && s.microBatches[i]! >= 0 && s.microBatches[before.last] === s.microBatches[i] && s.chunks[before.last] === s.chunks[i] && pass(before.last) === pass(i)) before.last = i;
+    if (
+      before &&
+      s.microBatches[i]! >= 0 &&
+      s.microBatches[before.last] === s.microBatches[i] &&
+      s.chunks[before.last] === s.chunks[i] &&
+      pass(before.last) === pass(i)
+    )
+      before.last = i;
     else kept.push({ first: i, last: i });
   }
-  const pick = <A extends { [i: number]: number }>(array: A, end: "first" | "last") => kept.map((cell) => array[cell[end]]!);
+  const pick = <A extends { [i: number]: number }>(array: A, end: "first" | "last") =>
+    kept.map((cell) => array[cell[end]]!);
   return {
-    name: s.name, count: kept.length, names: Uint32Array.from(pick(s.names, "first")), kinds: Uint8Array.from(pick(s.kinds, "first")),
-    begin: Float64Array.from(pick(s.begin, "first")), end: Float64Array.from(pick(s.end, "last")),
-    microBatches: Int32Array.from(pick(s.microBatches, "first")), chunks: Int16Array.from(pick(s.chunks, "first")),
-    segments: Int32Array.from(kept.map((cell) => (cell.first === cell.last ? s.segments[cell.first]! : -1))), bytes: Float64Array.from(pick(s.bytes, "first")),
+    name: s.name,
+    count: kept.length,
+    names: Uint32Array.from(pick(s.names, "first")),
+    kinds: Uint8Array.from(pick(s.kinds, "first")),
+    begin: Float64Array.from(pick(s.begin, "first")),
+    end: Float64Array.from(pick(s.end, "last")),
+    microBatches: Int32Array.from(pick(s.microBatches, "first")),
+    chunks: Int16Array.from(pick(s.chunks, "first")),
+    segments: Int32Array.from(kept.map((cell) => (cell.first === cell.last ? s.segments[cell.first]! : -1))),
+    bytes: Float64Array.from(pick(s.bytes, "first")),
   };
 }
