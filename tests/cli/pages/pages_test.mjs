@@ -95,12 +95,12 @@ const tests = {
     await opened.page.keyboard.press("2");
     assert.match(opened.page.url(), /view=timeline/);
     await opened.page.keyboard.press("/");
-    await opened.page.keyboard.type("optimizer");
+    await opened.page.keyboard.type("backward");
     await opened.page.keyboard.press("Enter");
     await opened.page.waitForFunction(() => location.hash.includes("time="));
     const url = opened.page.url();
     const again = await Opened.open(browser, html, url.split("#")[1]);
-    assert.equal(await again.page.getByLabel("find spans").inputValue(), "optimizer");
+    assert.equal(await again.page.getByLabel("find spans").inputValue(), "backward");
     assert.equal(again.page.url(), url);
     await again.finish();
     await opened.page.keyboard.press("Escape");
@@ -112,7 +112,7 @@ const tests = {
     const opened = await Opened.open(browser, html, "view=timeline");
     const canvas = opened.page.getByLabel("timeline of the step");
     await canvas.click({ position: { x: 240, y: 34 } });
-    assert.match(await opened.text("span"), /forward chunk 0/);
+    assert.match(await opened.text("span"), /^forward chunk \d.* · forward · stage 0/);
     await opened.page.getByLabel("find spans").fill("grad");
     const hits = Number((await opened.text("hits")).replace(/[^\d]/g, ""));
     assert.ok(hits > 0);
@@ -151,7 +151,7 @@ const tests = {
     const links = await opened.rows("links of node-3");
     assert.equal(links.length, 16); // 8 NICs, both directions
     await opened.page.getByLabel("colour").selectOption("rank");
-    await opened.page.getByLabel("of", { exact: true }).selectOption({ label: "tp (8 ranks)" });
+    await opened.page.locator("label.choice", { hasText: /^of/ }).locator("select").selectOption({ label: "tp (8 ranks)" });
     await opened.page.getByTitle("-1: all").fill("2");
     assert.match(await opened.text("members"), /group 2: 8 ranks on 1 node: 16 \(node-2\/gpu-0\)/);
     await opened.page.getByLabel("find nodes").fill("node-5");
@@ -321,10 +321,6 @@ const tests = {
       })),
     };
     const opened = await Opened.open(browser, view("hostile-page", report, topology, plans), "view=step");
-    assert.equal(
-      (await opened.page.getByRole("heading", { name: "x", exact: false }).count()) > 0 || true,
-      true,
-    );
     assert.equal(await opened.text("bottleneck"), name.trim());
     for (const tab of await opened.page.getByRole("tab").all()) {
       await tab.click();
@@ -355,18 +351,20 @@ const tests = {
 
   async "10,000 nodes: a small file, little memory"() {
     const scenario = join(folder, "nodes.yaml");
-    writeFileSync(
-      scenario,
-      readFileSync(join(source, "scenarios/llama3-405b-16384xh100.yaml"), "utf8").replace(
-        /^( *count:) *2048$/m,
-        "$1 10000",
-      ),
-    );
+    const changes = [
+      ["count: 2048", "count: 10000"],
+      ["nodes_per_leaf: 32", "nodes_per_leaf: 32, switch_ports: 128"],
+      ["global_batch: 2048", "global_batch: 10000"],
+      ["models/", join(source, "scenarios/models/")],
+    ];
+    let text = readFileSync(join(source, "scenarios/llama3-405b-16384xh100.yaml"), "utf8");
+    for (const [from, to] of changes) {
+      assert.ok(text.includes(from));
+      text = text.replace(from, to);
+    }
+    writeFileSync(scenario, text);
     const html = join(folder, "nodes.html");
-    execFileSync(program, ["topology", "render", scenario, "--html", html], {
-      cwd: join(source, "scenarios"),
-      stdio: "ignore",
-    });
+    execFileSync(program, ["topology", "render", scenario, "--html", html], { stdio: "ignore" });
     assert.ok(statSync(html).size < 10e6);
     const opened = await Opened.open(browser, html);
     const heap = await opened.page.evaluate(() => performance.memory.usedJSHeapSize);
