@@ -128,7 +128,7 @@ TEST_CASE("memory is a counter that starts with what is resident") {
   const SampleStep step = sample_step();
   std::vector<std::pair<double, int>> curve;
   for (const json& event : events_of(chrome_trace(step.graph, step.timeline)))
-    if (event.at("ph") == "C" && event.at("pid") == 1)
+    if (event.at("ph") == "C" && event.at("name") == "memory" && event.at("pid") == 1)
       curve.emplace_back(event.at("ts"), event.at("args").at("bytes"));
   // 5,000 resident and 1,000 from the start of the forward; given back at 60 ms.
   CHECK(curve == std::vector<std::pair<double, int>>{{0.0, 6000}, {60000.0, 5000}});
