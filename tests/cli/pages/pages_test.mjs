@@ -151,7 +151,10 @@ const tests = {
     const links = await opened.rows("links of node-3");
     assert.equal(links.length, 16); // 8 NICs, both directions
     await opened.page.getByLabel("colour").selectOption("rank");
-    await opened.page.locator("label.choice", { hasText: /^of/ }).locator("select").selectOption({ label: "tp (8 ranks)" });
+    await opened.page
+      .locator("label.choice", { hasText: /^of/ })
+      .locator("select")
+      .selectOption({ label: "tp (8 ranks)" });
     await opened.page.getByTitle("-1: all").fill("2");
     assert.match(await opened.text("members"), /group 2: 8 ranks on 1 node: 16 \(node-2\/gpu-0\)/);
     await opened.page.getByLabel("find nodes").fill("node-5");

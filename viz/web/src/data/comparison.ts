@@ -34,10 +34,22 @@ export interface Comparison extends Document {
   search?: Search;
 }
 
-/** How a search went: candidates, what was left out and why, and the best found over time. */
+/** What became of the plans of a search (`compare --search`). */
 export interface Search {
-  candidates?: number;
-  pruned?: { reason: string; count: number }[];
-  progress?: { evaluated: number; best_step_time_s: number }[];
-  [key: string]: unknown;
+  axes: Record<string, string[]>;
+  plans: number;
+  refused: number;
+  too_large: number;
+  cannot_be_best: number;
+  estimated: number;
+  undecided: number;
+  looked_at: number;
+  too_large_after_all: number;
+  simulated: number;
+  not_simulated: number;
+  stopped: boolean;
+  proven: boolean;
+  bound_s: number;
+  gap: number;
+  verdict: string;
 }

@@ -2,17 +2,7 @@ import type { EChartsOption } from "echarts";
 import { useMemo } from "preact/hooks";
 import type { Comparison, Plan, Search } from "../data/comparison";
 import { find, type Document } from "../data/documents";
-import {
-  bytes,
-  count,
-  digits,
-  percent,
-  seconds,
-  signedPercent,
-  signedSeconds,
-  withUnit,
-  words,
-} from "../format";
+import { bytes, count, digits, percent, seconds, signedPercent, signedSeconds } from "../format";
 import { colourOf, inks, kindOf, seriesColour } from "../palette";
 import { axis, Chart, legend, lines } from "../ui/chart";
 import { useHash } from "../ui/hash";
@@ -107,15 +97,13 @@ function Pareto({
             name,
             symbol,
             itemStyle: { color: colour },
-            data: comparison.plans
-              .filter(belongs)
-              .map((plan) => ({
-                name: plan.name,
-                plan,
-                value: [plan.step_time_s, value(plan)],
-                symbolSize: chosen.has(plan.name) ? 17 : 10,
-                itemStyle: chosen.has(plan.name) ? { borderColor: inks().text, borderWidth: 2 } : {},
-              })),
+            data: comparison.plans.filter(belongs).map((plan) => ({
+              name: plan.name,
+              plan,
+              value: [plan.step_time_s, value(plan)],
+              symbolSize: chosen.has(plan.name) ? 17 : 10,
+              itemStyle: chosen.has(plan.name) ? { borderColor: inks().text, borderWidth: 2 } : {},
+            })),
           })) as EChartsOption["series"],
         })}
       />
@@ -180,52 +168,46 @@ function SideBySide({ plans }: { plans: Plan[] }) {
 }
 
 function SearchPanel({ search }: { search: Search }) {
+  const rows: { what: string; plans: number }[] = [
+    { what: "refused: no plan for this scenario", plans: search.refused },
+    { what: "too large: memory for sure above the GPU's", plans: search.too_large },
+    { what: "cannot be best: no less time than one that was found", plans: search.cannot_be_best },
+    { what: "undecided when the search was stopped", plans: search.undecided },
+    { what: "estimated", plans: search.estimated },
+    { what: "of these, too large after all", plans: search.too_large_after_all },
+    { what: "of these, simulated", plans: search.simulated },
+    { what: "of these, fit but not simulated", plans: search.not_simulated },
+  ];
   return (
-    <Panel wide title="Search">
+    <Panel wide title={`Search of ${count(search.plans)} plans`}>
+      <p class="why">{search.verdict}</p>
       <dl class="facts">
-        {Object.entries(search)
-          .filter(([, v]) => typeof v === "number" || typeof v === "string")
-          .map(([key, v]) => (
-            <>
-              <dt>{words(key)}</dt>
-              <dd>{withUnit(key, v)}</dd>
-            </>
-          ))}
+        <dt>no plan takes less than</dt>
+        <dd>
+          {seconds(search.bound_s)} (
+          {search.proven ? "proven" : `the first is at most ${percent(search.gap)} above`})
+        </dd>
+        {Object.entries(search.axes).map(([key, values]) => (
+          <>
+            <dt>{key}</dt>
+            <dd>{values.join(", ")}</dd>
+          </>
+        ))}
       </dl>
-      {search.progress && search.progress.length > 1 && (
-        <Chart
-          name="search progress"
-          height={220}
-          inputs={[search]}
-          summary="best step time over evaluated plans"
-          option={(): EChartsOption => ({
-            grid: { left: 80, right: 24, top: 16, bottom: 40 },
-            tooltip: { trigger: "axis", valueFormatter: (v) => seconds(Number(v)) },
-            xAxis: axis("value", { name: "plans evaluated", nameLocation: "middle", nameGap: 26 }),
-            yAxis: axis("value", { scale: true, axisLabel: { formatter: (v: number) => seconds(v) } }),
-            series: [
-              {
-                type: "line",
-                step: "end",
-                name: "best",
-                showSymbol: false,
-                itemStyle: { color: seriesColour(0) },
-                data: search.progress!.map((p) => [p.evaluated, p.best_step_time_s]),
-              },
-            ],
-          })}
-        />
-      )}
-      {search.pruned && (
-        <DataTable
-          name="pruned"
-          rows={search.pruned}
-          columns={[
-            { title: "left out because", value: (r) => r.reason },
-            { title: "plans", value: (r) => r.count, text: count },
-          ]}
-        />
-      )}
+      <DataTable
+        name="what became of plans"
+        rows={rows}
+        columns={[
+          { title: "what became of them", value: (r) => r.what },
+          { title: "plans", value: (r) => r.plans, text: count, width: "8em" },
+          {
+            title: "share",
+            value: (r) => r.plans / search.plans,
+            text: (v) => percent(v),
+            width: "7em",
+          },
+        ]}
+      />
     </Panel>
   );
 }
