@@ -39,6 +39,10 @@ const countSteps: [number, string][] = [
 export const seconds = (s: number): string => (s === 0 ? "0 s" : scaled(s, timeSteps));
 export const nanoseconds = (ns: number): string => seconds(ns * 1e-9);
 export const bytes = (b: number): string => (b === 0 ? "0 B" : scaled(b, byteSteps));
+/** Axes of memory count in these, so that their marks are round. */
+export const gibibyte = 2 ** 30;
+export const gibibytes = (gib: number): string => `${Number(gib.toPrecision(4))} GiB`;
+
 export const count = (n: number): string =>
   Math.abs(n) < 1e4 ? digitsOfCount(n) : scaled(n, countSteps).trimEnd();
 export const percent = (share: number, places = 1): string => `${(share * 100).toFixed(places)} %`;

@@ -2,7 +2,17 @@ import type { EChartsOption } from "echarts";
 import { useMemo } from "preact/hooks";
 import type { Comparison, Plan, Search } from "../data/comparison";
 import { find, type Document } from "../data/documents";
-import { bytes, count, digits, percent, seconds, signedPercent, signedSeconds } from "../format";
+import {
+  bytes,
+  count,
+  digits,
+  gibibyte,
+  gibibytes,
+  percent,
+  seconds,
+  signedPercent,
+  signedSeconds,
+} from "../format";
 import { colourOf, inks, kindOf, seriesColour } from "../palette";
 import { axis, Chart, legend, lines } from "../ui/chart";
 import { useHash } from "../ui/hash";
@@ -28,10 +38,10 @@ function Pareto({
       ? (plan.cost_per_1e12_tokens ?? NaN)
       : against === "gpus"
         ? plan.gpus
-        : plan.memory.peak_bytes;
+        : plan.memory.peak_bytes / gibibyte;
   const text = (v: number): string =>
     against === "memory"
-      ? bytes(v)
+      ? gibibytes(v)
       : against === "cost"
         ? `${digits(v)} ${comparison.currency ?? ""}`
         : count(v);
@@ -285,7 +295,7 @@ export function PlansView({ documents }: { documents: Document[] }) {
             )}
             {first.memory.fits && second?.memory.fits && (
               <>
-                , quicker than {second.name} ({seconds(second.step_time_s)}) with{" "}
+                , quicker than <b>{second.name}</b> ({seconds(second.step_time_s)}) with{" "}
                 {percent(second.first_is_quicker, 0)} probability
               </>
             )}

@@ -365,7 +365,7 @@ export function StepView({ documents }: { documents: Document[] }) {
             name="links"
             rows={report.links}
             columns={[
-              { title: "link", value: (r) => r.name },
+              { title: "link", value: (r) => r.name, show: (r) => <span class="line">{r.name}</span> },
               { title: "alike", value: (r) => r.alike, text: count, width: "4em" },
               { title: "bytes", value: (r) => r.bytes, text: (v) => bytes(v), width: "6em" },
               { title: "rate", value: (r) => r.rate_bytes_per_s, text: (v) => byteRate(v), width: "6em" },

@@ -1,11 +1,11 @@
 import type { EChartsOption } from "echarts";
 import type { Memory } from "../data/report";
-import { bytes, percent, seconds, words } from "../format";
+import { bytes, gibibyte, gibibytes, percent, seconds, words } from "../format";
 import { colourOf, inks, seriesColour } from "../palette";
 import { axis, Chart, lines } from "../ui/chart";
 
 export function MemoryChart({ memory }: { memory: Memory }) {
-  const points = memory.curve.time_s.map((time, i) => [time, memory.curve.used_bytes[i]!]);
+  const points = memory.curve.time_s.map((time, i) => [time, memory.curve.used_bytes[i]! / gibibyte]);
   return (
     <Chart
       name="memory over the step"
@@ -18,13 +18,13 @@ export function MemoryChart({ memory }: { memory: Memory }) {
           trigger: "axis",
           formatter: (p) => {
             const [x, y] = (p as unknown as { value: [number, number] }[])[0]!.value;
-            return lines(seconds(x), [["held", bytes(y)]]);
+            return lines(seconds(x), [["held", bytes(y * gibibyte)]]);
           },
         },
         xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) }, max: "dataMax" }),
         yAxis: axis("value", {
-          axisLabel: { formatter: (v: number) => bytes(v) },
-          max: Math.max(memory.capacity_bytes, memory.peak_bytes) * 1.05,
+          axisLabel: { formatter: gibibytes },
+          max: Math.ceil((Math.max(memory.capacity_bytes, memory.peak_bytes) / gibibyte) * 1.05),
         }),
         dataZoom: [{ type: "slider", height: 18, bottom: 6, labelFormatter: (v: number) => seconds(v) }],
         series: [
@@ -40,7 +40,7 @@ export function MemoryChart({ memory }: { memory: Memory }) {
               symbol: "none",
               silent: true,
               lineStyle: { color: colourOf("data"), type: "dashed" },
-              data: [{ yAxis: memory.capacity_bytes }],
+              data: [{ yAxis: memory.capacity_bytes / gibibyte }],
               label: {
                 formatter: `capacity ${bytes(memory.capacity_bytes)}`,
                 position: "insideEndTop",
@@ -51,7 +51,12 @@ export function MemoryChart({ memory }: { memory: Memory }) {
               symbol: "circle",
               symbolSize: 9,
               itemStyle: { color: colourOf("data") },
-              data: [{ name: "peak", coord: [memory.moment.time_s, Math.max(...memory.curve.used_bytes)] }],
+              data: [
+                {
+                  name: "peak",
+                  coord: [memory.moment.time_s, Math.max(...memory.curve.used_bytes) / gibibyte],
+                },
+              ],
               label: {
                 show: true,
                 position: "right",
