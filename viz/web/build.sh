@@ -17,7 +17,7 @@ mkdir -p -- "$folder"
 cd -- "$folder"
 if ! cmp -s "$sources/package-lock.json" node_modules/.foreshard-lock; then
   cp "$sources/package.json" "$sources/package-lock.json" .
-  npm ci --no-audit --no-fund || cannot "the npm packages of package-lock.json cannot be had (no network?)"
+  npm ci --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=60000 || cannot "the npm packages of package-lock.json cannot be had (no network?)"
   cp package-lock.json node_modules/.foreshard-lock
 fi
 rm -rf src dist

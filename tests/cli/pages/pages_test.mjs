@@ -136,7 +136,7 @@ const tests = {
     await opened.page.getByRole("tab", { name: "Timeline" }).click();
     await opened.page.getByLabel("rows").selectOption("schedule");
     await opened.page.getByLabel("messages").check();
-    await opened.page.getByLabel("critical path").check();
+    await opened.page.getByRole("checkbox", { name: "critical path" }).check();
     await canvas.press("w");
     await opened.page.waitForFunction(() => location.hash.includes("time="));
     await opened.finish();
