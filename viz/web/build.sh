@@ -23,3 +23,5 @@ fi
 rm -rf src dist
 cp -r "$sources"/{src,index.html,tsconfig.json,vite.config.ts,package.json} .
 npm run --silent build
+# Whoever gets a page gets the licences of what is inside it.
+{ printf '<!--\n'; cat dist/.vite/license.md; printf -- '-->\n'; } >>dist/index.html

@@ -4,5 +4,5 @@ import { viteSingleFile } from "vite-plugin-singlefile";
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [viteSingleFile()],
-  build: { target: "es2022", chunkSizeWarningLimit: 2000, license: false },
+  build: { target: "es2022", chunkSizeWarningLimit: 2000, license: true },
 });
