@@ -16,5 +16,6 @@ void setup_place(CLI::App& app);
 void setup_validate(CLI::App& app);
 void setup_convert(CLI::App& app);
 void setup_checkpoint(CLI::App& app);
+void setup_view(CLI::App& app);
 
 }  // namespace cli

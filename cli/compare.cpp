@@ -17,6 +17,7 @@
 #include "cli/fidelity_option.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/plan_forecasts.hpp"
 #include "cli/progress.hpp"
 #include "cli/scenario_argument.hpp"
@@ -46,6 +47,7 @@ struct CompareOptions {
   std::string json;
   std::string csv;
   std::string plot;
+  PageOption page;
   std::size_t top = 20;
   bool search = false;
   std::string state;
@@ -112,7 +114,9 @@ base::Diagnostic nothing_fits(const CompareOptions& options, sim::Scenario scena
 }
 
 void write(const CompareOptions& options, const Comparison& comparison) {
-  if (!options.json.empty()) write_output(options.json, viz::comparison_json(comparison));
+  const std::string json = viz::comparison_json(comparison);
+  if (!options.json.empty()) write_output(options.json, json);
+  if (options.page.wanted()) options.page.write({json});
   if (!options.csv.empty()) write_output(options.csv, viz::comparison_csv(comparison));
   if (!options.plot.empty())
     write_output(options.plot, viz::comparison_svg(comparison, options.top));
@@ -273,6 +277,7 @@ void setup_compare(CLI::App& app) {
   command->add_option("--plot", options->plot, "draw time, memory and breakdowns as SVG")
       ->type_name("FILE")
       ->check(file);
+  options->page.add_to(*command);
   command->callback([options] {
     if (options->plans.empty() && !options->search)
       throw CLI::ValidationError("--plans", "say which plans to compare, or --search for the best");

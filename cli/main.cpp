@@ -43,6 +43,7 @@ int run_command_line(int argc, char** argv) {
   cli::setup_validate(app);
   cli::setup_convert(app);
   cli::setup_checkpoint(app);
+  cli::setup_view(app);
   if (argc > 1 && is_unknown_subcommand(app, argv[1])) return cli::wrong_command;
   try {
     app.parse(argc, argv);

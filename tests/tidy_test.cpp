@@ -83,6 +83,7 @@ const std::vector<Owner>& owners() {
       {"gloo/", {"calibrate/"}},
       {"dlfcn.h", {"calibrate/shared_library.cpp", "calibrate/runtime/"}},
       {"zip.h", {"strategies/checkpoint_file/"}},
+      {"zlib.h", {"viz/page.cpp"}},
       {"CLI/", {"cli/"}},
       {"arpa/", {}},
       {"netinet/", {}},
