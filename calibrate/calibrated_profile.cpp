@@ -114,7 +114,7 @@ bool is_better(const Duration& a, const Duration& b) {
 Calibration fit_calibration(std::string name, std::span<const RunRecords> runs,
                             const topology::HardwareRegistry& registry) {
   return {std::move(name), fit::fit_collectives(runs), fit::fit_shapes(runs, registry),
-          fit::fit_memory(runs)};
+          fit::fit_memory(runs), fit::fit_overlaps(runs)};
 }
 
 bool is_of_use(const Calibration& calibration, const CalibratedUse& use) {
@@ -133,6 +133,7 @@ CalibratedProfile::CalibratedProfile(Calibrations calibrations, CalibratedUse us
   for (const Calibration& calibration : *calibrations_) {
     add_kernels(calibration);
     add_collectives(calibration);
+    add_overlaps(calibration);
   }
 }
 
@@ -197,6 +198,20 @@ void CalibratedProfile::add_choice(std::vector<OfGroup>& groups, const fit::Coll
   } else {
     groups.push_back(
         {key.op, key.placement, key.algorithm.empty() && key.protocol.empty(), {choice}});
+  }
+}
+
+void CalibratedProfile::add_overlaps(const Calibration& calibration) {
+  for (const auto& [key, fitted] : calibration.overlaps) {
+    if (!is_used(key.collective, use_)) continue;
+    const int source = static_cast<int>(sources_.size());
+    taken_.push_back({key, {&fitted.fit, source}});
+    const std::string what = fit::describe(key, fitted.basis.versions());
+    const std::string dates = fitted.basis.dates();
+    const std::string when = dates.empty() ? "measured" : "measured " + dates;
+    sources_.push_back(fmt::format("{}, {} ({} sizes)", what, when, fitted.fit.sizes()));
+    sources_.push_back(
+        fmt::format("{}, {}, as beside the nearest of {} sizes", what, when, fitted.fit.sizes()));
   }
 }
 
@@ -270,7 +285,20 @@ CollectiveCost CalibratedProfile::collective(Collective op, base::Bytes bytes,
     best.bus_rate = cost.bus_rate;
     best.total = cost.total;
   }
+  set_taken(best, op, bytes, shape);
   return best;
+}
+
+void CalibratedProfile::set_taken(CollectiveCost& cost, Collective op, base::Bytes bytes,
+                                  const GroupShape& shape) const {
+  for (const Taken& taken : taken_) {
+    int& source = taken.key.memory_bound ? cost.memory_share_source : cost.sm_share_source;
+    const fit::CollectiveKey& key = taken.key.collective;
+    if (source >= 0 || key.op != op || !sits(key.placement, shape)) continue;
+    const fit::OverlapFit::Share share = taken.of.fit->at(bytes.as_double());
+    (taken.key.memory_bound ? cost.memory_share : cost.sm_share) = share.taken;
+    source = taken.of.source + (share.inside ? 0 : 1);
+  }
 }
 
 CollectiveCost CalibratedProfile::quickest(const std::vector<Sourced<fit::CollectiveFit>>& choices,

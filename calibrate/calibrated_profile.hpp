@@ -7,6 +7,7 @@
 #include "base/diagnostic.hpp"
 #include "calibrate/fit/collective_fit.hpp"
 #include "calibrate/fit/kernel_fit.hpp"
+#include "calibrate/fit/overlap_fit.hpp"
 #include "calibrate/hardware_profile.hpp"
 #include "calibrate/profile.hpp"
 #include "calibrate/records.hpp"
@@ -20,6 +21,7 @@ struct Calibration {
   fit::CollectiveFits collectives;
   fit::ShapeFits products;  ///< GEMMs and attention
   fit::SizeFits memory;
+  fit::OverlapFits overlaps;
 };
 
 /// In the order in which they are asked; null: none.
@@ -48,7 +50,8 @@ bool is_of_use(const Calibration& calibration, const CalibratedUse& use);
 /// Collectives are those of the device by the backend's library, with as many ranks on as many
 /// nodes, one group at a time (inside a CPU host: as many at once as were measured). Where a
 /// library was measured with its own choice of algorithm, that counts; else the quickest of those
-/// that were measured, since a library would choose it.
+/// that were measured, since a library would choose it. What a collective takes from kernels beside
+/// it is that of the first calibration where both ran at once.
 class CalibratedProfile : public Profile {
  public:
   /// \pre neither is null
@@ -79,6 +82,12 @@ class CalibratedProfile : public Profile {
     std::vector<Sourced<fit::CollectiveFit>> choices;  ///< algorithms and protocols
   };
 
+  /// What one operation of one group takes from kernels of one kind beside it.
+  struct Taken {
+    fit::OverlapKey key;
+    Sourced<fit::OverlapFit> of;  ///< first of two
+  };
+
   /// `points`: "33 sizes"; `condition`: under what it holds, empty if nothing is to be said.
   int add_sources(const std::string& what, const fit::Basis& basis, const std::string& points,
                   const std::string& condition);
@@ -86,6 +95,9 @@ class CalibratedProfile : public Profile {
   void add_collectives(const Calibration& calibration);
   void add_choice(std::vector<OfGroup>& groups, const fit::CollectiveKey& key,
                   const fit::FittedCollective& fitted);
+  void add_overlaps(const Calibration& calibration);
+  void set_taken(CollectiveCost& cost, Collective op, base::Bytes bytes,
+                 const GroupShape& shape) const;
   static CollectiveCost quickest(const std::vector<Sourced<fit::CollectiveFit>>& choices,
                                  base::Bytes bytes);
   Duration product(const base::Kernel& kernel, const fit::KernelKey& wanted,
@@ -99,6 +111,7 @@ class CalibratedProfile : public Profile {
   std::vector<Product> products_;
   std::vector<Sourced<fit::SizeFit>> memory_;
   std::vector<OfGroup> collectives_;
+  std::vector<Taken> taken_;
 };
 
 /// A profile, and what the user should know of it.

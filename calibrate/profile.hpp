@@ -63,6 +63,9 @@ struct CollectiveCost {
   /// What it takes of a GPU from kernels that run beside it.
   double sm_share = 0;
   double memory_share = 0;  ///< of the bandwidth
+  /// Who measured those shares: indices into Profile::sources(). -1: nobody, a model sets them.
+  int sm_share_source = -1;
+  int memory_share_source = -1;
 
   /// Seconds in which bytes move.
   double wire_time() const { return total.time > latency ? (total.time - latency).s() : 0.0; }

@@ -19,6 +19,11 @@ double quantile(const std::vector<double>& sorted, double share) {
 
 }  // namespace
 
+std::optional<double> slowed(const Times& alone, const Times& beside) {
+  if (!(alone.typical() > 0) || !(beside.typical() > 0)) return {};
+  return beside.typical() / alone.typical();
+}
+
 Times times_of(std::vector<double> samples) {
   CHECK_INVARIANT(!samples.empty());
   std::vector<double> sorted = samples;

@@ -170,14 +170,31 @@ struct KernelRecord {
   bool operator==(const KernelRecord&) const = default;
 };
 
+/// A collective and a kernel that ran at once on every rank, against each of them alone.
+struct OverlapRecord {
+  std::size_t collective = 0;  ///< alone: its number among those of the run
+  std::size_t kernel = 0;      ///< alone, likewise
+  Times collective_times;      ///< beside the kernel
+  Times kernel_times;          ///< beside the collective
+
+  bool operator==(const OverlapRecord&) const = default;
+};
+
 /// A run with all its rows: what an importer makes, and what is exported.
 struct RunRecords {
   Run run;
   std::vector<CollectiveRecord> collectives;
   std::vector<KernelRecord> kernels;
+  std::vector<OverlapRecord> overlaps;
+
+  std::size_t rows() const { return collectives.size() + kernels.size() + overlaps.size(); }
 
   bool operator==(const RunRecords&) const = default;
 };
+
+/// How many times as long something takes beside something else; nothing where either was not
+/// timed.
+std::optional<double> slowed(const Times& alone, const Times& beside);
 
 /// Mean, extremes, quantiles and deviation of samples; quantiles between two samples are
 /// interpolated. \pre samples is not empty

@@ -10,10 +10,12 @@
 #include "calibrate/harness/machine.hpp"
 #include "calibrate/harness/sweep.hpp"
 #include "calibrate/import/nccl_tests_output.hpp"
+#include "calibrate/runtime/loader.hpp"
 #include "cli/calibrate.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/measured_run.hpp"
 #include "cli/output.hpp"
+#include "cli/overlap_rows.hpp"
 #include "cli/ranks.hpp"
 
 namespace cli {
@@ -30,6 +32,7 @@ struct Options {
   int group = 0;   ///< ranks of a group; 0: all
   int stride = 1;  ///< between its ranks
   bool alone = false;
+  std::vector<std::string> beside;  ///< kinds of kernels
   bool resume = false;
   double spread = 0;
   double budget = 1;
@@ -41,6 +44,7 @@ struct Options {
 struct Plan {
   std::vector<base::Collective> operations;
   calibrate::SweepOptions sweep;
+  std::vector<calibrate::harness::BesideKind> beside;
 };
 
 base::Result<Plan> plan_of(const Options& options) {
@@ -74,6 +78,13 @@ base::Result<Plan> plan_of(const Options& options) {
   if (options.operations.empty())
     for (const auto& [name, op] : base::collective_names)
       if (op != base::Collective::barrier) plan.operations.push_back(op);
+  for (const auto& [name, kind] : calibrate::harness::beside_kind_names)
+    if (std::find(options.beside.begin(), options.beside.end(), name) != options.beside.end())
+      plan.beside.push_back(kind);
+  if (!plan.beside.empty() && !plan.sweep.json.empty())
+    problems.push_back({{"-J"},
+                        "nccl-tests has no form for collectives beside kernels",
+                        "calibrate export --format json"});
   if (!problems.empty()) return tl::unexpected(std::move(problems));
   return plan;
 }
@@ -100,11 +111,12 @@ class Sweep {
       : plan_(plan),
         here_(here),
         run_(run),
-        bench_(here.world, here.device, plan.sweep,
-               {.warm_up = plan.sweep.warm_up,
-                .batch = plan.sweep.iterations,
-                .spread = options.spread,
-                .seconds = options.budget}) {
+        rule_{.warm_up = plan.sweep.warm_up,
+              .batch = plan.sweep.iterations,
+              .spread = options.spread,
+              .seconds = options.budget},
+        bench_(here.world, here.device, plan.sweep, rule_) {
+    if (!plan.beside.empty()) overlaps_.emplace(here, plan.sweep, rule_, plan.beside, run);
     const int size = options.group > 0 ? options.group : here.world.ranks();
     group_ = here.world.group(
         members_of(here.world.rank(), here.world.ranks(), size, options.stride, options.alone));
@@ -116,7 +128,8 @@ class Sweep {
       for (const base::Collective op : plan_.operations)
         for (const std::string& dtype : plan_.sweep.dtypes)
           for (const std::string& reduction : reductions_of(op, plan_.sweep))
-            for (const int root : roots_of(op)) sizes(op, dtype, reduction, root);
+            for (const int root : roots_of(op))
+              overlaps_ ? overlaps(op, dtype, reduction, root) : sizes(op, dtype, reduction, root);
   }
 
  private:
@@ -167,6 +180,13 @@ class Sweep {
     write_output(plan_.sweep.json, json_);
   }
 
+  void overlaps(base::Collective op, const std::string& dtype, const std::string& reduction,
+                int root) {
+    const int element = calibrate::find_element_type(dtype)->bytes;
+    for (const CallSize& size : calibrate::sweep_calls(op, ranks(), element, plan_.sweep))
+      overlaps_->measure(group_, call_of(op, dtype, reduction, root, size), size);
+  }
+
   /// "2026-11-28 11:30:00", UTC.
   static std::string stamp() {
     std::string text = calibrate::harness::now_text();
@@ -174,8 +194,9 @@ class Sweep {
     return text.substr(0, text.size() - 1);
   }
 
-  CollectiveRecord one(base::Collective op, const std::string& dtype, const std::string& reduction,
-                       int root, const CallSize& size, bool in_place) {
+  calibrate::harness::CollectiveCall call_of(base::Collective op, const std::string& dtype,
+                                             const std::string& reduction, int root,
+                                             const CallSize& size) const {
     calibrate::harness::CollectiveCall call;
     call.op = op;
     call.dtype = dtype;
@@ -186,6 +207,12 @@ class Sweep {
       call.destination = (group_.rank() + 1) % group_.ranks();
       call.source = (group_.rank() + group_.ranks() - 1) % group_.ranks();
     }
+    return call;
+  }
+
+  CollectiveRecord one(base::Collective op, const std::string& dtype, const std::string& reduction,
+                       int root, const CallSize& size, bool in_place) {
+    const auto call = call_of(op, dtype, reduction, root, size);
     CollectiveRecord like;
     like.op = op;
     like.dtype = dtype;
@@ -216,7 +243,9 @@ class Sweep {
   const RankHere& here_;
   MeasuredRun* run_;
   std::string json_;  // of the sweeps so far
+  calibrate::harness::StopRule rule_;
   calibrate::harness::CollectiveBench bench_;
+  std::optional<OverlapRows> overlaps_;
   calibrate::harness::World::Group group_;
 };
 
@@ -234,6 +263,10 @@ std::vector<std::string> arguments_of(const Options& options) {
     words.push_back(std::to_string(value));
   }
   if (options.alone) words.emplace_back("--alone");
+  if (!options.beside.empty()) {
+    words.emplace_back("--beside");
+    words.push_back(fmt::format("{}", fmt::join(options.beside, ",")));
+  }
   for (const auto& [name, value] :
        {std::pair{"--spread", options.spread}, std::pair{"--budget", options.budget}}) {
     words.emplace_back(name);
@@ -256,6 +289,10 @@ void measure(Options options) {
   if (!options.algorithm.empty()) setenv("NCCL_ALGO", options.algorithm.c_str(), 1);
   if (!options.protocol.empty()) setenv("NCCL_PROTO", options.protocol.c_str(), 1);
   if (!is_rank(options.job.network)) {
+    if (const auto network = calibrate::runtime::load_network(options.job.network); !network) {
+      print(network.error());
+      leave_with(mistake);
+    }
     check_database(options.database);
     if (options.job.ranks == 0) {
       const auto usual = usual_ranks(options.job.compute);
@@ -283,7 +320,7 @@ void add_calibrate_collectives(CLI::App& group) {
       "measure collectives between ranks; takes the options of nccl-tests too, for example\n"
       "-b 8 -e 64M -f 2 -n 20 -d float -o sum");
   add_database(*command, options->database);
-  command->add_option("--backend", options->job.network, "mpi, gloo or nccl")
+  command->add_option("--backend", options->job.network, "mpi, gloo, nccl or a plug-in")
       ->type_name("NAME")
       ->capture_default_str();
   command->add_option("--ranks", options->job.ranks, "how many; default: one for each device")
@@ -300,6 +337,15 @@ void add_calibrate_collectives(CLI::App& group) {
       ->type_name("N");
   command->add_flag("--alone", options->alone,
                     "only the first group works; else all at once, which shows contention");
+  std::vector<std::string> kinds;
+  for (const auto& [name, kind] : calibrate::harness::beside_kind_names) kinds.emplace_back(name);
+  command
+      ->add_option("--beside", options->beside,
+                   "while kernels run on the same devices: gemm, memory or both; tells how much\n"
+                   "slower each of them is")
+      ->delimiter(',')
+      ->check(CLI::IsMember(kinds))
+      ->type_name("LIST");
   command
       ->add_option("--spread", options->spread,
                    "go on until the standard error of the mean is below this share of it")

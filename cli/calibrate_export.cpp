@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "calibrate/import/nccl_tests_output.hpp"
@@ -58,6 +61,28 @@ std::vector<std::string> format_names() {
   return names;
 }
 
+/// Leaves out what the formats of other programs have no place for, and tells how much that is.
+Runs with_times_only(Runs runs) {
+  std::size_t untimed = 0;
+  std::size_t overlaps = 0;
+  for (calibrate::RunRecords& run : runs) {
+    overlaps += run.overlaps.size();
+    run.overlaps.clear();
+    untimed +=
+        std::erase_if(run.collectives, [](const auto& record) { return !(record.times.mean > 0); });
+  }
+  const auto tell = [](std::size_t count, const std::string& what) {
+    if (count > 0)
+      print({{{},
+              fmt::format("{} {} left out", count, what),
+              "--format json has them",
+              base::Severity::note}});
+  };
+  tell(untimed, "choices of a library, without times, are");
+  tell(overlaps, "times of collectives beside kernels are");
+  return runs;
+}
+
 void write_calibration(const ExportOptions& options) {
   const auto* const format =
       std::find_if(formats.begin(), formats.end(), [&](const Format& candidate) {
@@ -69,7 +94,9 @@ void write_calibration(const ExportOptions& options) {
     leave_with(wrong_command);
   }
   const auto store = open_calibration(options.database, calibrate::store::Access::read);
-  write_output(options.output, format->write(runs_of(store, options.run), store.fits()));
+  Runs runs = runs_of(store, options.run);
+  if (!format->what.empty()) runs = with_times_only(std::move(runs));
+  write_output(options.output, format->write(runs, store.fits()));
 }
 
 }  // namespace

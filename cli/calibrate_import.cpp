@@ -8,6 +8,7 @@
 #include "base/document.hpp"
 #include "calibrate/harness/sweep.hpp"
 #include "calibrate/import/formats.hpp"
+#include "calibrate/import/gzip.hpp"
 #include "cli/calibrate.hpp"
 #include "cli/calibration_file.hpp"
 #include "cli/exit_code.hpp"
@@ -30,13 +31,19 @@ struct ImportCommand {
   calibrate::ImportOptions options;
 };
 
+/// A file as it is, or unpacked if it is packed.
+base::Result<std::string> text_of(const std::string& file) {
+  base::Result<std::string> text = base::read_file(file);
+  return text && calibrate::is_gzip(*text) ? calibrate::unpack_gzip(*text, file) : text;
+}
+
 /// The runs of all files, or every mistake in any of them.
 base::Result<std::vector<RunRecords>> read_files(const ImportCommand& command,
                                                  const topology::HardwareRegistry& registry) {
   base::Diagnostics problems;
   std::vector<RunRecords> runs;
   for (const std::string& file : command.files) {
-    const base::Result<std::string> text = base::read_file(file);
+    const base::Result<std::string> text = text_of(file);
     const calibrate::ImportResult all =
         text ? calibrate::import_records(*text, file, command.format, command.options, registry)
              : tl::unexpected(text.error());

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "base/check.hpp"
 #include "calibrate/harness/machine.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
@@ -44,8 +47,7 @@ base::Result<MeasuredRun> MeasuredRun::open(const std::string& database, const R
   if (resume) {
     if (const auto before = store->unfinished(run)) {
       known = store->records(*before);
-      fmt::print(stderr, "foreshard: going on behind {} rows\n",
-                 known.collectives.size() + known.kernels.size());
+      fmt::print(stderr, "foreshard: going on behind {} rows\n", known.rows());
       return MeasuredRun(std::move(*store), *before, std::move(known));
     }
     fmt::print(stderr, "foreshard: note: no interrupted run of this command, so a new one\n");
@@ -68,6 +70,13 @@ void MeasuredRun::add(const calibrate::KernelRecord& record) {
   count(store_.add(run_, record), record.times);
 }
 
+void MeasuredRun::add(const calibrate::harness::Overlapped& both) {
+  count(store_.add(run_, both.collective, both.kernel, both.overlap), both.collective.times);
+  dropped_ += both.kernel.times.dropped + both.overlap.collective_times.dropped +
+              both.overlap.kernel_times.dropped;
+  if (both.collective.wrong.value_or(0) > 0) ++wrong_;
+}
+
 void MeasuredRun::finish() {
   store_.finish(run_, calibrate::RunState::complete, calibrate::harness::now_text());
   fmt::print(stderr, "foreshard: {} rows in {}\n", rows_, store_.path());
@@ -82,6 +91,13 @@ void MeasuredRun::finish() {
 
 void keep_run(const std::string& database, const RankHere& here, const std::string& command,
               bool resume, const std::function<void(MeasuredRun*)>& body) {
+  // Ranks that measure different things would wait for each other for ever.
+  const std::vector<std::size_t> commands =
+      here.world.share(std::vector{std::hash<std::string>()(command)});
+  for (std::size_t rank = 1; rank < commands.size(); ++rank)
+    if (commands[rank] != commands.front())
+      throw base::EnvironmentError(
+          fmt::format("rank {} was started with another command than rank 0", rank));
   std::optional<MeasuredRun> run;
   if (here.world.rank() == 0) {
     auto opened = MeasuredRun::open(database, here, command, resume);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/harness/overlap_bench.hpp"
 #include "calibrate/store/store.hpp"
 #include "cli/ranks.hpp"
 
@@ -22,6 +23,7 @@ class MeasuredRun {
   const calibrate::RunRecords& known() const { return known_; }
   void add(const calibrate::CollectiveRecord& record);
   void add(const calibrate::KernelRecord& record);
+  void add(const calibrate::harness::Overlapped& both);
   /// Marks the run complete and tells on stderr how many rows it has, and what was wrong.
   void finish();
 
@@ -42,6 +44,7 @@ class MeasuredRun {
 
 /// Begins a run on rank 0, which keeps it, does `body` with it (null on other ranks) on all ranks,
 /// and finishes it. Where it cannot be begun, rank 0 tells why and nothing is done.
+/// Ranks that were started with different commands throw base::EnvironmentError, all of them.
 void keep_run(const std::string& database, const RankHere& here, const std::string& command,
               bool resume, const std::function<void(MeasuredRun*)>& body);
 

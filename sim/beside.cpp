@@ -25,8 +25,10 @@ void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Byte
   if (shape.gpu == nullptr || cost.wire_time() <= 0) return;
   constexpr double passes = 3;
   const double wire = bytes.as_double() * calibrate::bus_factor(op, shape.ranks);
-  cost.sm_share = static_cast<double>(cost.channels) / shape.gpu->multiprocessors;
-  cost.memory_share = passes * wire / cost.wire_time() / shape.gpu->memory_bandwidth.byte();
+  if (cost.sm_share_source < 0)
+    cost.sm_share = static_cast<double>(cost.channels) / shape.gpu->multiprocessors;
+  if (cost.memory_share_source < 0)
+    cost.memory_share = passes * wire / cost.wire_time() / shape.gpu->memory_bandwidth.byte();
 }
 
 double compute_beside(double compute, double wire, double sm_share) {

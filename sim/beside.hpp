@@ -12,9 +12,9 @@ calibrate::CollectiveCost cost_in_parts(const calibrate::Profile& profile, base:
                                         base::Bytes bytes, int parts,
                                         const calibrate::GroupShape& shape);
 
-/// What a collective takes from kernels beside it. Its channels are blocks that hold an SM each;
-/// a ring reads and writes every byte that it moves, and reads what it adds to (three passes over
-/// memory for each byte on the wire).
+/// What a collective takes from kernels beside it, where that was not measured. Its channels are
+/// blocks that hold an SM each; a ring reads and writes every byte that it moves, and reads what it
+/// adds to (three passes over memory for each byte on the wire).
 void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Bytes bytes,
                 const calibrate::GroupShape& shape);
 

@@ -26,7 +26,8 @@ struct SourceTime {
 };
 
 /// Time of one average rank by source of its durations: kernels as they ran, collectives as they
-/// were exposed, at their isolated cost's spread.
+/// were exposed, at their isolated cost's spread, and what kernels lost to collectives beside them
+/// where it is known from measurements.
 std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& breakdown) {
   std::vector<SourceTime> times(graph.sources.size());
   const auto add = [&](int source, double seconds, double spread) {
@@ -37,6 +38,17 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
   std::vector<double> ranks_of(graph.programs.size(), 0);
   for (const std::uint16_t program : graph.program_of_rank) ranks_of[program] += 1;
   SourceTime wire;
+  SourceTime taken;  // from kernels beside collectives: seconds x share
+  std::vector<double> taken_seconds(graph.sources.size(), 0);
+  const auto take = [&](const calibrate::CollectiveCost& cost, double rank_share) {
+    const bool from_memory = cost.memory_share > cost.sm_share;
+    const int source = from_memory ? cost.memory_share_source : cost.sm_share_source;
+    const double seconds =
+        rank_share * cost.wire_time() * std::max(cost.sm_share, cost.memory_share);
+    taken.seconds += seconds;
+    taken.weighted_spread += seconds * cost.total.spread;
+    if (source >= 0) taken_seconds[static_cast<std::size_t>(source)] += seconds;
+  };
   std::vector<double> wire_seconds(graph.sources.size(), 0);
   for (std::size_t p = 0; p < graph.programs.size(); ++p) {
     const double share = ranks_of[p] / static_cast<double>(graph.program_of_rank.size());
@@ -46,8 +58,11 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
         wire.weighted_spread += share * total.time.s() * total.spread;
         wire_seconds[static_cast<std::size_t>(total.source)] += share * total.time.s();
       };
-      if (task.kind == TaskKind::collective)
-        communication(graph.collectives[task.index].cost.front().total);
+      if (task.kind == TaskKind::collective) {
+        const calibrate::CollectiveCost& cost = graph.collectives[task.index].cost.front();
+        communication(cost.total);
+        take(cost, share);
+      }
       if (task.kind == TaskKind::copy) communication(graph.copies[task.index].cost);
       if (task.kind != TaskKind::run) continue;
       for (const Piece& piece : graph.segments[task.index].pieces) {
@@ -65,6 +80,10 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
     for (std::size_t s = 0; s < times.size(); ++s)
       add(static_cast<int>(s), exposed.s() * wire_seconds[s] / wire.seconds,
           wire.weighted_spread / wire.seconds);
+  if (taken.seconds > 0)
+    for (std::size_t s = 0; s < times.size(); ++s)
+      add(static_cast<int>(s), breakdown.slowed.s() * taken_seconds[s] / taken.seconds,
+          taken.weighted_spread / taken.seconds);
   return times;
 }
 

@@ -113,6 +113,13 @@ Json json_of(const calibrate::KernelRecord& record) {
           {"times", json_of(record.times)}};
 }
 
+Json json_of(const calibrate::OverlapRecord& record) {
+  return {{"collective", record.collective},
+          {"kernel", record.kernel},
+          {"collective_times", json_of(record.collective_times)},
+          {"kernel_times", json_of(record.kernel_times)}};
+}
+
 Json json_of(const calibrate::store::FitRow& fit) {
   return {{"made", fit.made},
           {"kind", fit.kind},
@@ -144,6 +151,14 @@ Json json_of(const calibrate::store::MeasuredGroup& group) {
   return json;
 }
 
+Json json_of(const calibrate::store::MeasuredOverlap& overlap) {
+  return {{"collective", json_of(overlap.collective)},
+          {"kernel", json_of(overlap.kernel)},
+          {"rows", overlap.collective.rows},
+          {"collective_slowed", overlap.collective_slowed},
+          {"kernel_slowed", overlap.kernel_slowed}};
+}
+
 /// A list with each of its members on a line of its own.
 template <class T>
 std::string list_of(const std::vector<T>& values) {
@@ -164,7 +179,8 @@ std::string calibration_json(const std::vector<calibrate::RunRecords>& runs,
     out += &all == runs.data() ? "\n" : ",\n";
     out += "{\"run\": " + line_of(json_of(all.run));
     out += ",\n\"collectives\": " + list_of(all.collectives);
-    out += ",\n\"kernels\": " + list_of(all.kernels) + "}";
+    out += ",\n\"kernels\": " + list_of(all.kernels);
+    out += ",\n\"overlaps\": " + list_of(all.overlaps) + "}";
   }
   return out + "],\n\"fits\": " + list_of(fits) + "}\n";
 }
@@ -177,15 +193,18 @@ std::string calibration_summary_json(const std::string& name,
             {"runs", Json::array()},
             {"collectives", Json::array()},
             {"kernels", Json::array()},
+            {"overlaps", Json::array()},
             {"fits", Json::array()}};
   for (const calibrate::RunRecords& all : runs) {
     Json run = json_of(all.run);
-    run["rows"] = all.collectives.size() + all.kernels.size();
+    run["rows"] = all.rows();
     run["ended_before_start"] = calibrate::store::ended_before_start(all.run);
     json["runs"].push_back(std::move(run));
   }
   for (const auto& group : calibrate::store::groups_of(runs))
     json[group.collective ? "collectives" : "kernels"].push_back(json_of(group));
+  for (const auto& overlap : calibrate::store::overlaps_of(runs))
+    json["overlaps"].push_back(json_of(overlap));
   for (const auto& fit : fits) json["fits"].push_back(json_of(fit));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

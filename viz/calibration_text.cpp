@@ -100,7 +100,7 @@ std::string run_table(const std::vector<RunRecords>& runs) {
     const std::string id = run.id.substr(0, 8);
     rows.push_back({id, or_unknown(run.started),
                     std::string(base::name_in(calibrate::run_state_names, run.state)),
-                    std::to_string(all.collectives.size() + all.kernels.size()),
+                    std::to_string(all.rows()),
                     run.tool + (run.version.empty() ? "" : " " + run.version),
                     run.source.empty() ? "measured here" : run.source});
     if (calibrate::store::ended_before_start(run))
@@ -171,6 +171,34 @@ std::string measured(const std::vector<MeasuredGroup>& groups) {
                  kernels);
 }
 
+std::string range_text(const double (&range)[2]) {
+  const std::string from = fmt::format("{:.2f}", range[0]);
+  const std::string to = fmt::format("{:.2f}", range[1]);
+  return from == to ? from : from + " - " + to;
+}
+
+std::string overlap_table(const std::vector<calibrate::store::MeasuredOverlap>& overlaps) {
+  Rows rows;
+  for (const auto& overlap : overlaps) {
+    const MeasuredGroup& of = overlap.collective;
+    rows.push_back({of.what, of.library + (of.way.empty() ? "" : ", " + of.way), of.device,
+                    ranks_text(of.placement), sizes_text(of), overlap.kernel.what,
+                    std::to_string(of.rows), range_text(overlap.collective_slowed),
+                    range_text(overlap.kernel_slowed)});
+  }
+  return section("At once, times as long as alone",
+                 {{"operation"},
+                  {"library", false, 24},
+                  {"device", false, 16},
+                  {"ranks on nodes", false, 20},
+                  {"sizes"},
+                  {"beside"},
+                  {"rows", true},
+                  {"collective", true},
+                  {"kernel", true}},
+                 rows);
+}
+
 std::string fit_table(const std::vector<calibrate::store::FitRow>& fits) {
   Rows rows;
   for (const calibrate::store::FitRow& fit : fits)
@@ -196,11 +224,12 @@ std::string bytes_text(double bytes) {
 std::string calibration_text(const std::string& name, const std::vector<RunRecords>& runs,
                              const std::vector<calibrate::store::FitRow>& fits) {
   std::size_t rows = 0;
-  for (const RunRecords& all : runs) rows += all.collectives.size() + all.kernels.size();
+  for (const RunRecords& all : runs) rows += all.rows();
   return fmt::format("{}: runs {}, rows {}, fits {}\n", printable(name), runs.size(), rows,
                      fits.size()) +
          machines(runs) + devices(runs) + software(runs) + run_table(runs) +
-         measured(calibrate::store::groups_of(runs)) + fit_table(fits);
+         measured(calibrate::store::groups_of(runs)) +
+         overlap_table(calibrate::store::overlaps_of(runs)) + fit_table(fits);
 }
 
 }  // namespace viz

@@ -8,6 +8,9 @@
  * holds its path. A scenario chooses it by `communication: {backend: NAME}`. The library is opened
  * with RTLD_LAZY | RTLD_LOCAL and never closed.
  *
+ * A library that can do the collectives that it prices may export foreshard_network_NAME as well
+ * (calibrate/runtime/runtime.h): then `foreshard calibrate collectives --backend NAME` measures it.
+ *
  * This file needs nothing but a C99 or C++ compiler; copy it. Nothing may be thrown across it.
  */
 #ifndef FORESHARD_BACKEND_PLUGIN_H

@@ -9,6 +9,11 @@
 
 namespace calibrate::fit {
 
+CollectiveKey key_of(const CollectiveRecord& record) {
+  return {record.device,    record.library,  record.op,
+          record.algorithm, record.protocol, record.placement};
+}
+
 std::string describe(const CollectiveKey& key, const std::string& version) {
   const Placement& where = key.placement;
   std::string text = fmt::format(
@@ -59,8 +64,7 @@ CollectiveFits fit_collectives(std::span<const RunRecords> runs) {
   for (const RunRecords& run : runs)
     for (const CollectiveRecord& record : run.collectives) {
       if (!store::usable(record) || record.bytes.count() < 0) continue;
-      Measured& of_key = measured[{record.device, record.library, record.op, record.algorithm,
-                                   record.protocol, record.placement}];
+      Measured& of_key = measured[key_of(record)];
       of_key.sizes[record.bytes.as_double()].push_back(sample_of(record.times));
       of_key.basis.add(run.run, record.library_version);
     }

@@ -26,6 +26,8 @@ struct CollectiveKey {
   auto operator<=>(const CollectiveKey&) const = default;
 };
 
+CollectiveKey key_of(const CollectiveRecord& record);
+
 /// "all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9 ring ll128".
 std::string describe(const CollectiveKey& key, const std::string& version);
 

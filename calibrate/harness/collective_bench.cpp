@@ -38,6 +38,14 @@ bool shares_buffer(Collective op) {
          op == Collective::reduce_scatter || op == Collective::scatter;
 }
 
+/// Ranks of the group of rank 0, by who leads the group of each; all groups are as this one.
+std::vector<int> first_group(const std::vector<std::int32_t>& leaders) {
+  std::vector<int> first;
+  for (std::size_t rank = 0; rank < leaders.size(); ++rank)
+    if (leaders[rank] == leaders.front()) first.push_back(static_cast<int>(rank));
+  return first;
+}
+
 }  // namespace
 
 /// Memory of both directions; in place they are one.
@@ -133,13 +141,8 @@ CollectiveRecord CollectiveBench::measure(const World::Group& group, const Colle
   record.dtype = call.dtype;
   record.reduction = has_reduction(call.op) ? call.reduction : "none";
   record.root = has_root(call.op) ? call.root : -1;
-  // Groups are told by who leads them; all are as the one of rank 0.
-  const std::int32_t leader = group.rank() < 0 ? -1 : group.members().front();
-  const std::vector<std::int32_t> leaders = world_.share(std::vector{leader});
-  std::vector<int> first;  // ranks of the group of rank 0
-  for (std::size_t rank = 0; rank < leaders.size(); ++rank)
-    if (leaders[rank] == leaders.front()) first.push_back(static_cast<int>(rank));
-  record.placement = placement(leaders, first);
+  const std::vector<std::int32_t> leading = leaders(group);
+  record.placement = placement(leading, first_group(leading));
   record.bytes = size.bytes;
   record.count = size.count;
   record.in_place = in_place;
@@ -157,6 +160,23 @@ CollectiveRecord CollectiveBench::measure(const World::Group& group, const Colle
           group.run(call, memory.send, memory.receive, sampling_.stream());
       },
       rule_);
+  record.times = times(group, samples);
+  if (member) record.own_estimate = group.estimate(call);
+  return record;
+}
+
+std::function<void(void* stream)> CollectiveBench::iteration(const World::Group& group,
+                                                             const CollectiveCall& call,
+                                                             const CallSize& size) const {
+  if (group.rank() < 0) return [](void*) {};
+  return [memory = buffers(group, call, size, false), group, call,
+          times = options_.aggregated](void* stream) {
+    for (int i = 0; i < times; ++i) group.run(call, memory.send, memory.receive, stream);
+  };
+}
+
+Times CollectiveBench::times(const World::Group& group, const Samples& samples) const {
+  const std::vector<int> first = first_group(leaders(group));
   std::vector<double> seconds;
   for (std::size_t i = 0; i < samples.count(); ++i) {
     std::vector<double> of_ranks;
@@ -164,11 +184,15 @@ CollectiveRecord CollectiveBench::measure(const World::Group& group, const Colle
       of_ranks.push_back(samples.of_rank[static_cast<std::size_t>(rank)][i] / options_.aggregated);
     seconds.push_back(combined(of_ranks, options_.average));
   }
-  if (!seconds.empty()) record.times = times_of(std::move(seconds));
-  record.times.warm_up = samples.warm_up;
-  record.times.dropped = samples.dropped;
-  if (member) record.own_estimate = group.estimate(call);
-  return record;
+  Times times = seconds.empty() ? Times{} : times_of(std::move(seconds));
+  times.warm_up = samples.warm_up;
+  times.dropped = samples.dropped;
+  return times;
+}
+
+std::vector<std::int32_t> CollectiveBench::leaders(const World::Group& group) const {
+  const std::int32_t leader = group.rank() < 0 ? -1 : group.members().front();
+  return world_.share(std::vector{leader});
 }
 
 }  // namespace calibrate::harness

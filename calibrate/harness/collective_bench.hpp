@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,16 @@ class CollectiveBench {
   /// throttled all the time: then `times.iterations` is 0.
   CollectiveRecord measure(const World::Group& group, const CollectiveCall& call,
                            const CallSize& size, bool in_place) const;
+  /// One iteration of it, out of place, with memory of its own; nothing on a rank in no group.
+  std::function<void(void* stream)> iteration(const World::Group& group, const CollectiveCall& call,
+                                              const CallSize& size) const;
+  /// Times of the group of rank 0, on every rank.
+  Times times(const World::Group& group, const Samples& samples) const;
 
  private:
+  /// Who leads the group of each rank; -1: it is in none.
+  std::vector<std::int32_t> leaders(const World::Group& group) const;
+
   struct Buffers;
   Placement placement(const std::vector<std::int32_t>& leaders,
                       const std::vector<int>& members) const;

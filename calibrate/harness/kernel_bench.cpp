@@ -18,33 +18,42 @@ base::Result<KernelRecord> KernelBench::measure(const KernelTask& task,
                                                 const std::string& variant) const {
   const base::Result<Device::Work> work = device_.prepare(task, variant);
   if (!work) return tl::unexpected(work.error());
+  return measure_work(task, *work);
+}
+
+KernelRecord KernelBench::measure_work(const KernelTask& task, const Device::Work& work) const {
   KernelRecord record;
   record.kind = task.kind;
   record.kernel = task.kernel;
   record.rows = task.rows;
   record.columns = task.columns;
   record.dtype = task.dtype;
-  record.library = work->library();
+  record.library = work.library();
   for (const Software& one : software_)
     if (one.name == record.library) record.library_version = one.version;
   record.device = device_name_;
-  record.variant = work->variant();
+  record.variant = work.variant();
   record.concurrent = world_ == nullptr ? 1 : world_->ranks();
-  const Samples samples = sampling_.take([&] { work->launch(sampling_.stream()); }, rule_);
+  const Samples samples = sampling_.take([&] { work.launch(sampling_.stream()); }, rule_);
+  record.times = times(samples);
+  const foreshard_sensors sensors = device_.sensors();
+  record.clock_mhz = sensors.clock_mhz;
+  record.power_w = sensors.power_w;
+  record.temperature_c = sensors.temperature_c;
+  return record;
+}
+
+Times KernelBench::times(const Samples& samples) {
   std::vector<double> seconds;
   for (std::size_t i = 0; i < samples.count(); ++i) {
     double sum = 0;
     for (const std::vector<double>& of_rank : samples.of_rank) sum += of_rank[i];
     seconds.push_back(sum / static_cast<double>(samples.of_rank.size()));
   }
-  if (!seconds.empty()) record.times = times_of(std::move(seconds));
-  record.times.warm_up = samples.warm_up;
-  record.times.dropped = samples.dropped;
-  const foreshard_sensors sensors = device_.sensors();
-  record.clock_mhz = sensors.clock_mhz;
-  record.power_w = sensors.power_w;
-  record.temperature_c = sensors.temperature_c;
-  return record;
+  Times times = seconds.empty() ? Times{} : times_of(std::move(seconds));
+  times.warm_up = samples.warm_up;
+  times.dropped = samples.dropped;
+  return times;
 }
 
 namespace {

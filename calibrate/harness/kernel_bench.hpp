@@ -18,6 +18,10 @@ class KernelBench {
   /// device does not have is a mistake. No sample is left where the device was throttled all the
   /// time: then `times.iterations` is 0.
   base::Result<KernelRecord> measure(const KernelTask& task, const std::string& variant) const;
+  /// The same of a task that is ready.
+  KernelRecord measure_work(const KernelTask& task, const Device::Work& work) const;
+  /// Of samples of all ranks, averaged over them.
+  static Times times(const Samples& samples);
 
  private:
   const Device& device_;

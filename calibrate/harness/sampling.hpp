@@ -36,11 +36,13 @@ class Sampling {
   void* stream() const { return stream_.get(); }
   /// All ranks have come when it returns.
   void meet() const;
+  /// Whether a device of any rank is slowed down now.
+  bool throttled_somewhere() const;
+  /// What every rank has, on all of them. \pre all have equally many
+  std::vector<std::vector<double>> by_rank(const std::vector<double>& mine) const;
 
  private:
   std::vector<double> batch(const std::function<void()>& once, int times) const;
-  bool throttled_somewhere() const;
-  std::vector<std::vector<double>> by_rank(const std::vector<double>& mine) const;
 
   const Device& device_;
   const World* world_;

@@ -7,6 +7,7 @@
 
 #include "calibrate/import/kineto.hpp"
 #include "calibrate/import/nccl_inspector.hpp"
+#include "calibrate/import/nccl_log.hpp"
 #include "calibrate/import/nccl_tests_json.hpp"
 #include "calibrate/import/nccl_tests_text.hpp"
 #include "calibrate/import/torchcomms.hpp"
@@ -30,7 +31,7 @@ ImportResult refuse_nccl_xml(std::string_view, const std::string& file, const Im
                          "a scenario takes graphs: communication: {backend: nccl, graph: FILE}"}});
 }
 
-constexpr std::array<ImportFormat, 7> formats{{
+constexpr std::array<ImportFormat, 8> formats{{
     {"kineto", "trace of PyTorch's profiler", is_kineto, import_kineto},
     {"nccl-inspector", "JSON of NCCL's inspector plug-in", is_nccl_inspector,
      import_nccl_inspector},
@@ -39,6 +40,7 @@ constexpr std::array<ImportFormat, 7> formats{{
     {"validation-csv", "table of published measurements", is_validation_csv, import_validation_csv},
     {"torchcomms", "tables of torchcomms' collective_perf_test", is_torchcomms, import_torchcomms},
     {"nccl-tests", "text of nccl-tests or rccl-tests", is_nccl_tests_text, import_nccl_tests_text},
+    {"nccl-log", "log of NCCL: what it chose and expected", is_nccl_log, import_nccl_log},
 }};
 
 void name_devices(RunRecords& records, const topology::HardwareRegistry& registry) {

@@ -62,7 +62,11 @@ base::Result<const Table*> load(const std::string& name, std::string_view part,
   if (!library) return refusal(name, "cannot be loaded: " + library.error());
   const std::string symbol = fmt::format("foreshard_{}_{}", part, name);
   void* found = function_in(*library, symbol);
-  if (found == nullptr) return refusal(name, fmt::format("in {} has no function {}", path, symbol));
+  if (found == nullptr) {
+    const bool prices = function_in(*library, "foreshard_backend_" + name) != nullptr;
+    return refusal(name, fmt::format("in {} has no function {}{}", path, symbol,
+                                     prices ? ": it prices collectives, but executes none" : ""));
+  }
   const Table* table = reinterpret_cast<const Table* (*)()>(found)();
   if (table == nullptr) return refusal(name, fmt::format("in {} made no {}", path, part));
   // An older or newer table may be shorter: nothing of it is looked at before its version.
@@ -84,7 +88,9 @@ std::string library_variable(std::string_view name) {
 std::string library_path(std::string_view name) {
   const std::string variable = library_variable(name);
   if (variable.empty()) return {};
-  if (std::string named = library_in(variable); !named.empty()) return named;
+  for (const std::string& place :
+       {variable, calibrate::library_variable("FORESHARD_BACKEND_", name)})
+    if (std::string named = library_in(place); !named.empty()) return named;
   std::error_code failed;
   const fs::path program = fs::read_symlink("/proc/self/exe", failed);
   return program.parent_path() / fmt::format("foreshard_{}.so", name);

@@ -11,6 +11,10 @@
  * machines with and without them. Functions that can fail answer 0 when done and something else
  * when not; what went wrong then is `error`. Nothing may be thrown across this interface.
  *
+ * A backend that prices collectives (calibrate/backends/plugin.h) may be in the same library: then
+ * FORESHARD_BACKEND_<NAME in capitals>_LIB is enough, and what was measured goes before its prices
+ * if the last word of the first `software` of its network is NAME, in capitals or not.
+ *
  * This file needs nothing but a C99 or C++ compiler.
  */
 #ifndef FORESHARD_RUNTIME_H

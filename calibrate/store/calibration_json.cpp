@@ -60,8 +60,8 @@ void read_run(MapReader from, Run& run) {
   from.finish();
 }
 
-void read_times(MapReader& row, Times& times) {
-  auto from = row.required_map("times");
+void read_times(MapReader& row, Times& times, std::string_view key = "times") {
+  auto from = row.required_map(key);
   if (!from) return;
   from->require("mean_s", times.mean, not_negative);
   from->require("min_s", times.min, not_negative);
@@ -152,12 +152,31 @@ KernelRecord read_kernel(MapReader& from) {
   return record;
 }
 
+void read_row_number(MapReader& from, std::string_view key, std::size_t rows, std::size_t& out) {
+  std::int64_t number = 0;
+  if (!from.require(key, number, amount_range)) return;
+  out = static_cast<std::size_t>(number);
+  if (out >= rows) from.error(key, "no row of that number in this run", "counted from 0");
+}
+
+OverlapRecord read_overlap(MapReader& from, const RunRecords& of) {
+  OverlapRecord record;
+  read_row_number(from, "collective", of.collectives.size(), record.collective);
+  read_row_number(from, "kernel", of.kernels.size(), record.kernel);
+  read_times(from, record.collective_times, "collective_times");
+  read_times(from, record.kernel_times, "kernel_times");
+  from.finish();
+  return record;
+}
+
 RunRecords read_records(MapReader& from) {
   RunRecords records;
   if (auto run = from.required_map("run")) read_run(*run, records.run);
   for (MapReader& row : from.maps("collectives"))
     records.collectives.push_back(read_collective(row));
   for (MapReader& row : from.maps("kernels")) records.kernels.push_back(read_kernel(row));
+  for (MapReader& row : from.maps("overlaps"))
+    records.overlaps.push_back(read_overlap(row, records));
   from.finish();
   return records;
 }

@@ -48,7 +48,7 @@ CollectiveTable::CollectiveTable(const Database& database)
           "transport, convention, line) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")) {}
 
-void CollectiveTable::insert(std::int64_t run, const CollectiveRecord& record) {
+std::int64_t CollectiveTable::insert(std::int64_t run, const CollectiveRecord& record) {
   CHECK_INVARIANT(sound(record));
   const Placement& place = record.placement;
   insert_
@@ -59,6 +59,7 @@ void CollectiveTable::insert(std::int64_t run, const CollectiveRecord& record) {
             int{record.in_place}, record.wrong, record.own_estimate, record.transport,
             base::name_in(size_convention_names, record.convention), record.line)
       .run();
+  return database_->last_row();
 }
 
 std::vector<CollectiveRecord> CollectiveTable::of_run(std::int64_t run) {

@@ -12,8 +12,8 @@ class CollectiveTable {
  public:
   explicit CollectiveTable(const Database& database);
 
-  /// \pre sound(record)
-  void insert(std::int64_t run, const CollectiveRecord& record);
+  /// The row's id. \pre sound(record)
+  std::int64_t insert(std::int64_t run, const CollectiveRecord& record);
   /// In the order in which they came.
   std::vector<CollectiveRecord> of_run(std::int64_t run);
 

@@ -44,7 +44,7 @@ KernelTable::KernelTable(const Database& database)
           "library_version, device, variant, concurrent, clock_mhz, power_w, temperature_c, "
           "line) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")) {}
 
-void KernelTable::insert(std::int64_t run, const KernelRecord& record) {
+std::int64_t KernelTable::insert(std::int64_t run, const KernelRecord& record) {
   CHECK_INVARIANT(sound(record));
   insert_
       .bind(run, times_.insert(record.times), record.kind, base::name_of(record.dtype), record.rows,
@@ -52,6 +52,7 @@ void KernelTable::insert(std::int64_t run, const KernelRecord& record) {
             record.device, record.variant, record.concurrent, record.clock_mhz, record.power_w,
             record.temperature_c, record.line)
       .run();
+  return database_->last_row();
 }
 
 std::vector<KernelRecord> KernelTable::of_run(std::int64_t run) {

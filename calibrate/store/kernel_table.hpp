@@ -12,8 +12,8 @@ class KernelTable {
  public:
   explicit KernelTable(const Database& database);
 
-  /// \pre sound(record)
-  void insert(std::int64_t run, const KernelRecord& record);
+  /// The row's id. \pre sound(record)
+  std::int64_t insert(std::int64_t run, const KernelRecord& record);
   /// In the order in which they came.
   std::vector<KernelRecord> of_run(std::int64_t run);
 

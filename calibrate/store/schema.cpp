@@ -59,7 +59,17 @@ CREATE INDEX collective_of_run ON collective (run);
 CREATE INDEX kernel_of_run ON kernel (run);
 )";
 
-constexpr std::array<std::string_view, 1> known_steps{version_1};
+constexpr std::string_view version_2 = R"(
+CREATE TABLE overlap (
+  id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+  collective INTEGER NOT NULL REFERENCES collective (id),
+  kernel INTEGER NOT NULL REFERENCES kernel (id),
+  collective_times INTEGER NOT NULL REFERENCES times (id),
+  kernel_times INTEGER NOT NULL REFERENCES times (id));
+CREATE INDEX overlap_of_run ON overlap (run);
+)";
+
+constexpr std::array<std::string_view, 2> known_steps{version_1, version_2};
 
 base::Diagnostics mistake(const Database& database, std::string message, std::string hint) {
   return {{{database.path()}, std::move(message), std::move(hint)}};

@@ -2,8 +2,7 @@
 
 #include "base/check.hpp"
 #include "base/name_table.hpp"
-#include "calibrate/store/collective_table.hpp"
-#include "calibrate/store/kernel_table.hpp"
+#include "calibrate/store/overlap_table.hpp"
 #include "calibrate/store/run_table.hpp"
 #include "calibrate/store/schema.hpp"
 
@@ -41,6 +40,17 @@ bool Store::add(RunKey run, const KernelRecord& record) {
   return true;
 }
 
+bool Store::add(RunKey run, const CollectiveRecord& collective, const KernelRecord& kernel,
+                const OverlapRecord& overlap) {
+  if (!sound(collective) || !sound(kernel) || !sound(overlap)) return false;
+  database_.transaction([&] {
+    const std::int64_t first = CollectiveTable(database_).insert(run, collective);
+    const std::int64_t second = KernelTable(database_).insert(run, kernel);
+    OverlapTable(database_).insert(run, first, second, overlap);
+  });
+  return true;
+}
+
 void Store::finish(RunKey run, RunState state, const std::string& ended) {
   database_.prepare("UPDATE run SET state = ?, ended = ? WHERE id = ?")
       .bind(base::name_in(run_state_names, state), ended, run)
@@ -56,7 +66,9 @@ bool Store::has(const RunRecords& records) const {
   same.bind(run.tool, run.source, run.started);
   while (same.step()) {
     const RunRecords there = read(same.value<RunKey>());
-    if (there.collectives == records.collectives && there.kernels == records.kernels) return true;
+    if (there.collectives == records.collectives && there.kernels == records.kernels &&
+        there.overlaps == records.overlaps)
+      return true;
   }
   return false;
 }
@@ -66,11 +78,19 @@ int Store::add_all(std::span<const RunRecords> runs) {
   database_.transaction([&] {
     CollectiveTable collectives(database_);
     KernelTable kernels(database_);
+    OverlapTable overlaps(database_);
     for (const RunRecords& records : runs) {
       if (has(records)) continue;
       const RunKey run = insert_run(database_, records.run);
-      for (const CollectiveRecord& record : records.collectives) collectives.insert(run, record);
-      for (const KernelRecord& record : records.kernels) kernels.insert(run, record);
+      std::vector<std::int64_t> collective_rows;
+      std::vector<std::int64_t> kernel_rows;
+      for (const CollectiveRecord& record : records.collectives)
+        collective_rows.push_back(collectives.insert(run, record));
+      for (const KernelRecord& record : records.kernels)
+        kernel_rows.push_back(kernels.insert(run, record));
+      for (const OverlapRecord& record : records.overlaps)
+        overlaps.insert(run, collective_rows.at(record.collective), kernel_rows.at(record.kernel),
+                        record);
       ++added;
     }
   });
@@ -89,7 +109,7 @@ std::optional<Store::RunKey> Store::unfinished(const Run& like) {
 
 RunRecords Store::read(RunKey run) const {
   return {read_run(database_, run), CollectiveTable(database_).of_run(run),
-          KernelTable(database_).of_run(run)};
+          KernelTable(database_).of_run(run), OverlapTable(database_).of_run(run)};
 }
 
 RunRecords Store::records(RunKey run) const {
@@ -141,5 +161,10 @@ bool usable(const CollectiveRecord& record) {
 }
 
 bool usable(const KernelRecord& record) { return record.times.mean > 0; }
+
+bool usable(const RunRecords& of, const OverlapRecord& record) {
+  return usable(of.collectives[record.collective]) && usable(of.kernels[record.kernel]) &&
+         record.collective_times.mean > 0 && record.kernel_times.mean > 0;
+}
 
 }  // namespace calibrate::store

@@ -41,9 +41,13 @@ class Store {
   /// Times that are not numbers, infinite or below 0 are refused: false.
   bool add(RunKey run, const CollectiveRecord& record);
   bool add(RunKey run, const KernelRecord& record);
+  /// A collective and a kernel alone, and both at once; the numbers in `overlap` do not count.
+  bool add(RunKey run, const CollectiveRecord& collective, const KernelRecord& kernel,
+           const OverlapRecord& overlap);
   void finish(RunKey run, RunState state, const std::string& ended);
   /// A whole run or nothing of it; false when a run of this id is there, or one of the same tool
-  /// from the same source with the same rows. \pre all rows are sound
+  /// from the same source with the same rows. \pre all rows are sound, and
+  /// overlaps are of rows that are there
   bool add(const RunRecords& records) { return add_all({&records, 1}) == 1; }
   /// All of these runs that are not there yet, or none of them; how many were added.
   int add_all(std::span<const RunRecords> runs);
@@ -69,5 +73,6 @@ class Store {
 /// Whether a fit may rest on it: data was right, and something was timed.
 bool usable(const CollectiveRecord& record);
 bool usable(const KernelRecord& record);
+bool usable(const RunRecords& of, const OverlapRecord& record);
 
 }  // namespace calibrate::store

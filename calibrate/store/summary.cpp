@@ -26,6 +26,14 @@ struct Earlier {
   }
 };
 
+struct EarlierPair {
+  template <class Pair>
+  bool operator()(const Pair& a, const Pair& b) const {
+    if (Earlier()(a.first, b.first)) return true;
+    return !Earlier()(b.first, a.first) && Earlier()(a.second, b.second);
+  }
+};
+
 }  // namespace
 
 bool MeasuredGroup::same_thing(const MeasuredGroup& other) const {
@@ -84,6 +92,38 @@ std::vector<MeasuredGroup> groups_of(const std::vector<RunRecords>& runs) {
   }
   std::vector<MeasuredGroup> all;
   for (auto& [key, group] : groups) all.push_back(std::move(group));
+  return all;
+}
+
+std::vector<MeasuredOverlap> overlaps_of(const std::vector<RunRecords>& runs) {
+  std::map<std::pair<MeasuredGroup, MeasuredGroup>, MeasuredOverlap, EarlierPair> overlaps;
+  const auto widen = [](double(&range)[2], double value, bool is_new) {
+    range[0] = is_new ? value : std::min(range[0], value);
+    range[1] = is_new ? value : std::max(range[1], value);
+  };
+  for (const RunRecords& run : runs)
+    for (const OverlapRecord& record : run.overlaps) {
+      const CollectiveRecord& collective = run.collectives[record.collective];
+      const KernelRecord& kernel = run.kernels[record.kernel];
+      const auto first = slowed(collective.times, record.collective_times);
+      const auto second = slowed(kernel.times, record.kernel_times);
+      if (!first || !second) continue;
+      const MeasuredGroup of = group_of(collective);
+      const auto [found, is_new] = overlaps.try_emplace({of, group_of(kernel)});
+      MeasuredOverlap& overlap = found->second;
+      if (is_new) {
+        overlap.collective = of;
+        overlap.kernel = group_of(kernel);
+      } else {
+        overlap.collective.from = std::min(overlap.collective.from, of.from);
+        overlap.collective.to = std::max(overlap.collective.to, of.to);
+        ++overlap.collective.rows;
+      }
+      widen(overlap.collective_slowed, *first, is_new);
+      widen(overlap.kernel_slowed, *second, is_new);
+    }
+  std::vector<MeasuredOverlap> all;
+  for (auto& [key, overlap] : overlaps) all.push_back(std::move(overlap));
   return all;
 }
 

@@ -34,6 +34,17 @@ MeasuredGroup group_of(const KernelRecord& record);
 /// What was measured: collectives first, each kind in the order of its names.
 std::vector<MeasuredGroup> groups_of(const std::vector<RunRecords>& runs);
 
+/// Collectives and kernels that were measured beside each other.
+struct MeasuredOverlap {
+  MeasuredGroup collective;       ///< without wrong and dropped rows
+  MeasuredGroup kernel;           ///< of any size
+  double collective_slowed[2]{};  ///< the least and the most, as a multiple of the time alone
+  double kernel_slowed[2]{};
+};
+
+/// In the order of their names; what was not timed in both ways does not count.
+std::vector<MeasuredOverlap> overlaps_of(const std::vector<RunRecords>& runs);
+
 /// Whether the clock went back while it ran: both times are known, and the end is the earlier.
 bool ended_before_start(const Run& run);
 

@@ -1,5 +1,7 @@
 #include "calibrate/store/times_table.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "base/check.hpp"
@@ -27,7 +29,8 @@ TimesTable::TimesTable(const Database& database)
           "INSERT INTO times (mean, min, max, p50, p95, p99, deviation, iterations, warm_up, "
           "dropped) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
       insert_sample_(database.prepare("INSERT INTO sample VALUES (?, ?, ?)")),
-      samples_(database.prepare("SELECT seconds FROM sample WHERE times = ? ORDER BY place")) {}
+      samples_(database.prepare("SELECT seconds FROM sample WHERE times = ? ORDER BY place")),
+      one_(database.prepare(fmt::format("SELECT {} FROM times WHERE id = ?", columns))) {}
 
 std::int64_t TimesTable::insert(const Times& times) {
   CHECK_INVARIANT(sound(times));
@@ -39,6 +42,14 @@ std::int64_t TimesTable::insert(const Times& times) {
   std::int64_t place = 0;
   for (const double sample : times.samples) insert_sample_.bind(id, place++, sample).run();
   return id;
+}
+
+Times TimesTable::at(std::int64_t id) {
+  one_.reset();
+  if (!one_.bind(id).step()) database_->damaged("times of a row are gone");
+  Times times;
+  read(one_, times);
+  return times;
 }
 
 int TimesTable::read(const Statement& row, Times& times) {

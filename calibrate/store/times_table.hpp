@@ -13,8 +13,9 @@ class TimesTable {
  public:
   explicit TimesTable(const Database& database);
 
-  /// \pre sound(times)
+  /// The row's id. \pre sound(times)
   std::int64_t insert(const Times& times);
+  Times at(std::int64_t id);
 
   /// What `read` wants first of a row, of a table joined with this one.
   static constexpr std::string_view columns =
@@ -28,6 +29,7 @@ class TimesTable {
   Statement insert_;
   Statement insert_sample_;
   Statement samples_;
+  Statement one_;
 };
 
 }  // namespace calibrate::store

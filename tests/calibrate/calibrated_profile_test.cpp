@@ -230,5 +230,37 @@ TEST_CASE("a calibration of something else is a warning that says what it holds"
         "(it holds: A100-SXM4-80GB)");
 }
 
+TEST_CASE("what collectives take from kernels is measured before it is modelled") {
+  RunRecords run = sweep();
+  const auto beside = [&](std::size_t size, KernelRecord kernel, double slower) {
+    OverlapRecord both{size, run.kernels.size(), run.collectives[size].times, kernel.times};
+    both.kernel_times.mean *= slower;
+    run.kernels.push_back(std::move(kernel));
+    run.overlaps.push_back(both);
+  };
+  beside(0, gemm_record(4096, 200), 1.25);  // of 1 KiB
+  beside(10, gemm_record(4096, 200), 2);    // of 1 MiB
+  const auto profile = profile_of({run});
+  const GroupShape shape = group_of(1, 8);
+  const CollectiveCost cost =
+      profile->collective(Collective::all_reduce, Bytes::from_count(1 << 20), shape);
+  CHECK(cost.sm_share == Approx(0.5));
+  REQUIRE(cost.sm_share_source >= 0);
+  CHECK(profile->sources().at(static_cast<std::size_t>(cost.sm_share_source)) ==
+        "products beside all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9, measured "
+        "2026-11-28 (2 sizes)");
+  CHECK(cost.memory_share_source == -1);  // that is still a model's
+  const CollectiveCost far =
+      profile->collective(Collective::all_reduce, Bytes::from_count(1 << 30), shape);
+  CHECK(far.sm_share == Approx(0.5));
+  CHECK(profile->sources().at(static_cast<std::size_t>(far.sm_share_source)) ==
+        "products beside all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9, measured "
+        "2026-11-28, as beside the nearest of 2 sizes");
+  CHECK(profile->collective(Collective::all_gather, Bytes::from_count(1 << 20), shape)
+            .sm_share_source == -1);
+  CHECK(profile->collective(Collective::all_reduce, Bytes::from_count(1 << 20), group_of(1, 2))
+            .sm_share_source == -1);
+}
+
 }  // namespace
 }  // namespace calibrate

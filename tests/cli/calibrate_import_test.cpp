@@ -66,6 +66,40 @@ TEST_CASE("an imported sweep is kept once, and comes out as it went in") {
   }
 }
 
+TEST_CASE("packed files are read as what they hold; damaged ones are told and not kept") {
+  const Folder folder;
+  write_file(folder / "sweep.log", sweep);
+  REQUIRE(std::system(("gzip -n '" + (folder / "sweep.log") + "'").c_str()) == 0);
+  const std::string database = folder / "calibration.db";
+  const std::string log = folder / "sweep.log.gz";
+  const Outcome whole = foreshard("calibrate import '" + log + "' --db '" + database + "'");
+  CHECK(whole.out == "1 runs with 4 collectives and 0 kernels\n");
+  const std::string bytes = contents_of(log);
+  write_file(folder / "cut.log.gz", bytes.substr(0, bytes.size() / 2));
+  const Outcome cut = foreshard("calibrate import '" + (folder / "cut.log.gz") + "' --db '" +
+                                (folder / "other.db") + "'");
+  CHECK(cut.code == 1);
+  CHECK(cut.err.find("cut.log.gz: error: is cut off") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(folder / "other.db"));
+}
+
+TEST_CASE("what NCCL's log says it chose is kept without times") {
+  const Folder folder;
+  write_file(folder / "job.log",
+             "a:1:2 [0] NCCL INFO comm 0x5 rank 0 nRanks 8 nNodes 1 localRanks 8\n"
+             "a:1:2 [0] NCCL INFO AllReduce: 1024 Bytes -> Algo TREE proto LL "
+             "channel{Lo..Hi}={0..3}\n");
+  const std::string database = folder / "calibration.db";
+  const Outcome outcome = foreshard("calibrate import '" + (folder / "job.log") + "' --db '" +
+                                    database + "' --device H200 --library-version 2.28.3");
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out == "1 runs with 1 collectives and 0 kernels\n");
+  CHECK(outcome.err.find("nothing here is measured") != std::string::npos);
+  const auto rows = runs_in(database).at(0).collectives;
+  CHECK(rows.at(0).algorithm == "tree");
+  CHECK(rows.at(0).protocol == "ll");
+}
+
 TEST_CASE("of files with a mistake nothing is kept") {
   const Folder folder;
   write_file(folder / "good.log", sweep);

@@ -22,10 +22,10 @@ TEST_CASE("formats are known by their first words, devices by their names in the
        std::vector<std::tuple<std::string, std::string, std::string>>{
            {"hello", "auto",
             "f: error: it is in no format that is known (--format is one of: kineto nccl-inspector "
-            "nccl-tests-json nccl-xml validation-csv torchcomms nccl-tests)\n"},
+            "nccl-tests-json nccl-xml validation-csv torchcomms nccl-tests nccl-log)\n"},
            {csv, "csv",
             "f: error: no format 'csv' (--format is one of: kineto nccl-inspector nccl-tests-json "
-            "nccl-xml validation-csv torchcomms nccl-tests)\n"},
+            "nccl-xml validation-csv torchcomms nccl-tests nccl-log)\n"},
            {"<graphs version=\"1\"/>", "auto",
             "f: error: a graph or topology of NCCL has no times in it (a scenario takes graphs: "
             "communication: {backend: nccl, graph: FILE})\n"}}) {

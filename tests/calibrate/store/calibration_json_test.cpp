@@ -28,6 +28,17 @@ TEST_CASE("a calibration without runs") {
   CHECK(read->empty());
 }
 
+TEST_CASE("a calibration from before overlaps were measured reads as one without them") {
+  RunRecords records = RandomRecords(1).records(3);
+  records.overlaps.clear();
+  std::string text = viz::calibration_json({records}, {});
+  const std::string part = ",\n\"overlaps\": []";
+  text.erase(text.find(part), part.size());
+  const auto read = read_calibration_json(text, "a.json");
+  REQUIRE(read);
+  CHECK(*read == std::vector<RunRecords>{records});
+}
+
 /// The text with its first `from` changed.
 std::string changed(std::string text, const std::string& from, const std::string& to) {
   const std::size_t at = text.find(from);
@@ -43,6 +54,7 @@ TEST_CASE("every mistake is told at its place") {
   records.kernels.emplace_back();
   records.kernels[0].kind = "gemm";
   records.kernels[0].kernel = base::Gemm{1, 2, 3};
+  records.overlaps.emplace_back();
   const std::string good = viz::calibration_json({records}, {});
   REQUIRE(read_calibration_json(good, "a.json"));
   const auto [from, to, message] = GENERATE(table<std::string, std::string, std::string>({
@@ -58,6 +70,8 @@ TEST_CASE("every mistake is told at its place") {
       {"\"tool\"", "\"tul\"", "unknown key 'tul'"},
       {"\"size_bytes\":0", "\"size_bytes\":\"0\"", "a.json:5:"},
       {"\"id\":\"0123456789abcdef0123456789abcdef\"", "\"id\":\"\"", "a run needs an id"},
+      {"\"collective\":0", "\"collective\":1", "no row of that number in this run"},
+      {"\"kernel\":0", "\"kernel\":-1", "a.json:9:"},
       {"\"machine\":{", "\"machine\":[{", "a.json:3:"},
   }));
   const auto read = read_calibration_json(changed(good, from, to), "a.json");

@@ -11,6 +11,8 @@
 #include <iterator>
 
 #include "base/check.hpp"
+#include "calibrate/store/overlap_table.hpp"
+#include "calibrate/store/run_table.hpp"
 #include "calibrate/store/schema.hpp"
 #include "tests/calibrate/store/support.hpp"
 
@@ -119,6 +121,39 @@ TEST_CASE("tables of an older version are brought up to date by writers, with wh
   CHECK(row.value<std::string>(1) == small_run().run.id);
   REQUIRE(bring_up_to_date(writer, Access::write, steps));  // nothing is done twice
   CHECK(row.value<std::string>(0) == "good and better");
+}
+
+TEST_CASE("a calibration of version 1, without overlaps, is brought to this one with its rows") {
+  const Folder folder;
+  RunRecords before = RandomRecords(1).records(3);
+  before.overlaps.clear();
+  {
+    const Database old = *Database::open(folder / "a.db", Access::write);
+    REQUIRE(bring_up_to_date(old, Access::write, schema_steps().first(1)));
+    const std::int64_t run = insert_run(old, before.run);
+    for (const CollectiveRecord& record : before.collectives)
+      CollectiveTable(old).insert(run, record);
+    for (const KernelRecord& record : before.kernels) KernelTable(old).insert(run, record);
+  }
+  CHECK(contains(refusal(folder / "a.db", Access::read), "has tables of version 1, this program"));
+  Store store = opened(folder / "a.db", Access::write);
+  CHECK(store.all() == std::vector<RunRecords>{before});
+  const RunRecords later = RandomRecords(2).records(4);
+  REQUIRE_FALSE(later.overlaps.empty());
+  REQUIRE(store.add(later));
+  CHECK(opened(folder / "a.db", Access::read).all() == std::vector<RunRecords>{before, later});
+}
+
+TEST_CASE("an overlap of another run's rows is damage") {
+  const Folder folder;
+  {
+    Store store = opened(folder / "a.db", Access::write);
+    REQUIRE(store.add(small_run(1)));
+    REQUIRE(store.add(small_run(2)));
+  }
+  run_sql(folder / "a.db", "UPDATE overlap SET collective = 1 WHERE run = 2");
+  CHECK_THROWS_WITH(opened(folder / "a.db", Access::read).all(),
+                    Catch::Contains("the collective of an overlap is none of its run"));
 }
 
 TEST_CASE("a step that fails leaves the version from before") {

@@ -26,14 +26,28 @@ TEST_CASE("every field of a run and its rows survives exactly") {
 
 TEST_CASE("a run that is written row by row is the same as one written at once") {
   const Folder folder;
-  const RunRecords records = RandomRecords(7).records(10);
+  RandomRecords random(7);
+  RunRecords records = random.records(10);
+  records.overlaps.clear();
+  const RunRecords others = random.records(10);  // each collective beside the kernel of its number
+  for (const OverlapRecord& overlap : others.overlaps) {
+    const std::size_t rows = records.collectives.size();
+    records.collectives.push_back(others.collectives[overlap.collective]);
+    records.kernels.push_back(others.kernels[overlap.kernel]);
+    records.overlaps.push_back({rows, rows, overlap.collective_times, overlap.kernel_times});
+  }
   Store store = opened(folder / "a.db", Access::write);
   Run run = records.run;
   run.state = RunState::running;
   run.ended = "";
   const Store::RunKey key = store.begin(run);
-  for (const CollectiveRecord& record : records.collectives) CHECK(store.add(key, record));
-  for (const KernelRecord& record : records.kernels) CHECK(store.add(key, record));
+  for (std::size_t i = 0; i < 10; ++i) {
+    CHECK(store.add(key, records.collectives[i]));
+    CHECK(store.add(key, records.kernels[i]));
+  }
+  for (const OverlapRecord& record : records.overlaps)
+    CHECK(store.add(key, records.collectives[record.collective], records.kernels[record.kernel],
+                    record));
   store.finish(key, records.run.state, records.run.ended);
   CHECK(store.records(key) == records);
 }

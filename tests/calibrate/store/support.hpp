@@ -42,6 +42,9 @@ class RandomRecords {
       all.collectives.push_back(collective());
       all.kernels.push_back(kernel());
     }
+    for (int i = 0; i < rows; i += 3)
+      all.overlaps.push_back({below(static_cast<std::size_t>(rows)),
+                              below(static_cast<std::size_t>(rows)), times(), times()});
     return all;
   }
 
