@@ -7,6 +7,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/replay.hpp"
 #include "cli/stored_runs.hpp"
 #include "sim/collective_sweep.hpp"
@@ -23,6 +24,7 @@ struct ReplayOptions {
   std::string database;
   std::string json;
   std::string svg;
+  PageOption page;
 };
 
 std::vector<calibrate::ReplayedSweep::Row> play(
@@ -56,7 +58,9 @@ void replay_stored(const ReplayOptions& options) {
       replay(calibrate::fit::fit_collectives(stored_runs(options.database)),
              std::make_shared<const topology::HardwareRegistry>(std::move(*registry)));
   if (!options.svg.empty()) write_output(options.svg, viz::replay_svg(played));
-  if (!options.json.empty()) write_output(options.json, viz::replay_json(played));
+  const std::string json = viz::replay_json(played);
+  if (!options.json.empty()) write_output(options.json, json);
+  if (options.page.wanted()) options.page.write({json});
   if (options.json != "-") write_output("-", viz::replay_text(played));
 }
 
@@ -89,6 +93,7 @@ void add_calibrate_replay(CLI::App& group) {
   command->add_option("--svg", options->svg, "write a picture of both")
       ->type_name("FILE")
       ->check(CLI::Validator(check_file_path, ""));
+  options->page.add_to(*command);
   command->callback([options] { replay_stored(*options); });
 }
 

@@ -15,12 +15,14 @@
 #include "cli/forecast.hpp"
 #include "cli/measured_run.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/ranks.hpp"
 #include "cli/scenario_argument.hpp"
 #include "cli/stored_runs.hpp"
 #include "sim/execute.hpp"
 #include "sim/step_comparison.hpp"
 #include "viz/step_comparison.hpp"
+#include "viz/timeline_json.hpp"
 #include "viz/viz.hpp"
 
 namespace cli {
@@ -35,6 +37,7 @@ struct Options {
   std::string database;
   std::string json;
   std::string trace;
+  PageOption page;
   int steps = 10;
   double budget = 0.5;
   /// Of ranks that this command starts: "measure" what the calibration lacks, or "execute" the step
@@ -299,8 +302,12 @@ void step(const Options& options) {
   if (!options.trace.empty())
     write_output(options.trace, viz::chrome_trace(predicted->graph, predicted->timeline,
                                                   steps[comparison.middle]));
-  if (!options.json.empty())
-    write_output(options.json, viz::step_comparison_json(shown, comparison));
+  const std::string json = viz::step_comparison_json(shown, comparison);
+  if (!options.json.empty()) write_output(options.json, json);
+  if (options.page.wanted())
+    options.page.write({json, viz::report_json(predicted->report),
+                        viz::timeline_json(scenario.name, predicted->graph, predicted->timeline,
+                                           steps[comparison.middle])});
   if (options.json != "-") write_output("-", viz::step_comparison_text(shown, comparison));
 }
 
@@ -326,6 +333,7 @@ void add_calibrate_step(CLI::App& group) {
   command->add_option("--trace", options->trace, "write both steps for ui.perfetto.dev")
       ->type_name("FILE")
       ->check(CLI::Validator(check_file_path, ""));
+  options->page.add_to(*command);
   command->add_option("--phase", options->phase)->group("");  // of the ranks that it starts
   command->add_option("--result", options->result)->group("");
   command->callback([options] { step(*options); });

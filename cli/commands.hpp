@@ -8,10 +8,14 @@ namespace cli {
 
 void setup_run(CLI::App& app);
 void setup_check(CLI::App& app);
+void setup_autoshard(CLI::App& app);
 void setup_compare(CLI::App& app);
 void setup_calibrate(CLI::App& app);
 void setup_topology(CLI::App& app);
 void setup_place(CLI::App& app);
 void setup_validate(CLI::App& app);
+void setup_convert(CLI::App& app);
+void setup_checkpoint(CLI::App& app);
+void setup_view(CLI::App& app);
 
 }  // namespace cli

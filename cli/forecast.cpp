@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <set>
 #include <utility>
 
 #include "base/quantity.hpp"
+#include "cli/node_ranks.hpp"
 #include "sim/analytic.hpp"
 #include "sim/build_step.hpp"
 #include "strategies/shard.hpp"
@@ -27,15 +27,6 @@ const topology::GpuSpec& pacing_gpu(const sim::Scenario& scenario) {
     if (slowest == nullptr || gpu.peak.at(dtype) < slowest->peak.at(dtype)) slowest = &gpu;
   }
   return *slowest;
-}
-
-/// Ranks on the fullest node.
-int busiest_node(const sim::Scenario& scenario) {
-  std::map<int, int> ranks;
-  int most = 0;
-  for (const topology::GpuId gpu : sim::place_ranks(scenario))
-    most = std::max(most, ++ranks[scenario.cluster.node_of(gpu)]);
-  return most;
 }
 
 /// Collectives that the backend does not have, or for which the algorithms and protocols that the
@@ -108,7 +99,7 @@ base::Result<calibrate::MadeProfile> profile_for(const sim::Scenario& scenario,
                                                  const calibrate::Calibrations& calibrations) {
   const strategies::Plan& plan = scenario.plan;
   return calibrate::make_calibrated_profile(
-      calibrations, pacing_gpu(scenario), busiest_node(scenario), hardware_folder(),
+      calibrations, pacing_gpu(scenario), ranks_of_fullest_node(scenario), hardware_folder(),
       {.flash_attention = plan.flash_attention ? plan.attention_kernels : std::string(),
        .unfused_attention = plan.flash_attention ? std::string() : plan.attention_kernels,
        .step_gpus = plan.ranks(),

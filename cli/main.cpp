@@ -35,11 +35,15 @@ int run_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   cli::setup_run(app);
   cli::setup_check(app);
+  cli::setup_autoshard(app);
   cli::setup_compare(app);
   cli::setup_calibrate(app);
   cli::setup_topology(app);
   cli::setup_place(app);
   cli::setup_validate(app);
+  cli::setup_convert(app);
+  cli::setup_checkpoint(app);
+  cli::setup_view(app);
   if (argc > 1 && is_unknown_subcommand(app, argv[1])) return cli::wrong_command;
   try {
     app.parse(argc, argv);

@@ -9,6 +9,7 @@
 #include "base/quantity.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/place.hpp"
 #include "cli/place_formats.hpp"
 #include "sim/place/rules.hpp"
@@ -32,6 +33,7 @@ struct AssignCommand {
   std::string slice_level;
   int confirm = -1;
   std::string json;
+  PageOption page;
   std::string to;
   std::string output = "-";
 };
@@ -193,6 +195,9 @@ void assign(const AssignCommand& command) {
   const PlaceJob job = load_place_job(command.place, command.spares, {});
   const Answer answer = choose(command, job);
   if (!command.json.empty()) write_output(command.json, answer_json(job, answer));
+  if (command.page.wanted())
+    command.page.write({answer_json(job, answer),
+                        topology_document(job.scenario, command.place.scenario.path, {})});
   for (const PlaceFormat& format : place_formats())
     if (format.name == command.to)
       write_output(command.output, format.write(job, answer.best.assigned.nodes));
@@ -237,6 +242,7 @@ void add_place_assign(CLI::App& group) {
       ->type_name("FILE|-")
       ->needs(to)
       ->check(CLI::Validator(check_output_path, ""));
+  options->page.add_to(*command);
   command->callback([options] { assign(*options); });
 }
 

@@ -12,6 +12,7 @@
 #include "base/quantity.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/place.hpp"
 #include "sim/place/rules.hpp"
 #include "sim/place/search.hpp"
@@ -38,6 +39,7 @@ struct EvaluateCommand {
   int random = 10;
   std::uint32_t seed = 1;
   std::string json;
+  PageOption page;
 };
 
 /// A placement in the table.
@@ -287,6 +289,9 @@ void evaluate(const EvaluateCommand& command) {
   }
   const Evaluation evaluation(command, job, given);
   if (!command.json.empty()) write_output(command.json, evaluation.json());
+  if (command.page.wanted())
+    command.page.write(
+        {evaluation.json(), topology_document(job.scenario, command.place.scenario.path, {})});
   if (command.json != "-") write_output("-", evaluation.text());
 }
 
@@ -314,6 +319,7 @@ void add_place_evaluate(CLI::App& group) {
   command->add_option("--json", options->json, "write the answer as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));
+  options->page.add_to(*command);
   command->callback([options] { evaluate(*options); });
 }
 

@@ -13,6 +13,11 @@
 
 namespace cli {
 
+/// Forecasts the scenario under its plan; without a name.
+base::Result<sim::compare::PlanForecast> plan_forecast(const sim::Scenario& scenario,
+                                                       const calibrate::Calibrations& calibrations,
+                                                       sim::Fidelity fidelity);
+
 /// Forecasts the scenario under each plan, in worker processes; answers in the order of the plans:
 /// a forecast, or why the plan cannot be played (its collectives have no price). Throws
 /// base::EnvironmentError when a worker died.

@@ -16,10 +16,12 @@
 #include "cli/forecast.hpp"
 #include "cli/graphviz.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/progress.hpp"
 #include "cli/scenario_argument.hpp"
 #include "cli/workload.hpp"
 #include "sim/memory_advice.hpp"
+#include "viz/timeline_json.hpp"
 #include "viz/viz.hpp"
 #include "viz/workload.hpp"
 
@@ -35,6 +37,7 @@ struct RunOptions {
   std::string trace;
   std::string dot;
   std::string svg;
+  PageOption page;
 };
 
 /// "activations 64 GiB, optimizer 11.2 GiB, weights 3.75 GiB": the three to look at first.
@@ -87,6 +90,16 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
   if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
 }
 
+/// What the page of a step shows: the report, the step over time, the cluster with the use of its
+/// links, and where the ranks are.
+std::vector<std::string> documents_of(const RunOptions& options, const sim::Scenario& scenario,
+                                      const Forecast& forecast) {
+  return {viz::report_json(forecast.report),
+          viz::timeline_json(scenario.name, forecast.graph, forecast.timeline),
+          topology_document(scenario, options.scenario.path, forecast.report.link_utilisation),
+          viz::ranks_json(forecast.graph, scenario.cluster, sim::place_ranks(scenario))};
+}
+
 /// Pictures and engines that several jobs do not have.
 void refuse(const RunOptions& options, const sim::Workload& workload, sim::Fidelity fidelity) {
   base::Diagnostics problems;
@@ -124,6 +137,7 @@ void run_workload(const RunOptions& options, const sim::Workload& workload) {
     page = viz::queue_text(head, answer.names, answer.runs, text);
   }
   if (!options.json.empty()) write_output(options.json, json);
+  if (options.page.wanted()) options.page.write({json});
   if (options.json != "-") write_output("-", page);
 }
 
@@ -140,6 +154,7 @@ void run(const RunOptions& options) {
       memory.advice = sim::advise(scenario, *made->profile, memory);
   if (!options.json.empty()) write_output(options.json, viz::report_json(answer.report));
   write_pictures(options, scenario, answer);
+  if (options.page.wanted()) options.page.write(documents_of(options, scenario, answer));
   if (options.json != "-")
     write_output("-", viz::report_text(answer.report, {.colour = wants_colour(stdout)}));
   if (!memory.fits) {
@@ -170,6 +185,7 @@ void setup_run(CLI::App& app) {
   command->add_option("--svg", options->svg, "the same as a picture, drawn by Graphviz")
       ->type_name("FILE")
       ->check(file);
+  options->page.add_to(*command);
   command->callback([options] { run(*options); });
 }
 

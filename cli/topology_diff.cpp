@@ -9,9 +9,11 @@
 #include "cli/cluster_argument.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/topology.hpp"
 #include "topology/difference.hpp"
 #include "viz/cluster_survey.hpp"
+#include "viz/topology_json.hpp"
 
 namespace cli {
 
@@ -23,6 +25,7 @@ struct DiffCommand {
   std::string after;
   std::string db;
   std::string json;
+  PageOption page;
 };
 
 void diff(const DiffCommand& command) {
@@ -42,7 +45,11 @@ void diff(const DiffCommand& command) {
     after = command.options.import({command.after});
   }
   const std::vector<topology::Change> changes = topology::difference(before, after);
-  if (!command.json.empty()) write_output(command.json, viz::cluster_difference_json(changes));
+  const std::string json = viz::cluster_difference_json(changes);
+  if (!command.json.empty()) write_output(command.json, json);
+  if (command.page.wanted())
+    command.page.write(
+        {json, viz::topology_json(before, nullptr, {}), viz::topology_json(after, nullptr, {})});
   if (command.json != "-") write_output("-", viz::cluster_difference_text(changes));
 }
 
@@ -63,6 +70,7 @@ void add_topology_diff(CLI::App& group) {
   command->add_option("--json", options->json, "write the answer as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));
+  options->page.add_to(*command);
   command->callback([options] { diff(*options); });
 }
 

@@ -12,6 +12,7 @@
 #include "cli/forecast.hpp"
 #include "cli/graphviz.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/progress.hpp"
 #include "cli/topology.hpp"
 #include "cli/value_or_leave.hpp"
@@ -39,6 +40,7 @@ struct RenderCommand {
   std::string svg;
   std::string png;
   std::string json;
+  PageOption page;
 };
 
 [[noreturn]] void refuse(std::string message, std::string hint = {}) {
@@ -95,7 +97,8 @@ void write_pictures(const RenderCommand& command, const std::string& dot) {
   if (!command.dot.empty()) write_output(command.dot, dot);
   if (!command.svg.empty()) write_picture(command.svg, "svg", dot);
   if (!command.png.empty()) write_picture(command.png, "png", dot);
-  if (command.dot.empty() && command.svg.empty() && command.png.empty() && command.json.empty())
+  if (command.dot.empty() && command.svg.empty() && command.png.empty() && command.json.empty() &&
+      !command.page.wanted())
     write_output("-", dot);
 }
 
@@ -106,10 +109,10 @@ void render(const RenderCommand& command) {
   const ClusterArgument::Loaded loaded = command.cluster.load();
   std::vector<double> loads;
   if (colour == Colour::load) loads = loads_of(scenario_of(loaded, "load"));
-  if (!command.json.empty())
-    write_output(
-        command.json,
-        viz::topology_json(loaded.found, loaded.cluster ? &*loaded.cluster : nullptr, loads));
+  const std::string json =
+      viz::topology_json(loaded.found, loaded.cluster ? &*loaded.cluster : nullptr, loads);
+  if (!command.json.empty()) write_output(command.json, json);
+  if (command.page.wanted()) command.page.write({json});
   switch (colour.value_or(Colour::load)) {
     case Colour::state:
       return write_pictures(command, viz::cluster_map_dot(viz::map_of_states(loaded.found)));
@@ -153,6 +156,7 @@ void add_topology_render(CLI::App& group) {
       ->add_option("--json", options->json, "write nodes, switches, cables and loads; - is stdout")
       ->type_name("FILE|-")
       ->check(output);
+  options->page.add_to(*command);
   command->callback([options] { render(*options); });
 }
 

@@ -3,9 +3,11 @@
 
 #include "cli/cluster_argument.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/topology.hpp"
 #include "topology/survey.hpp"
 #include "viz/cluster_survey.hpp"
+#include "viz/topology_json.hpp"
 
 namespace cli {
 
@@ -14,6 +16,7 @@ namespace {
 struct ShowCommand {
   ClusterArgument cluster;
   std::string json;
+  PageOption page;
 };
 
 void show(const ShowCommand& command) {
@@ -24,8 +27,11 @@ void show(const ShowCommand& command) {
   print(why_not);
   const topology::Survey survey =
       topology::survey(loaded.found, loaded.cluster ? &*loaded.cluster : nullptr);
-  if (!command.json.empty())
-    write_output(command.json, viz::cluster_survey_json(loaded.found, survey));
+  const std::string json = viz::cluster_survey_json(loaded.found, survey);
+  if (!command.json.empty()) write_output(command.json, json);
+  if (command.page.wanted())
+    command.page.write(
+        {json, viz::topology_json(loaded.found, loaded.cluster ? &*loaded.cluster : nullptr, {})});
   if (command.json != "-") write_output("-", viz::cluster_survey_text(loaded.found, survey));
 }
 
@@ -39,6 +45,7 @@ void add_topology_show(CLI::App& group) {
   command->add_option("--json", options->json, "write the answer as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));
+  options->page.add_to(*command);
   command->callback([options] { show(*options); });
 }
 

@@ -14,6 +14,7 @@
 #include "cli/fidelity_option.hpp"
 #include "cli/forecast.hpp"
 #include "cli/output.hpp"
+#include "cli/page_option.hpp"
 #include "cli/progress.hpp"
 #include "cli/validate_training.hpp"
 #include "cli/value_or_leave.hpp"
@@ -30,6 +31,7 @@ namespace {
 struct ValidateOptions {
   std::string table;
   std::string json;
+  PageOption page;
   std::string fidelity;  ///< hybrid when empty; of training steps only
   CalibrationOption calibration;
 };
@@ -93,6 +95,7 @@ base::Result<base::Score> score_table(const ValidateOptions& options, Scorer sco
 
 void write_score(const ValidateOptions& options, const std::string& json, const std::string& text) {
   if (!options.json.empty()) write_output(options.json, json);
+  if (options.page.wanted()) options.page.write({json});
   if (options.json != "-") write_output("-", text);
 }
 
@@ -122,6 +125,7 @@ CLI::App* add_table(CLI::App& group, const std::string& name, const std::string&
   command->add_option("--json", options->json, "write the score as JSON; - is stdout")
       ->type_name("FILE|-")
       ->check(CLI::Validator(check_output_path, ""));
+  options->page.add_to(*command);
   return command;
 }
 

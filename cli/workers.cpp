@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <stdexcept>
 #include <thread>
 
 #include "base/check.hpp"
@@ -149,6 +150,33 @@ std::vector<std::string> work_in_processes(int count, std::size_t bytes,
     if (failures[static_cast<std::size_t>(i)].empty()) take(i, pool.result(i));
   }
   return failures;
+}
+
+std::vector<TextResult> texts_in_processes(int count, const std::function<std::string(int)>& work,
+                                           const std::function<void(double)>& progress) {
+  constexpr std::size_t room = std::size_t{64} << 10;  // pages that are not written cost nothing
+  using Length = std::size_t;
+  std::vector<TextResult> results(static_cast<std::size_t>(count));
+  const std::vector<std::string> failures = work_in_processes(
+      count, room,
+      [&](int i, std::byte* out) {
+        const std::string text = work(i);
+        const Length length = text.size();
+        if (length > room - sizeof length)
+          throw std::runtime_error(
+              fmt::format("its answer takes {} bytes, at most {}", length, room - sizeof length));
+        std::memcpy(out, &length, sizeof length);
+        std::memcpy(out + sizeof length, text.data(), length);
+      },
+      progress,
+      [&](int i, const std::byte* out) {
+        Length length = 0;
+        std::memcpy(&length, out, sizeof length);
+        results[static_cast<std::size_t>(i)].value.assign(
+            reinterpret_cast<const char*>(out + sizeof length), length);
+      });
+  for (std::size_t i = 0; i < results.size(); ++i) results[i].failure = failures[i];
+  return results;
 }
 
 }  // namespace cli

@@ -41,4 +41,9 @@ std::vector<WorkResult<T>> map_in_processes(int count, const std::function<T(int
   return results;
 }
 
+/// The same with results of any length up to 64 KiB; a longer one is a failure.
+using TextResult = WorkResult<std::string>;
+std::vector<TextResult> texts_in_processes(int count, const std::function<std::string(int)>& work,
+                                           const std::function<void(double)>& progress);
+
 }  // namespace cli

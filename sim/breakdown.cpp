@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/check.hpp"
+#include "sim/exposure.hpp"
 #include "sim/report.hpp"
 
 namespace sim {
@@ -20,6 +22,7 @@ class RankBreakdown {
         timeline_(timeline),
         rank_(rank),
         program_(graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]]) {
+    exposed_of_task_.resize(program_.tasks.size());
     std::array<int, stream_count> last;
     last.fill(-1);
     for (const Task& task : program_.tasks) {
@@ -42,6 +45,8 @@ class RankBreakdown {
     sum_.bubble += Seconds::from_s(timeline_.step.s() - now_);
     return sum_;
   }
+
+  const std::vector<Seconds>& exposed_of_task() const { return exposed_of_task_; }
 
  private:
   void computed(const Segment& segment, const Span& span) {
@@ -106,10 +111,12 @@ class RankBreakdown {
 
   /// The idle time up to `time`: exposed communication while this one was on the wire, bubble
   /// before it had begun (a peer was not that far) and after it.
-  void charge(const Task& task, const Span& span, double time) {
+  void charge(std::uint32_t task, double time) {
+    const Span& span = timeline_.span(rank_, task);
     const double begin = std::clamp(span.begin, now_, time);
     const double end = std::clamp(span.end, now_, time);
-    exposed(task) += Seconds::from_s(end - begin);
+    exposed(program_.tasks[task]) += Seconds::from_s(end - begin);
+    exposed_of_task_[task] += Seconds::from_s(end - begin);
     sum_.bubble += Seconds::from_s(time - now_ - (end - begin));
     now_ = time;
   }
@@ -143,25 +150,22 @@ class RankBreakdown {
 
   void wait_until(double time, std::uint32_t task) {
     if (time <= now_) return;
-    for (const std::uint32_t index : awaited_by(task)) {
-      const Span& span = timeline_.span(rank_, index);
-      charge(program_.tasks[index], span, std::min(span.end, time));
-    }
+    for (const std::uint32_t index : awaited_by(task))
+      charge(index, std::min(timeline_.span(rank_, index).end, time));
     sum_.bubble += Seconds::from_s(time - now_);
     now_ = time;
   }
 
   void drain() {
-    const Task* last = nullptr;
-    const Span* last_span = nullptr;
+    double end = now_;
+    std::optional<std::uint32_t> last;
     for (std::uint32_t task = 0; task < program_.tasks.size(); ++task) {
       const Span& span = timeline_.span(rank_, task);
-      if (program_.tasks[task].stream == Stream::compute || span.end <= now_) continue;
-      if (last_span != nullptr && span.end <= last_span->end) continue;
-      last = &program_.tasks[task];
-      last_span = &span;
+      if (program_.tasks[task].stream == Stream::compute || span.end <= end) continue;
+      last = task;
+      end = span.end;
     }
-    if (last != nullptr) charge(*last, *last_span, last_span->end);
+    if (last) charge(*last, end);
   }
 
   const StepGraph& graph_;
@@ -170,10 +174,17 @@ class RankBreakdown {
   const Program& program_;
   std::vector<int> before_on_stream_;  // of each task; -1: it is the first
   Breakdown sum_;
+  std::vector<Seconds> exposed_of_task_;
   double now_ = 0;
 };
 
 }  // namespace
+
+std::vector<Seconds> exposed_by_task(const StepGraph& graph, const Timeline& timeline, int rank) {
+  RankBreakdown breakdown(graph, timeline, rank);
+  breakdown.measure();
+  return breakdown.exposed_of_task();
+}
 
 Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
   // Ranks that share their spans are measured once.

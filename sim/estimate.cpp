@@ -60,6 +60,7 @@ struct Estimator::Impl {
   std::map<std::pair<std::int64_t, int>, double> messages;
   std::map<std::tuple<strategies::ScheduleKind, int, int, int, bool>, schedule::ScheduleTable>
       tables;
+  double slowdown = 1;  ///< of collectives between nodes
 
   double kernel(const base::Kernel& wanted) {
     const auto known = std::find_if(kernels.begin(), kernels.end(),
@@ -94,7 +95,7 @@ struct Estimator::Impl {
     for (const calibrate::GroupShape& shape : there.shapes) {
       calibrate::CollectiveCost cost =
           cost_in_parts(profile, what.op, what.bytes, what.parts, shape);
-      const double time = cost.total.time.s();
+      const double time = cost.total.time.s() * (shape.nodes > 1 ? slowdown : 1);
       least = std::min(least, time);
       if (&shape != &there.shapes.front()) continue;
       set_shares(cost, what.op, what.bytes, shape);
@@ -278,7 +279,7 @@ void update(std::vector<StageClock>& stages) {
 Estimator::Estimator(const strategies::ModelSpec& model, const topology::Cluster& cluster,
                      const calibrate::Profile& profile, std::vector<topology::GpuId> gpus)
     : impl_(std::make_unique<Impl>(
-          Impl{model, cluster, profile, std::move(gpus), {}, {}, {}, {}, {}, {}})) {}
+          Impl{model, cluster, profile, std::move(gpus), {}, {}, {}, {}, {}, {}, 1})) {}
 
 Estimator::~Estimator() = default;
 
@@ -340,6 +341,14 @@ base::Seconds Estimator::Impl::busiest(const Plan& plan) {
     most = std::max(most, time);
   }
   return base::Seconds::from_s(most * plan.micro_batches());
+}
+
+void Estimator::slow_network(double factor) {
+  CHECK_INVARIANT(factor >= 1);
+  if (factor == impl_->slowdown) return;
+  impl_->slowdown = factor;
+  impl_->prices.clear();
+  for (auto& [key, cut] : impl_->cuts) cut.blocks = {};
 }
 
 base::Seconds Estimator::step(const Plan& plan) { return impl_->step(plan, /*alone=*/false); }

@@ -21,6 +21,10 @@ class Estimator {
             const calibrate::Profile& profile, std::vector<topology::GpuId> gpus);
   ~Estimator();
 
+  /// From now on collectives between nodes take so many times longer than alone (at least 1): a
+  /// stand-in for contention, which only a simulation knows. Floors stay floors.
+  void slow_network(double factor);
+
   /// \pre of all of them: check_plan found no error.
   base::Seconds step(const strategies::Plan& plan);
   /// What no plan can do without that differs in how data-parallel ranks speak and update only: the

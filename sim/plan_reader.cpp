@@ -101,4 +101,12 @@ Diagnostics check_plan(strategies::Plan& plan, const strategies::ModelSpec& mode
   return problems;
 }
 
+std::optional<base::Diagnostic> unused_gpus(const strategies::Plan& plan, int gpus,
+                                            const base::Origins& origins) {
+  if (plan.ranks() >= gpus) return std::nullopt;
+  return base::Diagnostic{origins.at("plan"),
+                          fmt::format("the plan uses {} of {} GPUs", plan.ranks(), gpus), "",
+                          base::Severity::warning};
+}
+
 }  // namespace sim

@@ -39,4 +39,8 @@ base::Diagnostics check_plan(strategies::Plan& plan, const strategies::ModelSpec
                              const topology::Cluster& cluster, const PlanSeats& seats,
                              const base::Origins& origins);
 
+/// A warning when the plan leaves some of so many GPUs unused.
+std::optional<base::Diagnostic> unused_gpus(const strategies::Plan& plan, int gpus,
+                                            const base::Origins& origins);
+
 }  // namespace sim

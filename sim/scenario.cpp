@@ -80,6 +80,7 @@ class Loader {
                     .fidelity = fidelity_,
                     .fold = fold_,
                     .routing = network_.routing,
+                    .autoshard = std::move(autoshard_),
                     .measured = std::move(measured_),
                     .price = std::move(price_),
                     .origins = std::move(origins_),
@@ -114,6 +115,8 @@ class Loader {
       measured->read("source", measured_->source);
       measured->finish();
     }
+    if (auto autoshard = root.map("autoshard"))
+      autoshard_ = strategies::autoshard::read_request(*autoshard, problems_);
     if (auto price = root.map("price")) price_ = read_price(*price);
     root.finish();
   }
@@ -336,11 +339,8 @@ class Loader {
         seats_.gpus > 0 ? PlanSeats{seats_.gpus, "the job"} : seats_of(placement_, *cluster_);
     append(problems_, check_plan(plan_, *model_, *cluster_, seats, origins_));
     if (base::has_errors(problems_)) return;  // the product below may not even be countable
-    const int ranks = plan_.ranks();
-    if (ranks < seats.gpus)
-      problems_.push_back({origins_.at("plan"),
-                           fmt::format("the plan uses {} of {} GPUs", ranks, seats.gpus), "",
-                           base::Severity::warning});
+    if (auto unused = unused_gpus(plan_, seats.gpus, origins_))
+      problems_.push_back(std::move(*unused));
   }
 
   const ScenarioOptions& options_;
@@ -362,6 +362,7 @@ class Loader {
   base::SourceRef backend_where_;
   ForcedAlgorithms forced_;
   std::optional<Measured> measured_;
+  strategies::autoshard::Request autoshard_;
   std::optional<Price> price_;
 };
 

@@ -14,6 +14,7 @@
 #include "sim/placement.hpp"
 #include "sim/price.hpp"
 #include "sim/report.hpp"
+#include "strategies/autoshard/request.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
 #include "topology/cluster.hpp"
@@ -37,6 +38,7 @@ struct Scenario {
   Fidelity fidelity = Fidelity::hybrid;
   bool fold = true;  ///< see EngineOptions
   topology::RoutingOptions routing;
+  strategies::autoshard::Request autoshard;  ///< of a plan that is to be found
   std::optional<Measured> measured;  ///< what this step took in reality, to stand beside the answer
   std::optional<Price> price;        ///< of its GPUs
   base::Origins origins;             ///< of keys of the model and the plan, for later mistakes

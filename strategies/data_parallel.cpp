@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "base/name_table.hpp"
-#include "strategies/plan.hpp"
+#include "strategies/plan_names.hpp"
 
 namespace strategies {
 
@@ -15,24 +15,6 @@ namespace {
 
 using base::MapReader;
 using base::Range;
-
-constexpr std::array<std::pair<std::string_view, BucketPolicy>, 5> bucket_names{{
-    {"megatron", BucketPolicy::megatron},
-    {"sequential", BucketPolicy::sequential},
-    {"deepspeed", BucketPolicy::deepspeed},
-    {"best_fit", BucketPolicy::best_fit},
-    {"per_parameter", BucketPolicy::per_parameter},
-}};
-constexpr std::array<std::pair<std::string_view, GradientSync>, 3> sync_names{{
-    {"last", GradientSync::last},
-    {"every", GradientSync::every},
-    {"none", GradientSync::none},
-}};
-constexpr std::array<std::pair<std::string_view, FsdpRoot>, 3> root_names{{
-    {"none", FsdpRoot::none},
-    {"head", FsdpRoot::head},
-    {"embedding_and_head", FsdpRoot::embedding_and_head},
-}};
 
 void read_size(MapReader& reader, std::string_view key, base::Bytes& size) {
   if (reader.read(key, size) && size.count() < 1)
@@ -121,7 +103,7 @@ void read_fsdp(MapReader reader, Plan& plan) {
         "prefetch",
         fmt::format("prefetch is {}, but overlap.parameter_gather is false", fsdp.prefetch),
         "leave out one of them");
-  reader.read_choice("root", fsdp.root, root_names);
+  reader.read_choice("root", fsdp.root, fsdp_root_names);
   reader.read("offload", fsdp.offload);
   base::DType type{};
   if (reader.read_choice("gather_dtype", type, base::dtype_names)) fsdp.gather_dtype = type;

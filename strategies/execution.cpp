@@ -1,19 +1,8 @@
 #include "strategies/execution.hpp"
 
-#include <array>
-#include <string_view>
-#include <utility>
+#include "strategies/plan_names.hpp"
 
 namespace strategies {
-
-namespace {
-
-constexpr std::array<std::pair<std::string_view, bool>, 2> accumulation_names{{
-    {"fused", true},
-    {"apart", false},
-}};
-
-}  // namespace
 
 void read_execution(base::MapReader& reader, Execution& execution) {
   reader.read("operator_dispatch", execution.operator_dispatch);

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/name_table.hpp"
-#include "strategies/plan.hpp"
+#include "strategies/plan_names.hpp"
 
 namespace strategies {
 
@@ -27,16 +27,6 @@ constexpr std::array<std::pair<std::string_view, OptimizerKind>, 7> kind_names{{
     {"adafactor", OptimizerKind::adafactor},
     {"muon", OptimizerKind::muon},
     {"shampoo", OptimizerKind::shampoo},
-}};
-constexpr std::array<std::pair<std::string_view, OptimizerLaunch>, 3> launch_names{{
-    {"fused", OptimizerLaunch::fused},
-    {"foreach", OptimizerLaunch::foreach},
-    {"for_loop", OptimizerLaunch::for_loop},
-}};
-
-constexpr std::array<std::pair<std::string_view, bool>, 2> gradient_names{{
-    {"in_place", false},
-    {"copied", true},
 }};
 
 /// Operations of torch's `_multi_tensor_adamw`: weight decay (2 tensors read or written), lerp (3),
@@ -246,9 +236,9 @@ std::int64_t Optimizer::block_or_usual() const {
 
 void read_optimizer(base::MapReader& reader, Optimizer& optimizer) {
   reader.read_choice("kind", optimizer.kind, kind_names);
-  reader.read_choice("launch", optimizer.launch, launch_names);
+  reader.read_choice("launch", optimizer.launch, optimizer_launch_names);
   reader.read("momentum", optimizer.momentum);
-  reader.read_choice("gradients", optimizer.copies_gradients, gradient_names);
+  reader.read_choice("gradients", optimizer.copies_gradients, gradient_copy_names);
   reader.read("block", optimizer.block, base::Range<std::int64_t>{1, degree_max});
   reader.read("newton_schulz_steps", optimizer.newton_schulz_steps,
               base::Range<int>{1, degree_max});

@@ -7,15 +7,11 @@
 #include <numeric>
 
 #include "base/check.hpp"
+#include "strategies/plan_names.hpp"
 
 namespace strategies {
 
 namespace {
-
-constexpr std::array<std::pair<std::string_view, Uneven>, 2> uneven_names{{
-    {"refused", Uneven::refused},
-    {"first", Uneven::first},
-}};
 
 void read_stage_layers(base::MapReader& reader, std::vector<int>& layers) {
   std::vector<double> counts;

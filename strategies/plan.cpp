@@ -9,6 +9,7 @@
 #include "base/name_table.hpp"
 #include "strategies/op_graph.hpp"
 #include "strategies/pipeline_plan.hpp"
+#include "strategies/plan_names.hpp"
 #include "strategies/shard.hpp"
 
 namespace strategies {
@@ -17,45 +18,6 @@ namespace {
 
 using base::MapReader;
 using base::Range;
-
-constexpr std::array<std::pair<std::string_view, Recompute>, 4> recompute_names{{
-    {"none", Recompute::none},
-    {"selective", Recompute::selective},
-    {"full", Recompute::full},
-    {"operators", Recompute::operators},
-}};
-constexpr std::array<std::pair<std::string_view, bool>, 2> tensor_backward_names{{
-    {"merged", false},
-    {"per_linear", true},
-}};
-constexpr std::array<std::pair<std::string_view, TensorOverlap>, 3> tensor_overlap_names{{
-    {"false", TensorOverlap::none},
-    {"own_part", TensorOverlap::own_part},
-    {"true", TensorOverlap::parts},
-}};
-constexpr std::array<std::pair<std::string_view, bool>, 2> message_names{{
-    {"whole", false},
-    {"scattered", true},
-}};
-constexpr std::array<std::pair<std::string_view, bool>, 2> zero_split_names{{
-    {"elements", false},
-    {"tensors", true},
-}};
-constexpr std::array<std::pair<std::string_view, bool>, 2> loss_kernel_names{{
-    {"fused", false},
-    {"eager", true},
-}};
-constexpr std::array<std::pair<std::string_view, bool>, 2> loss_names{{
-    {"vocabulary_parallel", false},
-    {"gather_logits", true},
-}};
-constexpr std::array<std::pair<std::string_view, Scaling>, 5> scaling_names{{
-    {"delayed", Scaling::delayed},
-    {"current", Scaling::current},
-    {"blockwise", Scaling::blockwise},
-    {"mx", Scaling::mx},
-    {"nv", Scaling::nv},
-}};
 
 /// A number format of matrix products by its usual name: that of its elements, and how they are
 /// scaled.

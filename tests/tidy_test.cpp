@@ -66,6 +66,7 @@ const std::vector<Owner>& owners() {
       {"yaml-cpp/", {"base/"}},
       {"nlohmann/", {"base/", "topology/export/", "viz/", "cli/"}},
       {"boost/math/", {"calibrate/"}},
+      {"boost/mpi.hpp", {"cli/crew/"}},
       {"boost/graph/", {"topology/", "sim/place/"}},
       {"boost/", {"topology/", "sim/place/"}},
       {"pugixml", {"topology/"}},
@@ -82,6 +83,8 @@ const std::vector<Owner>& owners() {
       {"mpi.h", {"calibrate/"}},
       {"gloo/", {"calibrate/"}},
       {"dlfcn.h", {"calibrate/shared_library.cpp", "calibrate/runtime/"}},
+      {"zip.h", {"strategies/checkpoint_file/"}},
+      {"zlib.h", {"viz/page.cpp", "calibrate/import/gzip.cpp"}},
       {"CLI/", {"cli/"}},
       {"arpa/", {}},
       {"netinet/", {}},
@@ -280,7 +283,7 @@ Findings check_built(const fs::path& root) {
 }
 
 /// Every scenario has its row in the fingerprints, which a test runs, or, with several jobs, a
-/// golden answer. What scenarios are made of has folders of its own.
+/// golden answer; so has every file of plans. What scenarios are made of has folders of its own.
 Findings check_scenarios(const fs::path& root) {
   constexpr std::array<std::string_view, 4> parts{"scenarios/hardware/", "scenarios/clusters/",
                                                   "scenarios/models/", "scenarios/frameworks/"};
@@ -293,10 +296,12 @@ Findings check_scenarios(const fs::path& root) {
     const std::string path = entry.path().lexically_relative(root).generic_string();
     if (entry.path().extension() != ".yaml" || starts_with_any(path, parts)) continue;
     ++findings.looked_at;
-    const fs::path golden = "tests/golden/jobs/" + entry.path().stem().string() + ".txt";
-    if (path.starts_with("scenarios/jobs/")) {
+    const std::string folder = entry.path().parent_path().filename().string();
+    if (path.starts_with("scenarios/jobs/") || path.starts_with("scenarios/compare/")) {
+      const std::string golden =
+          fmt::format("tests/golden/{}/{}.txt", folder, entry.path().stem().string());
       if (!fs::is_regular_file(root / golden))
-        findings.problems.push_back(fmt::format("{}: no {}", path, golden.generic_string()));
+        findings.problems.push_back(fmt::format("{}: no {}", path, golden));
     } else if (std::find(rows.begin(), rows.end(), path) == rows.end()) {
       findings.problems.push_back(fmt::format("{}: no row in tests/fingerprints.csv", path));
     }
@@ -424,9 +429,11 @@ TEST_CASE("every scenario is exercised by a test") {
                      {"scenarios/more/b.yaml", ""},
                      {"scenarios/hardware/gpu.yaml", ""},
                      {"scenarios/jobs/c.yaml", ""},
+                     {"scenarios/compare/d.yaml", ""},
                      {"tests/fingerprints.csv", "scenario,step_us\nscenarios/a.yaml,1\n"}});
   CHECK(check_scenarios(broken.root()).problems ==
-        Problems{"scenarios/jobs/c.yaml: no tests/golden/jobs/c.txt",
+        Problems{"scenarios/compare/d.yaml: no tests/golden/compare/d.txt",
+                 "scenarios/jobs/c.yaml: no tests/golden/jobs/c.txt",
                  "scenarios/more/b.yaml: no row in tests/fingerprints.csv"});
 }
 

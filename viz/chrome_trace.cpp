@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "viz/shown_programs.hpp"
 #include "viz/viz.hpp"
 
 namespace viz {
@@ -64,54 +66,37 @@ struct Event {
   std::string text;
 };
 
-/// A program drawn by its lowest rank.
-struct Shown {
-  int program = 0;
-  int rank = 0;
-  int ranks = 0;
-};
-
-std::vector<Shown> representatives(const sim::StepGraph& graph) {
-  std::vector<Shown> shown(graph.programs.size());
-  for (std::size_t rank = 0; rank < graph.program_of_rank.size(); ++rank) {
-    Shown& program = shown[graph.program_of_rank[rank]];
-    if (program.ranks++ == 0) program.rank = static_cast<int>(rank);
-    program.program = graph.program_of_rank[rank];
-  }
-  std::erase_if(shown, [](const Shown& program) { return program.ranks == 0; });
-  return shown;
-}
-
 class TraceWriter {
  public:
   TraceWriter(const sim::StepGraph& graph, const sim::Timeline& timeline)
-      : graph_(graph), timeline_(timeline), shown_(representatives(graph)) {}
+      : graph_(graph), timeline_(timeline), shown_(shown_programs(graph)) {}
   /// An executed step, drawn behind a forecast of it.
   TraceWriter(const sim::StepGraph& graph, const sim::Timeline& timeline,
               const std::vector<sim::RankStep>& executed)
       : graph_(graph),
         timeline_(timeline),
         executed_(&executed),
-        shown_(representatives(graph)),
+        shown_(shown_programs(graph)),
         first_pid_(static_cast<int>(graph.programs.size()) + 1) {}
 
   /// All events.
   std::vector<Event> events() {
-    for (const Shown& shown : shown_) {
+    for (const ShownProgram& shown : shown_) {
       describe(shown);
       tasks(shown);
       memory(shown);
+      traffic(shown);
     }
     collect_receives();
-    for (const Shown& shown : shown_) arrows(shown);
+    for (const ShownProgram& shown : shown_) arrows(shown);
     return std::move(events_);
   }
 
  private:
   static constexpr int tid_of(sim::Stream stream) { return static_cast<int>(stream) + 1; }
-  int pid_of(const Shown& shown) const { return first_pid_ + shown.program; }
+  int pid_of(const ShownProgram& shown) const { return first_pid_ + shown.program; }
 
-  const sim::Program& program(const Shown& shown) const {
+  const sim::Program& program(const ShownProgram& shown) const {
     return graph_.programs[static_cast<std::size_t>(shown.program)];
   }
 
@@ -122,14 +107,14 @@ class TraceWriter {
                                    time / 1000, time % 1000, pid, tid, rest)});
   }
 
-  void slice(const Shown& shown, sim::Stream stream, Nanoseconds begin, Nanoseconds end, int depth,
-             std::string_view rest) {
+  void slice(const ShownProgram& shown, sim::Stream stream, Nanoseconds begin, Nanoseconds end,
+             int depth, std::string_view rest) {
     const Nanoseconds length = end - begin;
     add('X', begin, pid_of(shown), tid_of(stream),
         fmt::format(R"("dur":{}.{:03},{})", length / 1000, length % 1000, rest), depth);
   }
 
-  void describe(const Shown& shown) {
+  void describe(const ShownProgram& shown) {
     const int pid = pid_of(shown);
     const auto name = [&](int tid, std::string_view what, std::string_view value) {
       add('M', 0, pid, tid, fmt::format(R"("name":"{}","args":{{"name":{}}})", what, value), -1);
@@ -154,7 +139,7 @@ class TraceWriter {
     }
   }
 
-  void tasks(const Shown& shown) {
+  void tasks(const ShownProgram& shown) {
     std::array<Nanoseconds, sim::stream_count> free{};  // end of the last slice of each thread
     const std::vector<sim::Task>& tasks = program(shown).tasks;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -179,7 +164,7 @@ class TraceWriter {
   }
 
   /// A segment with its pieces inside it.
-  void segment(const Shown& shown, std::size_t index, Nanoseconds begin, Nanoseconds end) {
+  void segment(const ShownProgram& shown, std::size_t index, Nanoseconds begin, Nanoseconds end) {
     const sim::Task& task = program(shown).tasks[index];
     const sim::Segment& segment = graph_.segments[task.index];
     slice(shown, task.stream, begin, end, 0,
@@ -212,31 +197,20 @@ class TraceWriter {
   /// at and collectives share the rest by what they cost alone; without collectives, or when the
   /// segment ran faster than its kernels, all pieces are scaled alike.
   std::vector<double> piece_lengths(const sim::Segment& segment, int rank, double total) const {
-    std::vector<double> kernels;
-    std::vector<double> waits;  // what a collective takes beyond the kernel beside it
-    double kernel_sum = 0;
-    double wait_sum = 0;
-    for (const sim::Piece& piece : segment.pieces) {
-      kernels.push_back(piece.compute.s());
-      double alone = 0;
-      if (piece.collective >= 0) {
-        const auto& use = graph_.collectives[static_cast<std::size_t>(piece.collective)];
-        alone = graph_.cost_of(use, rank).total.time.s();
-      }
-      waits.push_back(std::max(0.0, alone - kernels.back()));
-      kernel_sum += kernels.back();
-      wait_sum += waits.back();
-    }
+    const PieceCosts costs = costs_of(graph_, segment, rank);
+    const double kernel_sum = std::accumulate(costs.kernels.begin(), costs.kernels.end(), 0.0);
+    const double wait_sum = std::accumulate(costs.waits.begin(), costs.waits.end(), 0.0);
+    std::vector<double> lengths = costs.kernels;
     const double rest = total - kernel_sum;
     const bool share_rest = wait_sum > 0 && rest > 0;
     const double scale = share_rest || kernel_sum <= 0 ? 1 : total / kernel_sum;
-    for (std::size_t i = 0; i < kernels.size(); ++i)
-      kernels[i] = kernels[i] * scale + (share_rest ? rest * waits[i] / wait_sum : 0);
-    return kernels;
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      lengths[i] = lengths[i] * scale + (share_rest ? rest * costs.waits[i] / wait_sum : 0);
+    return lengths;
   }
 
-  void piece(const Shown& shown, const sim::Task& task, const sim::Piece& piece, Nanoseconds from,
-             Nanoseconds to) {
+  void piece(const ShownProgram& shown, const sim::Task& task, const sim::Piece& piece,
+             Nanoseconds from, Nanoseconds to) {
     std::string_view category = sim::name_of(piece.phase);
     std::string_view colour = colour_of(piece.phase);
     std::string args = fmt::format(R"("micro_batch":{})", task.micro_batch);
@@ -256,28 +230,10 @@ class TraceWriter {
                       json_text(graph_.labels[piece.label]), category, colour, args));
   }
 
-  struct Moved {
-    std::string name;
-    base::Bytes bytes;
-    sim::CommKind kind = sim::CommKind::pipeline;
-  };
-  Moved moved_by(const sim::Task& task) const {
-    if (task.kind == sim::TaskKind::collective) {
-      const sim::CollectiveUse& use = graph_.collectives[task.index];
-      return {use.name, use.bytes, use.kind};
-    }
-    if (task.kind == sim::TaskKind::copy) {
-      const sim::HostCopy& copy = graph_.copies[task.index];
-      return {copy.name, copy.bytes, copy.kind};
-    }
-    const sim::Message& message = graph_.messages[task.index];
-    return {message.name, message.bytes, sim::CommKind::pipeline};
-  }
-
   /// A collective, copy or message: first the waiting for the others, then the transfer.
-  void transfer(const Shown& shown, const sim::Task& task, Nanoseconds ready, Nanoseconds begin,
-                Nanoseconds end) {
-    const auto [name, bytes, kind] = moved_by(task);
+  void transfer(const ShownProgram& shown, const sim::Task& task, Nanoseconds ready,
+                Nanoseconds begin, Nanoseconds end) {
+    const auto [name, bytes, kind] = moved_by(graph_, task);
     if (begin > ready)
       slice(shown, task.stream, ready, begin, 0,
             fmt::format(R"("name":{},"cat":"wait","cname":"grey","args":{{"micro_batch":{}}})",
@@ -289,7 +245,7 @@ class TraceWriter {
   }
 
   /// Memory over time: what the step holds throughout, and what its tasks take and give back.
-  void memory(const Shown& shown) {
+  void memory(const ShownProgram& shown) {
     std::int64_t bytes = 0;
     for (const sim::HeldMemory& held : program(shown).held) bytes += held.bytes.count();
     std::map<Nanoseconds, std::int64_t> changes{{0, bytes}};
@@ -305,6 +261,33 @@ class TraceWriter {
     }
   }
 
+  /// Bytes over time of what is under way beside the compute stream: its bytes over its length.
+  /// What a rank receives is counted where it is sent; collectives inside segments are slices
+  /// there.
+  void traffic(const ShownProgram& shown) {
+    std::map<Nanoseconds, double> changes;
+    const std::vector<sim::Task>& tasks = program(shown).tasks;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (tasks[i].kind == sim::TaskKind::run || tasks[i].kind == sim::TaskKind::receive) continue;
+      const sim::Span& span = timeline_.span(shown.rank, static_cast<std::uint32_t>(i));
+      const Nanoseconds begin = at(span.begin);
+      const Nanoseconds end = at(span.end);
+      if (end <= begin) continue;
+      const double rate =
+          moved_by(graph_, tasks[i]).bytes.as_double() / (static_cast<double>(end - begin) * 1e-9);
+      changes[begin] += rate;
+      changes[end] -= rate;
+    }
+    double rate = 0;
+    for (const auto& [time, change] : changes) {
+      rate += change;
+      add('C', time, pid_of(shown), 0,
+          fmt::format(R"("name":"transfers","args":{{"bytes_per_s":{}}})",
+                      std::max<std::int64_t>(0, std::llround(rate))),
+          0);
+    }
+  }
+
   using MessageKey = std::tuple<int, std::string, int, int, int>;
 
   /// What a send and its receive agree on, with the receiving program.
@@ -315,14 +298,14 @@ class TraceWriter {
 
   /// The program shown for the stage that `message` of `shown` names, when it is the very rank
   /// that the message goes to.
-  std::optional<int> peer_of(const Shown& shown, const sim::Message& message) const {
+  std::optional<int> peer_of(const ShownProgram& shown, const sim::Message& message) const {
     const int rank = graph_.grid.moved(shown.rank, strategies::Axis::pipeline, message.peer_stage);
-    for (const Shown& other : shown_)
+    for (const ShownProgram& other : shown_)
       if (other.rank == rank) return other.program;
     return std::nullopt;
   }
 
-  int stage_of(const Shown& shown) const {
+  int stage_of(const ShownProgram& shown) const {
     return graph_.grid.coordinate(shown.rank, strategies::Axis::pipeline);
   }
 
@@ -334,7 +317,7 @@ class TraceWriter {
 
   /// Where the arrows of all shown messages end.
   void collect_receives() {
-    for (const Shown& shown : shown_) {
+    for (const ShownProgram& shown : shown_) {
       const std::vector<sim::Task>& tasks = program(shown).tasks;
       for (std::size_t i = 0; i < tasks.size(); ++i) {
         if (tasks[i].kind != sim::TaskKind::receive) continue;
@@ -347,7 +330,7 @@ class TraceWriter {
     }
   }
 
-  void arrows(const Shown& shown) {
+  void arrows(const ShownProgram& shown) {
     const std::vector<sim::Task>& tasks = program(shown).tasks;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       if (tasks[i].kind != sim::TaskKind::send) continue;
@@ -369,7 +352,7 @@ class TraceWriter {
   const sim::StepGraph& graph_;
   const sim::Timeline& timeline_;
   const std::vector<sim::RankStep>* executed_ = nullptr;
-  std::vector<Shown> shown_;
+  std::vector<ShownProgram> shown_;
   int first_pid_ = 1;
   std::vector<Event> events_;
   std::map<MessageKey, End> receives_;

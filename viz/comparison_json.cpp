@@ -5,6 +5,7 @@
 #include "viz/breakdown_json.hpp"
 #include "viz/comparison.hpp"
 #include "viz/report_json.hpp"
+#include "viz/search.hpp"
 
 namespace viz {
 
@@ -79,6 +80,7 @@ std::string comparison_json(const sim::compare::Comparison& comparison) {
     json["plans"].push_back(plan_json(one, comparison.plans.front().forecast));
   for (const sim::compare::Refused& one : comparison.refused)
     json["refused"].push_back({{"name", one.name}, {"reasons", diagnostics_json(one.reasons)}});
+  if (comparison.search) json["search"] = search_json(*comparison.search);
   return dumped(json);
 }
 

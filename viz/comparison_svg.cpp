@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
 #include <string>
 #include <string_view>
@@ -67,8 +68,9 @@ std::vector<double> ticks(const Scale& scale, int count) {
       break;
     }
   std::vector<double> values;
-  for (double k = std::ceil(scale.least / step - 1e-9); k * step <= scale.most * (1 + 1e-9); ++k)
-    values.push_back(k * step);
+  const auto last = static_cast<std::int64_t>(std::floor(scale.most / step + 1e-9));
+  for (auto k = static_cast<std::int64_t>(std::ceil(scale.least / step - 1e-9)); k <= last; ++k)
+    values.push_back(static_cast<double>(k) * step);
   return values;
 }
 
@@ -123,8 +125,8 @@ class Picture {
     for (const Ranked* one : plans_) same_tokens_ &= one->forecast.tokens == tokens_;
     int name_width = 4;
     for (const Ranked* one : plans_)
-      name_width = std::max(name_width, width_of(printable(one->forecast.name)) + 4);
-    names_width_ = character * std::min(name_width, name_width_max + 4);
+      name_width = std::max(name_width, width_of(printable(one->forecast.name)));
+    names_width_ = 36 + character * std::min(name_width, name_width_max);
     height_ =
         std::max(least_height, bar_pitch * static_cast<double>(plans_.size()) + bar_pitch / 2);
     bottom_ = top_edge + height_;
@@ -133,7 +135,7 @@ class Picture {
   }
 
   std::string text() const {
-    const auto [legend, height] = legend_of(scatter_width);
+    const auto [legend, height] = legend_of(66);
     std::string out = svg_begin(width_, height);
     out += svg_text(16, 22, "start", 14, title_);
     return out + scatter() + bars() + legend + "</svg>\n";
@@ -250,10 +252,11 @@ class Picture {
     for (std::size_t i = 0; i < plans_.size(); ++i) {
       const PlanForecast& plan = plans_[i]->forecast;
       const double middle = top_edge + bar_pitch * (static_cast<double>(i) + 0.75);
+      const std::string_view colour = plan.fits ? "#111" : misfit_colour;
       std::string name = printable(plan.name);
       if (width_of(name) > name_width_max) name = fit(name, name_width_max);
-      out += svg_text(x.from - 6, middle + 4, "end", 11, fmt::format("{}  {}", name, i + 1),
-                      plan.fits ? "#111" : misfit_colour);
+      out += svg_text(x.from - 6, middle + 4, "end", 11, std::to_string(i + 1), colour);
+      out += svg_text(x.from - 30, middle + 4, "end", 11, name, colour);
       double from = 0;
       for (std::size_t p = 0; p < sim::compare::parts.size(); ++p) {
         const double to = from + seconds(plan, plan.breakdown.*sim::compare::parts[p].time);
@@ -274,7 +277,7 @@ class Picture {
   std::pair<std::string, double> legend_of(double left) const {
     std::string out;
     double x = left;
-    double y = bottom_ + bottom_edge;
+    double y = bottom_ + bottom_edge + legend_pitch;
     for (std::size_t p = 0; p < sim::compare::parts.size(); ++p) {
       const auto& part = sim::compare::parts[p];
       const bool seen = std::any_of(plans_.begin(), plans_.end(), [&](const Ranked* one) {

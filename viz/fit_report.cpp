@@ -71,6 +71,19 @@ Json shape_json(const ShapeFit& fit) {
           {"left_out_spread", fit.left_out_spread()}};
 }
 
+/// Every size that was measured, and what the line says of it.
+Json points_json(const SizeFit& fit) {
+  Json bytes = Json::array();
+  Json measured = Json::array();
+  Json line = Json::array();
+  for (const calibrate::fit::Point& point : fit.points()) {
+    bytes.push_back(point.bytes);
+    measured.push_back(point.seconds);
+    line.push_back(fit.line().at(point.bytes));
+  }
+  return {{"bytes", bytes}, {"measured_s", measured}, {"line_s", line}};
+}
+
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -127,11 +140,19 @@ std::string fit_json(const Report& report) {
              {"ranks_per_node", key.placement.ranks_per_node},
              {"rows", fitted.basis.rows()}};
     row.update(size_json(fitted.fit.sizes(), factor_of(key)));
+    row["bus_factor"] = factor_of(key);
+    row["points"] = points_json(fitted.fit.sizes());
     json["collectives"].push_back(std::move(row));
   }
   json["products"] = Json::array();
   for (const auto& [key, fitted] : report.products) {
     const auto held_out = report.held_out.find(key);
+    Json flop = Json::array();
+    Json measured = Json::array();
+    for (const calibrate::fit::Shape& shape : fitted.fit.shapes()) {
+      flop.push_back(base::flop_of(shape.kernel).count());
+      measured.push_back(shape.seconds);
+    }
     Json row{{"name", describe(key, fitted.basis.versions())},
              {"device", key.device},
              {"kind", key.kind},
@@ -140,6 +161,7 @@ std::string fit_json(const Report& report) {
              {"held_out_median_error",
               held_out == report.held_out.end() ? Json() : Json(held_out->second.error)}};
     row.update(shape_json(fitted.fit));
+    row["points"] = {{"flop", std::move(flop)}, {"measured_s", std::move(measured)}};
     json["products"].push_back(std::move(row));
   }
   json["memory"] = Json::array();
@@ -149,6 +171,7 @@ std::string fit_json(const Report& report) {
              {"kind", key.kind},
              {"rows", fitted.basis.rows()}};
     row.update(size_json(fitted.fit, 1));
+    row["points"] = points_json(fitted.fit);
     json["memory"].push_back(std::move(row));
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -102,6 +102,7 @@ std::string score_json(const base::Score& score) {
   Json& results = json["results"] = Json::array();
   for (const auto& row : score.results)
     results.push_back({{"id", row.id},
+                       {"classes", row.classes},
                        {"measured", row.measured},
                        {"predicted", row.predicted},
                        {"p10", row.p10},

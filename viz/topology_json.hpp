@@ -8,9 +8,11 @@
 
 namespace viz {
 
-/// "foreshard.topology.v1", what a viewer needs: the cluster as found ("foreshard.cluster.v1") and,
-/// of the network that can be built of it, every link with its rate, state and use. `cluster` may
-/// be null, `link_utilisation` (by link, shares of the step) empty.
+/// "foreshard.topology.v1", what a viewer needs of a cluster: nodes with who has them, switches,
+/// and as columns of equal length the links between nodes and switches (what is inside a node is
+/// told by its type) with their rate and use, both directions. Links are those of `cluster`, or as
+/// cabled where nothing could be built and it is null. `link_utilisation` (by link of the cluster,
+/// shares of the step, written to a millionth) may be empty.
 std::string topology_json(const topology::FoundCluster& found, const topology::Cluster* cluster,
                           const std::vector<double>& link_utilisation);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -39,12 +40,14 @@ Json memory_json(const ForecastRow& row) {
   return json;
 }
 
-Json result_json(const ForecastRow& row) {
+/// `classes`: what the row is scored by.
+Json result_json(const ForecastRow& row, const std::map<std::string, std::string>& classes) {
   return {{"id", row.row.id},
           {"measured", *row.row.step_s},
           {"predicted", row.forecast.step_s},
           {"p10", row.forecast.p10_s},
           {"p90", row.forecast.p90_s},
+          {"classes", classes},
           {"trust", row.row.trust},
           {"inferred", row.inferred},
           {"breakdown", breakdown_json(row.forecast.breakdown)},
@@ -126,10 +129,12 @@ std::string training_score_json(const sim::training::Score& score) {
   json["choice"] = Json::object();
   for (const auto& [name, choice] : score.choice) json["choice"][name] = choice_json(choice);
   json["worst"] = score.worst;
+  std::map<std::string, std::map<std::string, std::string>> classes;  // of rows that count
+  for (const base::ScoredRow& row : score.steps.results) classes[row.id] = row.classes;
   Json results = Json::array();
   Json out_of_memory = Json::array();
   for (const ForecastRow& row : score.rows)
-    row.row.ran ? results.push_back(result_json(row))
+    row.row.ran ? results.push_back(result_json(row, classes[row.row.id]))
                 : out_of_memory.push_back(out_of_memory_json(row));
   json["results"] = std::move(results);
   json["out_of_memory"] = std::move(out_of_memory);

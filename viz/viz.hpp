@@ -25,7 +25,8 @@ std::string report_text(const sim::Report& report, const TextOptions& options);
 std::string report_json(const sim::Report& report);
 
 /// Chrome trace event JSON for Perfetto: a process per rank class (one representative rank of each
-/// program), a thread per stream, a counter for memory.
+/// program), a thread per stream, counters for memory and for transfers beside the compute stream,
+/// arrows from sends to receives.
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline);
 /// The same with the step as it was executed behind it, by rank.
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,

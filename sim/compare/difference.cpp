@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <numeric>
 #include <utility>
 
@@ -52,6 +53,22 @@ std::vector<std::int64_t> rounded(const std::vector<double>& amounts, double uni
   return whole;
 }
 
+/// Multiples of a unit, and of which part.
+using Told = std::pair<std::int64_t, std::string_view>;
+
+/// Makes one of those that are below a fiftieth of the first, when there are several.
+void gather_rest(std::vector<Told>& told) {
+  constexpr std::int64_t fraction = 50;
+  const auto small = std::find_if(told.begin(), told.end(), [&](const Told& part) {
+    return std::abs(part.first) * fraction < std::abs(told.front().first);
+  });
+  if (told.end() - small < 2) return;
+  std::int64_t rest = 0;
+  for (auto part = small; part != told.end(); ++part) rest += part->first;
+  told.erase(small, told.end());
+  if (rest != 0) told.emplace_back(rest, "the rest");
+}
+
 std::string amount_text(std::int64_t multiples, const Unit& unit) {
   constexpr std::array<double, 3> tens{1, 10, 100};
   return fmt::format("{:+.{}f}",
@@ -80,18 +97,18 @@ std::string sentence(const Difference& difference) {
   for (const PartDifference& part : difference.parts) amounts.push_back(part.more.s());
   const Unit unit = unit_for(std::max(std::abs(difference.more.s()), std::abs(amounts.front())));
   const std::vector<std::int64_t> whole = rounded(amounts, unit.seconds);
-  std::vector<std::pair<std::int64_t, std::string_view>> told;
+  std::vector<Told> told;
   for (std::size_t i = 0; i < whole.size(); ++i)
     if (whole[i] != 0) told.emplace_back(whole[i], difference.parts[i].name);
   std::stable_sort(told.begin(), told.end(), [](const auto& a, const auto& b) {
     return std::abs(a.first) > std::abs(b.first);
   });
-  std::string text = fmt::format(
-      "{} {}", amount_text(std::accumulate(whole.begin(), whole.end(), std::int64_t{0}), unit),
-      unit.name);
-  for (const auto& [multiples, name] : told)
-    text += fmt::format("{} {} {}", &told.front().second == &name ? ":" : ",",
-                        amount_text(multiples, unit), name);
+  gather_rest(told);
+  const std::int64_t sum = std::accumulate(whole.begin(), whole.end(), std::int64_t{0});
+  std::string text = fmt::format("{} {}", amount_text(sum, unit), unit.name);
+  for (const Told& part : told)
+    text += fmt::format("{} {} {}", &part == &told.front() ? ":" : ",",
+                        amount_text(part.first, unit), part.second);
   return text;
 }
 

@@ -52,7 +52,8 @@ Difference difference(const PlanForecast& slower, const PlanForecast& quicker);
 
 /// "+412 ms: +310 pipeline bubble, +122 backward, -20 optimizer", in a unit that gives the largest
 /// amount three or four digits. What is written adds up to the whole that is written: rounding is
-/// made up for where it does least harm, and parts that round to nothing are left out.
+/// made up for where it does least harm, and parts below a fiftieth of the largest are one, "the
+/// rest".
 std::string sentence(const Difference& difference);
 
 }  // namespace sim::compare

@@ -19,14 +19,16 @@ using base::Diagnostics;
 using base::MapReader;
 using base::Node;
 
-/// What strategies::describe calls them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> short_names{{
+/// Keys that are in most names; the value of a schedule says what it is.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> short_names{{
     {"tensor_parallel", "tp"},
     {"pipeline_parallel", "pp"},
     {"data_parallel", "dp"},
     {"context_parallel", "cp"},
     {"expert_parallel", "ep"},
     {"expert_tensor_parallel", "etp"},
+    {"virtual_stages", "vp"},
+    {"schedule", ""},
 }};
 
 std::string words_of(const Node& node) {
@@ -56,8 +58,9 @@ void name_keys(const Node& map, const std::string& path, std::string& name) {
     }
     const auto* const known = std::find_if(short_names.begin(), short_names.end(),
                                            [&](const auto& one) { return one.first == key; });
-    name += fmt::format("{}{} {}", name.empty() ? "" : ", ",
-                        known == short_names.end() ? std::string_view(key) : known->second,
+    const std::string_view word =
+        known == short_names.end() ? std::string_view(key) : known->second;
+    name += fmt::format("{}{}{}{}", name.empty() ? "" : ", ", word, word.empty() ? "" : " ",
                         words_of(entry.value));
   }
 }

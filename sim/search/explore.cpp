@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace sim::search {
 
 namespace {
@@ -18,11 +20,11 @@ bool refused(Plan& plan, const strategies::ModelSpec& model, int gpus) {
   return base::has_errors(strategies::check_plan(plan, model, gpus, {}));
 }
 
-std::vector<base::Bytes> capacities(const topology::Cluster& cluster,
-                                    const std::vector<topology::GpuId>& gpus) {
-  std::vector<base::Bytes> all;
-  for (const topology::GpuId gpu : gpus) all.push_back(cluster.gpu_spec(gpu).memory);
-  return all;
+base::Bytes largest_memory(const topology::Cluster& cluster,
+                           const std::vector<topology::GpuId>& gpus) {
+  base::Bytes most;
+  for (const topology::GpuId gpu : gpus) most = std::max(most, cluster.gpu_spec(gpu).memory);
+  return most;
 }
 
 bool runs_cells_at_once(ScheduleKind kind) {
@@ -79,9 +81,8 @@ Explorer::Explorer(const Space& space, const strategies::ModelSpec& model,
     : space_(space),
       model_(model),
       gpus_(static_cast<int>(gpus.size())),
+      capacity_(largest_memory(cluster, gpus)),
       estimator_(model, cluster, profile, gpus) {
-  const std::vector<base::Bytes> all = capacities(cluster, gpus);
-  capacity_ = *std::max_element(all.begin(), all.end());
   Plan plan = space.base;
   plan.pipeline = 2;  // so that schedules matter
   for (int i = 0; i < space.size(Axis::schedule); ++i) {
@@ -137,20 +138,33 @@ double Explorer::plans_of_unit(const PlanCode& unit) const {
   return plans_below(space_.plan(unit), unit_axes);
 }
 
+std::vector<Explorer::ScheduleCode> Explorer::schedules(const Plan& unit) const {
+  std::vector<ScheduleCode> all;
+  const int kinds = matters(Axis::schedule, unit) ? space_.size(Axis::schedule) : 1;
+  for (int kind = 0; kind < kinds; ++kind) {
+    Plan plan = unit;
+    space_.apply(Axis::schedule, kind, plan);
+    const int chunks = matters(Axis::virtual_stages, plan) ? space_.size(Axis::virtual_stages) : 1;
+    for (int chunk = 0; chunk < chunks; ++chunk) all.push_back({kind, chunk});
+  }
+  return all;
+}
+
 bool Explorer::any_fits(const Plan& unit) const {
   for (int zero = 0; zero < space_.size(Axis::zero); ++zero)
-    for (int schedule = 0; schedule < space_.size(Axis::schedule); ++schedule) {
+    for (const ScheduleCode& schedule : schedules(unit)) {
       Plan plan = unit;
-      space_.apply(Axis::schedule, schedule, plan);
+      space_.apply(Axis::schedule, schedule.kind, plan);
+      space_.apply(Axis::virtual_stages, schedule.chunks, plan);
       space_.apply(Axis::zero, zero, plan);
       plan.data_replicate = 1;
       if (!refused(plan, model_, gpus_)) return true;
-      if (!matters(Axis::schedule, unit)) break;
     }
   return false;
 }
 
 double Explorer::floor(const PlanCode& unit) {
+  estimator_.slow_network(1);
   if (cells_at_once_ || space_.base.overlap.expert) return 0;
   const std::vector<int>& recompute = space_.of(Axis::recompute);
   double least = std::numeric_limits<double>::infinity();
@@ -183,16 +197,16 @@ std::vector<Explorer::Branch> Explorer::branches(const PlanCode& unit, double li
                                                  UnitAnswer& answer) {
   std::vector<Branch> all;
   const Plan unit_plan = space_.plan(unit);
-  const int schedules = matters(Axis::schedule, unit_plan) ? space_.size(Axis::schedule) : 1;
   const int recomputes = matters(Axis::recompute, unit_plan) ? space_.size(Axis::recompute) : 1;
   for (int recompute = 0; recompute < recomputes; ++recompute)
-    for (int schedule = 0; schedule < schedules; ++schedule)
+    for (const ScheduleCode& schedule : schedules(unit_plan))
       for (const bool sharded : {false, true}) {
         const auto zero = stage_of_zero(sharded);
         if (!zero) continue;
         Branch branch{unit, 0, sharded};
         branch.code[Axis::recompute] = static_cast<std::uint16_t>(recompute);
-        branch.code[Axis::schedule] = static_cast<std::uint16_t>(schedule);
+        branch.code[Axis::schedule] = static_cast<std::uint16_t>(schedule.kind);
+        branch.code[Axis::virtual_stages] = static_cast<std::uint16_t>(schedule.chunks);
         branch.code[Axis::zero] = *zero;
         Plan plan = space_.plan(branch.code);
         plan.data_replicate = 1;  // shards most
@@ -201,7 +215,7 @@ std::vector<Explorer::Branch> Explorer::branches(const PlanCode& unit, double li
           answer.counts.refused += plans;
         } else if (!cells_at_once_ && estimator_.busiest(plan).s() * rounding > limit) {
           answer.counts.slower += plans;
-        } else if (estimator_.memory(plan) > capacity_) {
+        } else if (estimator_.memory(plan) + reserve_ > capacity_) {
           answer.counts.memory += plans;
         } else {
           branch.floor = estimator_.pipeline(plan).s() * rounding;
@@ -228,7 +242,24 @@ bool Explorer::belongs(const Branch& branch, int zero) const {
   return (space_.of(Axis::zero)[static_cast<std::size_t>(zero)] == 3) == branch.sharded_parameters;
 }
 
-UnitAnswer Explorer::explore(const PlanCode& unit, double limit) {
+double Explorer::slowdown(const PlanCode& code, double step) {
+  Plan plan = space_.plan(code);
+  CHECK_INVARIANT(!refused(plan, model_, gpus_));
+  double low = 1;
+  double high = slowdown_max;
+  constexpr int halvings = 12;  // to 0.4 % of the way
+  for (int i = 0; i < halvings; ++i) {
+    const double middle = (low + high) / 2;
+    estimator_.slow_network(middle);
+    (estimator_.step(plan).s() < step ? low : high) = middle;
+  }
+  return low;
+}
+
+UnitAnswer Explorer::explore(const PlanCode& unit, double limit, base::Bytes reserve,
+                             double slowdown) {
+  reserve_ = reserve;
+  estimator_.slow_network(slowdown);
   UnitAnswer answer;
   for (const Branch& branch : branches(unit, limit, answer)) {
     if (branch.floor > std::min(limit, answer.best.limit())) {
@@ -258,7 +289,7 @@ void Explorer::leaves(PlanCode code, double limit, UnitAnswer& answer) {
     answer.counts.refused += plans;
     return;
   }
-  if (estimator_.memory(plan) > capacity_) {
+  if (estimator_.memory(plan) + reserve_ > capacity_) {
     answer.counts.memory += plans;
     return;
   }

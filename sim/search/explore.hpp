@@ -64,6 +64,9 @@ struct UnitAnswer {
   Best best;
 };
 
+/// What contention makes of collectives between nodes at most.
+inline constexpr double slowdown_max = 16;
+
 /// Explores units of a space: the first axes are decided, the rest is searched by branch and bound.
 class Explorer {
  public:
@@ -78,8 +81,12 @@ class Explorer {
   double plans_of_unit(const PlanCode& unit) const;
   /// A floor of the step of every plan of a unit, in seconds.
   double floor(const PlanCode& unit);
-  /// The best plans of a unit whose step is not above `limit` seconds.
-  UnitAnswer explore(const PlanCode& unit, double limit);
+  /// The best plans of a unit whose step is not above `limit` seconds. `reserve`: memory that is
+  /// kept back for what Estimator::memory does not count. `slowdown`: see Estimator::slow_network.
+  UnitAnswer explore(const PlanCode& unit, double limit, base::Bytes reserve, double slowdown);
+  /// How much slower collectives between nodes must be for a plan to take `step` seconds; between 1
+  /// and `slowdown_max`.
+  double slowdown(const PlanCode& plan, double step);
 
  private:
   /// Plans with one recompute and schedule, with parameters sharded (ZeRO-3) or not.
@@ -89,6 +96,13 @@ class Explorer {
     bool sharded_parameters = false;
   };
 
+  /// Indices of a schedule and of its chunks.
+  struct ScheduleCode {
+    int kind = 0;
+    int chunks = 0;
+  };
+
+  std::vector<ScheduleCode> schedules(const strategies::Plan& unit) const;
   void add_units(PlanCode code, const strategies::Plan& plan, int next, std::vector<PlanCode>& all,
                  Counts& counts) const;
   bool any_fits(const strategies::Plan& unit) const;
@@ -105,7 +119,8 @@ class Explorer {
   const Space& space_;
   const strategies::ModelSpec& model_;
   int gpus_;
-  base::Bytes capacity_;
+  base::Bytes capacity_;  // of the largest GPU
+  base::Bytes reserve_;
   Estimator estimator_;
   bool cells_at_once_ = false;  // by some schedule of the space
 };

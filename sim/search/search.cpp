@@ -1,128 +1,238 @@
 #include "sim/search/search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <utility>
 
 #include "base/check.hpp"
-#include "base/quantity.hpp"
 
 namespace sim::search {
 
 namespace {
 
-/// Tasks that go out at once. More would know less of each other, fewer would leave workers idle.
-constexpr std::size_t round_size = 16;
-
-/// Goes through tasks in rounds until `more` says that the next need not be done.
-class Rounds {
- public:
-  Rounds(const Crew& crew, const std::function<void(const std::string&)>& progress)
-      : crew_(crew), progress_(progress) {}
-
-  std::vector<Answer> run(const std::vector<Task>& tasks) {
-    const std::vector<Answer> answers = crew_(tasks);
-    CHECK_INVARIANT(answers.size() == tasks.size());
-    return answers;
-  }
-  void say(const std::string& text) const {
-    if (progress_) progress_(text);
-  }
-
- private:
-  const Crew& crew_;
-  const std::function<void(const std::string&)>& progress_;
-};
+/// Tasks that go out at once: with more of them they would know less of each other, with fewer
+/// workers would be idle.
+constexpr std::size_t explored_at_once = 16;
+constexpr std::size_t simulated_at_once = 8;
 
 struct Unit {
   PlanCode code;
   double floor = 0;
 };
 
-/// All units, the one with the least floor first.
-std::vector<Unit> units_by_floor(const Explorer& explorer, Rounds& rounds, Outcome& outcome) {
-  const std::vector<PlanCode> codes = explorer.units(outcome.counts);
-  std::vector<Task> tasks;
-  for (const PlanCode& code : codes) tasks.push_back({Task::Kind::floor, code, 0});
-  rounds.say(fmt::format("bounding {} parts of the space", codes.size()));
-  const std::vector<Answer> answers = rounds.run(tasks);
-  std::vector<Unit> units;
-  for (std::size_t i = 0; i < codes.size(); ++i) units.push_back({codes[i], answers[i].floor});
-  std::stable_sort(units.begin(), units.end(),
-                   [](const Unit& a, const Unit& b) { return a.floor < b.floor; });
-  return units;
-}
+class Search {
+ public:
+  Search(const Explorer& explorer, const Crew& crew, const Options& options)
+      : explorer_(explorer), crew_(crew), options_(options) {}
 
-/// The best candidates of all units.
-Best explore(const Explorer& explorer, const std::vector<Unit>& units, Rounds& rounds,
-             Outcome& outcome) {
-  Best best;
-  std::size_t next = 0;
-  while (next < units.size() && units[next].floor <= best.limit()) {
-    std::vector<Task> tasks;
-    for (; next < units.size() && tasks.size() < round_size; ++next)
-      if (units[next].floor <= best.limit())
-        tasks.push_back({Task::Kind::explore, units[next].code, best.limit()});
-    for (const Answer& answer : rounds.run(tasks)) {
-      outcome.counts += answer.unit.counts;
-      for (int i = 0; i < answer.unit.best.count(); ++i) best.add(answer.unit.best[i]);
+  Outcome run() {
+    const std::vector<Unit> units = units_by_floor();
+    outcome_.units = static_cast<int>(units.size());
+    std::vector<Candidate> fitting = fitting_of(units);
+    const std::vector<Candidate> alone = fitting;  // what they take without contention
+    outcome_.plans = outcome_.counts.all() + outcome_.undecided;
+    const Counts counts = outcome_.counts;
+    while (simulate(fitting) && !stopped()) {
+      outcome_.slowdown = slowdown();
+      fitting = fitting_of(units);
     }
-    rounds.say(fmt::format("{} of {} parts explored, best so far {}", next, units.size(),
-                           best.count() > 0
-                               ? base::format_seconds(base::Seconds::from_s(best[0].step))
-                               : std::string("none")));
+    simulate_what_may_be_faster(alone);
+    outcome_.counts = counts;
+    finish(alone, fitting);
+    return std::move(outcome_);
   }
-  outcome.units_skipped = static_cast<double>(units.size() - next);
-  for (; next < units.size(); ++next)
-    outcome.counts.slower += explorer.plans_of_unit(units[next].code);
-  return best;
-}
 
-/// Simulates candidates from the best on. Fills `best`, `simulated`, `too_large` and `bound`.
-void confirm(const Best& candidates, Rounds& rounds, const Options& options, Outcome& outcome) {
-  double fastest = std::numeric_limits<double>::infinity();
-  int next = 0;
-  while (next < candidates.count() && outcome.simulated < options.confirm &&
-         candidates[next].step < fastest) {
+ private:
+  std::vector<Answer> ask(const std::vector<Task>& tasks) {
+    std::vector<Answer> answers = crew_(tasks);
+    CHECK_INVARIANT(answers.size() == tasks.size());
+    return answers;
+  }
+
+  bool stopped() { return outcome_.stopped = outcome_.stopped || options_.stop(); }
+
+  std::vector<Unit> units_by_floor() {
+    options_.progress(Step::bounding, 0);
+    const std::vector<PlanCode> codes = explorer_.units(refused_);
     std::vector<Task> tasks;
-    const int first = next;
-    for (; next < candidates.count() && outcome.simulated < options.confirm &&
-           tasks.size() < round_size && candidates[next].step < fastest;
-         ++next, ++outcome.simulated)
-      tasks.push_back({Task::Kind::confirm, candidates[next].code, 0});
-    const std::vector<Answer> answers = rounds.run(tasks);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      const Candidate& candidate = candidates[first + static_cast<int>(i)];
-      const Confirmation& seen = answers[i].confirmation;
-      if (!seen.fits) {
-        ++outcome.too_large;
-        continue;
+    for (const PlanCode& code : codes) tasks.push_back({Task::Kind::floor, code});
+    const std::vector<Answer> answers = ask(tasks);
+    std::vector<Unit> units;
+    for (std::size_t i = 0; i < codes.size(); ++i) units.push_back({codes[i], answers[i].number});
+    std::stable_sort(units.begin(), units.end(),
+                     [](const Unit& a, const Unit& b) { return a.floor < b.floor; });
+    return units;
+  }
+
+  /// The best candidates of all units, those with the least floor first.
+  Best explore(const std::vector<Unit>& units, base::Bytes reserve) {
+    outcome_.counts = refused_;
+    outcome_.undecided = 0;
+    Best best;
+    std::size_t next = 0;
+    while (next < units.size() && units[next].floor <= best.limit() && !stopped()) {
+      options_.progress(Step::exploring,
+                        static_cast<double>(next) / static_cast<double>(units.size()));
+      std::vector<Task> tasks;
+      for (; next < units.size() && tasks.size() < explored_at_once &&
+             units[next].floor <= best.limit();
+           ++next)
+        tasks.push_back(
+            {Task::Kind::explore, units[next].code, best.limit(), reserve, outcome_.slowdown});
+      for (const Answer& answer : ask(tasks)) {
+        outcome_.counts += answer.unit.counts;
+        for (int i = 0; i < answer.unit.best.count(); ++i) best.add(answer.unit.best[i]);
       }
-      outcome.best.push_back({candidate.code, candidate.step, seen.step});
-      fastest = std::min(fastest, seen.step);
     }
-    rounds.say(fmt::format("{} plans simulated", outcome.simulated));
+    const bool done = next == units.size() || units[next].floor > best.limit();
+    if (!done) not_seen_ = std::min(not_seen_, units[next].floor);
+    if (outcome_.slowdown == 1) not_seen_ = std::min(not_seen_, best.limit());
+    for (; next < units.size(); ++next)
+      (done ? outcome_.counts.slower : outcome_.undecided) +=
+          explorer_.plans_of_unit(units[next].code);
+    return best;
   }
-  std::stable_sort(outcome.best.begin(), outcome.best.end(),
-                   [](const Found& a, const Found& b) { return *a.simulated < *b.simulated; });
-  outcome.bound = std::min(fastest, candidates.limit());
-  if (next < candidates.count()) outcome.bound = std::min(outcome.bound, candidates[next].step);
-  for (; next < candidates.count(); ++next)
-    outcome.best.push_back({candidates[next].code, candidates[next].step, std::nullopt});
-}
+
+  /// The best candidates that fit. When all that look best fail by what a floor of memory cannot
+  /// see, those that keep as much free; what lies between is not seen.
+  std::vector<Candidate> fitting_of(const std::vector<Unit>& units) {
+    Best best = explore(units, reserve_);
+    std::vector<Candidate> fitting = check(best);
+    if (!fitting.empty() || best.count() == 0 || outcome_.stopped) return fitting;
+    reserve_ = uncounted_;
+    return check(explore(units, reserve_));
+  }
+
+  /// Those that fit. Each plan is looked at once.
+  std::vector<Candidate> check(const Best& best) {
+    options_.progress(Step::checking, 0);
+    std::vector<Task> tasks;
+    for (int i = 0; i < best.count(); ++i)
+      if (!checks_.contains(best[i].code)) tasks.push_back({Task::Kind::check, best[i].code});
+    const std::vector<Answer> answers = ask(tasks);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      checks_.emplace(tasks[i].code, answers[i].check);
+      uncounted_ = std::max(uncounted_, answers[i].check.uncounted);
+      outcome_.too_large += answers[i].check.fits ? 0 : 1;
+    }
+    outcome_.kept = static_cast<int>(checks_.size());
+    std::vector<Candidate> fitting;
+    for (int i = 0; i < best.count(); ++i)
+      if (checks_.at(best[i].code).fits) fitting.push_back(best[i]);
+    return fitting;
+  }
+
+  bool affordable(const PlanCode& code) const {
+    if (options_.simulated_plans) return outcome_.simulated < *options_.simulated_plans;
+    const double work = checks_.at(code).work;
+    return work <= options_.simulated_work / 3 && work_ + work <= options_.simulated_work;
+  }
+
+  /// Simulates those of the best two that were not yet, as far as that can be afforded. Whether
+  /// there were any.
+  bool simulate(const std::vector<Candidate>& fitting) {
+    constexpr std::size_t best = 2;
+    std::vector<PlanCode> codes;
+    for (std::size_t i = 0; i < std::min(best, fitting.size()); ++i) add(fitting[i].code, codes);
+    play(codes);
+    return !codes.empty();
+  }
+
+  void add(const PlanCode& code, std::vector<PlanCode>& codes) {
+    if (forecasts_.contains(code) || !affordable(code)) return;
+    codes.push_back(code);
+    work_ += checks_.at(code).work;
+    ++outcome_.simulated;
+  }
+
+  void play(const std::vector<PlanCode>& codes) {
+    options_.progress(Step::simulating, 0);
+    std::vector<Task> tasks;
+    for (const PlanCode& code : codes) tasks.push_back({Task::Kind::confirm, code});
+    std::vector<Answer> answers = ask(tasks);
+    for (std::size_t i = 0; i < codes.size(); ++i)
+      forecasts_.emplace(codes[i], std::move(answers[i].forecast));
+  }
+
+  double fastest() const {
+    double fastest = std::numeric_limits<double>::infinity();
+    for (const auto& [code, forecast] : forecasts_)
+      if (forecast.fits) fastest = std::min(fastest, forecast.step.s());
+    return fastest;
+  }
+
+  /// While there is means left: the plans that are faster without contention than the fastest is
+  /// with it.
+  void simulate_what_may_be_faster(const std::vector<Candidate>& alone) {
+    std::size_t next = 0;
+    while (next < alone.size() && alone[next].step < fastest() && !stopped()) {
+      std::vector<PlanCode> codes;
+      for (;
+           next < alone.size() && codes.size() < simulated_at_once && alone[next].step < fastest();
+           ++next)
+        add(alone[next].code, codes);
+      if (!codes.empty()) play(codes);
+    }
+  }
+
+  /// The mean over the plans that were simulated.
+  double slowdown() {
+    std::vector<Task> tasks;
+    for (const auto& [code, forecast] : forecasts_)
+      tasks.push_back({Task::Kind::slow, code, forecast.step.s()});
+    double sum = 0;
+    for (const Answer& answer : ask(tasks)) sum += answer.number;
+    return std::max(1.0, sum / static_cast<double>(tasks.size()));
+  }
+
+  void finish(const std::vector<Candidate>& alone, const std::vector<Candidate>& last) {
+    for (auto& [code, forecast] : forecasts_) {
+      // Ranks that wait for each other may hold more than the analytic engine sees.
+      if (!forecast.fits)
+        ++outcome_.too_large;
+      else
+        outcome_.best.push_back({code, forecast.step.s(), forecast});
+    }
+    std::stable_sort(outcome_.best.begin(), outcome_.best.end(),
+                     [](const Found& a, const Found& b) { return a.step() < b.step(); });
+    for (const Candidate& one : last)
+      if (!forecasts_.contains(one.code)) outcome_.best.push_back({one.code, one.step, {}});
+    outcome_.bound = not_seen_;
+    for (const Candidate& one : alone)
+      if (!forecasts_.contains(one.code)) outcome_.bound = std::min(outcome_.bound, one.step);
+    if (!outcome_.best.empty())
+      outcome_.bound = std::min(outcome_.bound, outcome_.best.front().step());
+  }
+
+  const Explorer& explorer_;
+  const Crew& crew_;
+  const Options& options_;
+  Outcome outcome_;
+  Counts refused_;  // before anything is explored
+  std::map<PlanCode, Check> checks_;
+  std::map<PlanCode, compare::PlanForecast> forecasts_;  // of simulations
+  base::Bytes uncounted_;                                // the most in any plan
+  base::Bytes reserve_;
+  double work_ = 0;  // of all simulations so far
+  /// Plans that nobody looked at take at least so long, without contention.
+  double not_seen_ = std::numeric_limits<double>::infinity();
+};
 
 }  // namespace
 
+std::string_view name_of(Step step) {
+  switch (step) {
+    case Step::bounding: return "bounding";
+    case Step::exploring: return "exploring";
+    case Step::checking: return "checking";
+    case Step::simulating: return "simulating";
+  }
+  return "?";
+}
+
 Outcome search(const Explorer& explorer, const Crew& crew, const Options& options) {
-  Outcome outcome;
-  Rounds rounds(crew, options.progress);
-  const std::vector<Unit> units = units_by_floor(explorer, rounds, outcome);
-  outcome.units = static_cast<double>(units.size());
-  const Best best = explore(explorer, units, rounds, outcome);
-  outcome.plans = outcome.counts.all();
-  confirm(best, rounds, options, outcome);
-  return outcome;
+  return Search(explorer, crew, options).run();
 }
 
 }  // namespace sim::search

@@ -22,13 +22,6 @@ using strategies::ScheduleKind;
 
 // --- values as numbers ---------------------------------------------------------------------------
 
-/// Virtual stages that a number of a schedule has room for.
-constexpr int chunks_end = 1 << 12;
-
-int code_of(ScheduleKind kind, int virtual_stages) {
-  return static_cast<int>(kind) * chunks_end + virtual_stages;
-}
-
 /// Axes as digits, the fastest first.
 int code_of(const strategies::AxisOrder& order) {
   int code = 0;
@@ -80,28 +73,14 @@ std::string recompute_text(int value) {
   return std::string(base::name_in(recompute_words, static_cast<Recompute>(value)));
 }
 
-/// "1f1b", "interleaved x 3".
 std::optional<int> schedule(std::string_view text) {
-  int chunks = 1;
-  if (const std::size_t cross = text.find(" x "); cross != std::string_view::npos) {
-    const auto count = whole_number(text.substr(cross + 3), 1);
-    if (!count || *count >= chunks_end) return std::nullopt;
-    chunks = *count;
-    text = text.substr(0, cross);
-  }
   for (const auto& [name, kind] : strategies::schedule_names)
-    if (name == text && kind != ScheduleKind::table &&
-        (chunks == 1 || kind == ScheduleKind::interleaved))
-      return code_of(kind, chunks);
+    if (name == text && kind != ScheduleKind::table) return static_cast<int>(kind);
   return std::nullopt;
 }
 
 std::string schedule_text(int value) {
-  const auto kind = static_cast<ScheduleKind>(value / chunks_end);
-  const int chunks = value % chunks_end;
-  return kind == ScheduleKind::interleaved
-             ? fmt::format("{} x {}", strategies::name_of(kind), chunks)
-             : std::string(strategies::name_of(kind));
+  return std::string(strategies::name_of(static_cast<ScheduleKind>(value)));
 }
 
 std::optional<int> bucket(std::string_view text) {
@@ -175,11 +154,10 @@ const std::array<AxisKind, axis_count> axes{{
      [](Plan& plan, int value) { plan.recompute = static_cast<Recompute>(value); },
      "none, selective or full"},
     {Axis::schedule, "schedule", schedule, schedule_text,
-     [](Plan& plan, int value) {
-       plan.schedule = static_cast<ScheduleKind>(value / chunks_end);
-       plan.virtual_stages = value % chunks_end;
-     },
-     "a schedule such as 1f1b or 'interleaved x 3'"},
+     [](Plan& plan, int value) { plan.schedule = static_cast<ScheduleKind>(value); },
+     "a schedule such as 1f1b or interleaved"},
+    {Axis::virtual_stages, "virtual_stages", degree, number,
+     [](Plan& plan, int value) { plan.virtual_stages = value; }, "a number of chunks"},
     {Axis::zero, "zero", zero_stage, number, set_zero, "0, 1, 2 or 3"},
     {Axis::data_replicate, "data_replicate", degree, number,
      [](Plan& plan, int value) { plan.data_replicate = value; }, "a number of replicas"},
@@ -199,9 +177,9 @@ void neutral(Axis axis, Plan& plan) {
   switch (axis) {
     case Axis::sequence_parallel: plan.sequence_parallel = false; return;
     case Axis::schedule:
-      plan.schedule = ScheduleKind::one_f_one_b;
-      plan.virtual_stages = 1;
+      if (plan.schedule != ScheduleKind::table) plan.schedule = ScheduleKind::one_f_one_b;
       return;
+    case Axis::virtual_stages: plan.virtual_stages = 1; return;
     case Axis::zero: set_zero(plan, 0); return;
     case Axis::data_replicate: plan.data_replicate = 1; return;
     default: return;
@@ -253,16 +231,20 @@ std::vector<int> rank_orders(const Plan& base) {
   return orders;
 }
 
-std::vector<int> schedules(const Plan& base, int layers) {
-  std::vector<int> all{code_of(base.schedule, base.virtual_stages)};
-  const auto add = [&](ScheduleKind kind, int chunks) {
-    if (std::find(all.begin(), all.end(), code_of(kind, chunks)) == all.end())
-      all.push_back(code_of(kind, chunks));
-  };
-  add(ScheduleKind::one_f_one_b, 1);
-  for (const int chunks : divisors(layers, layers / 2))
-    if (chunks > 1) add(ScheduleKind::interleaved, chunks);
-  add(ScheduleKind::zb_h1, 1);
+std::vector<int> schedules(const Plan& base) {
+  std::vector<int> all{static_cast<int>(base.schedule)};
+  for (const ScheduleKind kind :
+       {ScheduleKind::one_f_one_b, ScheduleKind::interleaved, ScheduleKind::zb_h1})
+    if (kind != base.schedule) all.push_back(static_cast<int>(kind));
+  return all;
+}
+
+/// At least two; no stage has less than a layer.
+std::vector<int> chunks(const Plan& base, int layers) {
+  std::vector<int> all = divisors(layers, layers / 2);
+  std::erase(all, 1);
+  if (base.schedule == ScheduleKind::interleaved) all = with(all, base.virtual_stages);
+  if (all.empty()) all.push_back(1);
   return all;
 }
 
@@ -305,6 +287,8 @@ bool matters(Axis axis, const Plan& plan) {
   switch (axis) {
     case Axis::sequence_parallel: return plan.tensor > 1;
     case Axis::schedule: return plan.pipeline > 1 && plan.schedule != ScheduleKind::table;
+    case Axis::virtual_stages:
+      return plan.pipeline > 1 && plan.schedule == ScheduleKind::interleaved;
     case Axis::data_replicate: return plan.zero > 0;
     case Axis::bucket: return plan.zero < 3;
     case Axis::parameter_gather: return plan.zero > 0;
@@ -336,7 +320,8 @@ Space default_space(const strategies::ModelSpec& model, const Plan& base,
   space.of(Axis::recompute) = {static_cast<int>(Recompute::none),
                                static_cast<int>(Recompute::selective),
                                static_cast<int>(Recompute::full)};
-  space.of(Axis::schedule) = schedules(base, layers);
+  space.of(Axis::schedule) = schedules(base);
+  space.of(Axis::virtual_stages) = chunks(base, layers);
   space.of(Axis::zero) = {0, 1, 2, 3};
   space.of(Axis::data_replicate) = with(powers(64), base.data_replicate);
   space.of(Axis::bucket) = buckets(base);
@@ -344,37 +329,36 @@ Space default_space(const strategies::ModelSpec& model, const Plan& base,
   space.of(Axis::parameter_gather) = {1, 0};
   if (cut_by_hand(base)) {
     space.of(Axis::pipeline_parallel) = {base.pipeline};
-    space.of(Axis::schedule) = {code_of(base.schedule, base.virtual_stages)};
+    space.of(Axis::schedule) = {static_cast<int>(base.schedule)};
+    space.of(Axis::virtual_stages) = {base.virtual_stages};
   }
   return space;
 }
 
-void read_axes(base::MapReader& reader, Space& space, base::Diagnostics& problems) {
-  std::optional<base::MapReader> overlap;
-  for (const AxisKind& kind : axes) {
-    std::string_view key = kind.key;
-    base::MapReader* from = &reader;
-    if (constexpr std::string_view prefix = "overlap."; key.starts_with(prefix)) {
-      if (!overlap) overlap = reader.map("overlap");
-      if (!overlap) continue;
-      from = &*overlap;
-      key.remove_prefix(prefix.size());
+base::Result<Space> with_axes(Space space, const std::vector<compare::Axis>& axes_of_user,
+                              const std::string& file) {
+  base::Diagnostics mistakes;
+  for (const compare::Axis& wanted : axes_of_user) {
+    const auto kind = std::find_if(axes.begin(), axes.end(),
+                                   [&](const AxisKind& one) { return one.key == wanted.path; });
+    if (kind == axes.end()) {
+      mistakes.push_back({{file, wanted.line, wanted.column},
+                          fmt::format("a search does not vary '{}'", wanted.path),
+                          "set it in the scenario, or compare without --search"});
+      continue;
     }
-    std::vector<base::PlacedText> texts;
-    if (!from->read(key, texts)) continue;
-    std::vector<int>& values = space.of(kind.axis);
-    values.clear();
-    for (const base::PlacedText& text : texts) {
-      const auto value = kind.parse(text.text);
-      if (!value)
-        problems.push_back({text.where, fmt::format("'{}' is not {}", text.text, kind.wanted), {}});
-      else if (std::find(values.begin(), values.end(), *value) == values.end())
+    std::vector<int> values;
+    for (std::size_t i = 0; i < wanted.words.size(); ++i)
+      if (const auto value = kind->parse(wanted.words[i]))
         values.push_back(*value);
-    }
-    if (texts.empty()) from->error(key, "has no values", "a value, or a list of values to search");
+      else
+        mistakes.push_back({{file, wanted.values[i].line, wanted.values[i].column},
+                            fmt::format("'{}' is not {}", wanted.words[i], kind->wanted),
+                            {}});
+    space.of(kind->axis) = std::move(values);
   }
-  if (overlap) overlap->finish();
-  reader.finish();
+  if (!mistakes.empty()) return tl::unexpected(std::move(mistakes));
+  return space;
 }
 
 }  // namespace sim::search

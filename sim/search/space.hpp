@@ -7,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/map_reader.hpp"
+#include "base/diagnostic.hpp"
+#include "sim/compare/plan_set.hpp"
 #include "strategies/model.hpp"
 #include "strategies/plan.hpp"
 #include "topology/cluster.hpp"
@@ -26,7 +27,8 @@ enum class Axis : std::uint8_t {
   sequence_parallel,
   micro_batch,
   recompute,
-  schedule,  ///< with virtual stages
+  schedule,
+  virtual_stages,
   zero,
   data_replicate,
   bucket,
@@ -34,7 +36,7 @@ enum class Axis : std::uint8_t {
   parameter_gather,
 };
 
-inline constexpr int axis_count = 14;
+inline constexpr int axis_count = 15;
 /// Axes before this one make a unit: a part of the space that is explored in one go.
 inline constexpr int unit_axes = static_cast<int>(Axis::recompute);
 
@@ -69,7 +71,7 @@ struct Space {
 /// first value belongs to the space, and is not laid over the plan.
 bool matters(Axis axis, const strategies::Plan& plan);
 
-/// A value as a file has it: "8", "selective", "interleaved x 3", "25 MiB", "tp-cp-dp-pp".
+/// A value as a file has it: "8", "selective", "25.0 MiB", "tp-cp-dp-pp".
 std::string text_of(Axis axis, int value);
 
 /// What a user would try who has `gpus` GPUs and this scenario: degrees that divide what they cut,
@@ -78,8 +80,9 @@ std::string text_of(Axis axis, int value);
 Space default_space(const strategies::ModelSpec& model, const strategies::Plan& base,
                     const topology::Cluster& cluster, int gpus);
 
-/// Reads a map from keys of axes to a value or a list of them, which take the place of those that
-/// the space has. Keys that are no axes are mistakes. \param problems those of the reader
-void read_axes(base::MapReader& reader, Space& space, base::Diagnostics& problems);
+/// The values of axes that a user wrote take the place of those that the space has. Mistakes: keys
+/// that a search does not vary, words that are no values.
+base::Result<Space> with_axes(Space space, const std::vector<compare::Axis>& axes,
+                              const std::string& file);
 
 }  // namespace sim::search

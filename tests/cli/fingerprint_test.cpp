@@ -26,7 +26,8 @@ const std::string root = FORESHARD_SOURCE_DIR;
 
 bool is_part(const std::string& path) {
   return path.starts_with("scenarios/hardware/") || path.starts_with("scenarios/models/") ||
-         path.starts_with("scenarios/clusters/") || path.starts_with("scenarios/frameworks/");
+         path.starts_with("scenarios/clusters/") || path.starts_with("scenarios/frameworks/") ||
+         path.starts_with("scenarios/compare/");
 }
 
 /// Several jobs have no one step: their whole answers are golden files.

@@ -128,10 +128,21 @@ TEST_CASE("memory is a counter that starts with what is resident") {
   const SampleStep step = sample_step();
   std::vector<std::pair<double, int>> curve;
   for (const json& event : events_of(chrome_trace(step.graph, step.timeline)))
-    if (event.at("ph") == "C" && event.at("pid") == 1)
+    if (event.at("ph") == "C" && event.at("name") == "memory" && event.at("pid") == 1)
       curve.emplace_back(event.at("ts"), event.at("args").at("bytes"));
   // 5,000 resident and 1,000 from the start of the forward; given back at 60 ms.
   CHECK(curve == std::vector<std::pair<double, int>>{{0.0, 6000}, {60000.0, 5000}});
+}
+
+TEST_CASE("transfers under way are a counter") {
+  const SampleStep step = sample_step();
+  std::vector<std::pair<double, std::int64_t>> rates;  // of stage 0
+  for (const json& event : events_of(chrome_trace(step.graph, step.timeline)))
+    if (event.at("ph") == "C" && event.at("name") == "transfers" && event.at("pid") == 1)
+      rates.emplace_back(event.at("ts"), event.at("args").at("bytes_per_s"));
+  // 8 MiB are sent in 2 ms, 1 MiB of gradients reduced in 3 ms; what is received counts elsewhere.
+  CHECK(rates == std::vector<std::pair<double, std::int64_t>>{
+                     {10000, 4194304000}, {12000, 0}, {61000, 349525333}, {64000, 0}});
 }
 
 TEST_CASE("spans that overlap or names that break JSON cannot break the trace") {

@@ -1,0 +1,138 @@
+#include "cli/autoshard_problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/quantity.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/forecast.hpp"
+#include "cli/output.hpp"
+#include "cli/value_or_leave.hpp"
+#include "sim/analytic.hpp"
+#include "strategies/autoshard/graph_problem.hpp"
+
+namespace cli {
+
+namespace {
+
+namespace autoshard = strategies::autoshard;
+
+[[noreturn]] void leave(const base::SourceRef& where, std::string message, std::string hint) {
+  print({{where, std::move(message), std::move(hint)}});
+  throw CLI::RuntimeError(mistake);
+}
+
+/// Nodes by ranks of a node, where all nodes have as many.
+std::vector<int> default_mesh(const sim::Scenario& scenario,
+                              const std::vector<topology::GpuId>& gpus) {
+  std::map<int, int> ranks;
+  for (const topology::GpuId gpu : gpus) ++ranks[scenario.cluster.node_of(gpu)];
+  const int total = static_cast<int>(gpus.size());
+  const int most = std::max_element(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) {
+                     return a.second < b.second;
+                   })->second;
+  if (ranks.size() == 1 || most == 1 || total % most != 0) return {total};
+  return {total / most, most};
+}
+
+std::vector<std::string> default_names(std::size_t dims) {
+  std::vector<std::string> names;
+  for (std::size_t d = 0; d < dims; ++d) names.push_back(fmt::format("dim{}", d));
+  return names;
+}
+
+/// Bytes that a step keeps of a parameter's element beside itself and its gradient.
+double optimizer_bytes(const strategies::Precision& precision) {
+  const double moments = 2.0 * base::bytes_of(precision.moments);
+  return moments +
+         (precision.master == precision.parameters ? 0.0 : base::bytes_of(precision.master));
+}
+
+autoshard::MemoryRange memory_of(const AutoshardOptions& options, const sim::Scenario& scenario,
+                                 const std::vector<topology::GpuId>& gpus) {
+  autoshard::MemoryRange memory = scenario.autoshard.demands.memory;
+  if (!options.memory.empty()) {
+    const auto bytes = base::parse_bytes(options.memory);
+    if (!bytes) leave({"--memory"}, bytes.error().message, bytes.error().hint);
+    memory = {0, bytes->as_double()};
+  }
+  if (memory.high < std::numeric_limits<double>::infinity()) return memory;
+  for (const topology::GpuId gpu : gpus)
+    memory.high = std::min(memory.high, scenario.cluster.gpu_spec(gpu).memory.as_double());
+  return memory;
+}
+
+}  // namespace
+
+AutoshardProblem::AutoshardProblem(const sim::Scenario& given,
+                                   const calibrate::Calibrations& calibrations,
+                                   const AutoshardOptions& options)
+    : scenario(given), placed_{strategies::placement::Mesh({1}), sim::place_ranks(given)} {
+  std::vector<topology::GpuId>& gpus = placed_.gpu_of_rank;
+  if (gpus.size() % static_cast<std::size_t>(options.stages) != 0)
+    leave({"--stages"},
+          fmt::format("{} ranks do not divide into {} stages", gpus.size(), options.stages),
+          "a divisor of the ranks");
+  // Stages are runs of ranks. All are priced as the first, which sits like the others.
+  gpus.resize(gpus.size() / static_cast<std::size_t>(options.stages));
+  const base::SourceRef asked{options.mesh.empty() ? given.name : "--mesh"};
+  header.model = given.model.name;
+  header.mesh = !options.mesh.empty() ? value_or_leave(autoshard::parse_mesh(options.mesh, asked))
+                                      : given.autoshard.mesh;
+  if (header.mesh.empty()) header.mesh = default_mesh(given, gpus);
+  header.mesh_names = given.autoshard.mesh_names;
+  if (header.mesh_names.size() != header.mesh.size())
+    header.mesh_names = default_names(header.mesh.size());
+  placed_.mesh = strategies::placement::Mesh(header.mesh);
+  if (placed_.mesh.size() != static_cast<int>(gpus.size()))
+    leave(asked,
+          fmt::format("mesh {} has {} ranks, but there are {}{}", fmt::join(header.mesh, "x"),
+                      placed_.mesh.size(), gpus.size(), options.stages > 1 ? " in a stage" : ""),
+          "their extents must multiply to the ranks");
+  const strategies::Plan& plan = given.plan;
+  micro_batches = options.micro_batches;
+  if (plan.global_batch % micro_batches != 0)
+    leave({"--micro-batches"},
+          fmt::format("{} sequences do not divide into {} micro-batches", plan.global_batch,
+                      micro_batches),
+          "a divisor of plan.global_batch");
+  shape = {plan.global_batch / micro_batches, plan.sequence};
+  demands = {given.autoshard.demands.constraints, memory_of(options, given, gpus)};
+
+  calibrate::MadeProfile made = value_or_leave(profile_for(given, calibrations));
+  print(made.warnings);
+  profile_ = std::move(made.profile);
+  graph = autoshard::model_graph(
+      given.model, shape,
+      {plan.precision.parameters, plan.precision.compute, plan.precision.gradients});
+  const sim::autoshard::ProfilePrices prices(*profile_, given.cluster, placed_);
+  problem = autoshard::make_problem(graph, placed_.mesh, prices,
+                                    {.optimizer_bytes = optimizer_bytes(plan.precision)});
+}
+
+sim::autoshard::ShardedStepInput AutoshardProblem::step_input(
+    const autoshard::Solution& solution) const {
+  return {scenario.model, scenario.plan,    graph,    problem, solution,
+          placed_,        scenario.cluster, *profile_};
+}
+
+sim::Timeline AutoshardProblem::simulate(const autoshard::Solution& solution) const {
+  const sim::autoshard::ShardedStep step = sim::autoshard::build_sharded_step(step_input(solution));
+  return sim::analyse(step.graph, scenario.cluster, placed_.gpu_of_rank);
+}
+
+sim::autoshard::Refined AutoshardProblem::refine(const autoshard::Solution& solution,
+                                                 const sim::autoshard::Solver& solve,
+                                                 int rounds) const {
+  const auto simulated = [&](const sim::StepGraph& step) {
+    return sim::analyse(step, scenario.cluster, placed_.gpu_of_rank);
+  };
+  return sim::autoshard::refine(step_input(solution), solve, simulated, rounds);
+}
+
+}  // namespace cli

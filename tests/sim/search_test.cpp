@@ -1,0 +1,292 @@
+#include "sim/search/search.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/document.hpp"
+#include "calibrate/hardware_profile.hpp"
+#include "sim/search/summary.hpp"
+#include "tests/sim/random_step.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/topology/support.hpp"
+
+namespace sim::search {
+namespace {
+
+const std::string scenarios = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/";
+
+strategies::ModelSpec model_named(const std::string& name) {
+  const std::string file = scenarios + "models/" + name + "/config.json";
+  const auto text = base::read_file(file);
+  REQUIRE(text);
+  const auto model = strategies::read_hf_config(*text, file, nullptr);
+  REQUIRE(model);
+  return *model;
+}
+
+/// A model on a cluster, with prices, and a plan to begin with.
+struct Subject {
+  explicit Subject(const std::string& name, std::int64_t batch)
+      : model(model_named(name)),
+        cluster(*topology::cluster_from("nodes: {type: dgx-h100, count: 2}\n"
+                                        "fabric: {kind: rail_optimized}\n")),
+        profile(std::move(*calibrate::make_hardware_profile(
+            cluster.gpu_spec(0), scenarios + "hardware", {.step_gpus = 16}))) {
+    base.global_batch = batch;
+    base.sequence = 2048;
+    REQUIRE(!base::has_errors(strategies::check_plan(base, model, 16, {})));
+  }
+  Space space() const { return default_space(model, base, cluster, 16); }
+
+  strategies::ModelSpec model;
+  topology::Cluster cluster;
+  std::unique_ptr<calibrate::Profile> profile;
+  strategies::Plan base;
+};
+
+/// Does tasks here, and makes up simulations: each plan takes a share longer than the analytic
+/// engine says, `slower(code)`.
+struct Team {
+  Team(const Subject& of, const Space& in)
+      : subject(of),
+        space(in),
+        gpus(in_order(of.cluster.gpu_count())),
+        explorer(space, subject.model, subject.cluster, *subject.profile, gpus),
+        estimator(subject.model, subject.cluster, *subject.profile, gpus) {}
+
+  double analytic(const PlanCode& code) {
+    strategies::Plan plan = space.plan(code);
+    REQUIRE(!base::has_errors(strategies::check_plan(plan, subject.model, 16, {})));
+    return estimator.step(plan).s();
+  }
+
+  Answer answer(const Task& task) {
+    Answer made;
+    ++asked[task.kind];
+    switch (task.kind) {
+      case Task::Kind::floor: made.number = explorer.floor(task.code); break;
+      case Task::Kind::explore:
+        made.unit = explorer.explore(task.code, task.limit, task.reserve, task.slowdown);
+        break;
+      case Task::Kind::slow: made.number = explorer.slowdown(task.code, task.limit); break;
+      case Task::Kind::check: made.check = {fits(task.code), uncounted, 1000}; break;
+      case Task::Kind::confirm:
+        made.forecast.fits = true;
+        made.forecast.step = base::Seconds::from_s(analytic(task.code) * slower(task.code));
+        break;
+    }
+    return made;
+  }
+  Crew crew() {
+    return [this](const std::vector<Task>& tasks) {
+      std::vector<Answer> answers(tasks.size());
+      // Not in order: nothing may depend on who comes first.
+      for (std::size_t i = tasks.size(); i-- > 0;) answers[i] = answer(tasks[i]);
+      return answers;
+    };
+  }
+
+  const Subject& subject;
+  const Space& space;
+  std::vector<topology::GpuId> gpus;
+  Explorer explorer;
+  Estimator estimator;
+  std::function<double(const PlanCode&)> slower = [](const PlanCode&) { return 1.01; };
+  std::function<bool(const PlanCode&)> fits = [](const PlanCode&) { return true; };
+  base::Bytes uncounted;
+  std::map<Task::Kind, int> asked;
+};
+
+/// Every plan of the space, each once, by going through all codes: the slow and obvious way.
+std::vector<Candidate> all_plans(const Space& space, Team& team, base::Bytes capacity,
+                                 double& count) {
+  std::vector<Candidate> found;
+  PlanCode code;
+  const std::function<void(int, strategies::Plan)> go = [&](int next,
+                                                            const strategies::Plan& so_far) {
+    if (next == axis_count) {
+      ++count;
+      strategies::Plan plan = so_far;
+      if (base::has_errors(strategies::check_plan(plan, team.subject.model, 16, {}))) return;
+      if (team.estimator.memory(plan) > capacity) return;
+      found.push_back({code, team.estimator.step(plan).s()});
+      return;
+    }
+    const auto axis = static_cast<Axis>(next);
+    for (int i = 0; i < (matters(axis, so_far) ? space.size(axis) : 1); ++i) {
+      strategies::Plan plan = so_far;
+      space.apply(axis, i, plan);
+      code[axis] = static_cast<std::uint16_t>(i);
+      go(next + 1, plan);
+    }
+    code[axis] = 0;
+  };
+  strategies::Plan plan = space.base;
+  plan.data = 0;
+  go(0, plan);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+/// One order of ranks, so that no two codes are one plan.
+Space small_space(const Subject& subject) {
+  Space space = subject.space();
+  space.of(Axis::rank_order).resize(1);
+  space.of(Axis::micro_batch) = {1, 2};
+  space.of(Axis::virtual_stages) = {2, 4};
+  space.of(Axis::data_replicate) = {1, 2};
+  space.of(Axis::bucket) = {0, 25 << 20};
+  return space;
+}
+
+TEST_CASE("a search finds the best plans of a space that was gone through one by one") {
+  const auto [name, batch] = GENERATE(std::pair("llama-3.1-8b", 32), std::pair("mixtral-8x7b", 64));
+  const Subject subject(name, batch);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  double count = 0;
+  const std::vector<Candidate> all =
+      all_plans(space, team, subject.cluster.gpu_spec(0).memory, count);
+  REQUIRE(all.size() > kept_candidates);
+
+  const Outcome outcome = search(team.explorer, team.crew(), {.simulated_plans = 0});
+  CHECK(outcome.plans == count);
+  CHECK(outcome.counts.all() == count);
+  CHECK(outcome.counts.estimated < static_cast<double>(all.size()));  // or nothing was pruned
+  CHECK(outcome.proven());
+  REQUIRE(outcome.best.size() == kept_candidates);
+  for (std::size_t i = 0; i < outcome.best.size(); ++i) {
+    CHECK(outcome.best[i].code == all[i].code);
+    CHECK(outcome.best[i].estimated == Approx(all[i].step));
+  }
+}
+
+TEST_CASE("simulating goes on until no other plan can be faster") {
+  const Subject subject("llama-3.1-8b", 32);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  // The best one by the analytic engine loses a tenth to contention, the others nothing.
+  const Outcome plain = search(team.explorer, team.crew(), {.simulated_plans = 0});
+  const PlanCode first = plain.best.front().code;
+  team.slower = [&](const PlanCode& code) { return code == first ? 1.1 : 1.0; };
+  const Outcome outcome = search(team.explorer, team.crew(), {.simulated_plans = 64});
+  CHECK(outcome.proven());
+  CHECK(outcome.gap() == 0);
+  CHECK(outcome.best.front().code == plain.best[1].code);
+  CHECK(outcome.best.front().step() == Approx(plain.best[1].estimated));
+  CHECK(outcome.simulated < 64);  // the second best is soon unbeatable
+}
+
+TEST_CASE("what was not simulated is in the gap") {
+  const Subject subject("llama-3.1-8b", 32);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  team.slower = [](const PlanCode&) { return 1.25; };
+  const Outcome plain = search(team.explorer, team.crew(), {.simulated_plans = 0});
+  const Outcome outcome = search(team.explorer, team.crew(), {.simulated_plans = 2});
+  CHECK(outcome.simulated == 2);
+  CHECK_FALSE(outcome.proven());
+  // The third takes at least its time without contention, t3; the best took 1.25 t1.
+  CHECK(outcome.bound == plain.best[2].estimated);
+  CHECK(outcome.gap() == Approx(1 - plain.best[2].estimated / (1.25 * plain.best[0].estimated)));
+  CHECK(verdict(summarise(space, outcome)).find("% from the best of the space") !=
+        std::string::npos);
+  // Work instead of a number: a thousand a plan here, and at most a third of all for one.
+  CHECK(search(team.explorer, team.crew(), {.simulated_work = 3500}).simulated == 3);
+  CHECK(search(team.explorer, team.crew(), {.simulated_work = 2900}).simulated == 0);
+}
+
+TEST_CASE("contention that simulations show decides what is simulated next") {
+  // What goes between them takes three times as long in every plan. The search then
+  // comes to the plan that is best with collectives between nodes three times slower.
+  const Subject subject("llama-3.1-8b", 32);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  Estimator contended(subject.model, subject.cluster, *subject.profile, team.gpus);
+  contended.slow_network(3);
+  const auto step = [&](const PlanCode& code) {
+    strategies::Plan plan = space.plan(code);
+    REQUIRE(!base::has_errors(strategies::check_plan(plan, subject.model, 16, {})));
+    return contended.step(plan).s();
+  };
+  team.slower = [&](const PlanCode& code) { return step(code) / team.analytic(code); };
+  double count = 0;
+  double best = std::numeric_limits<double>::infinity();
+  for (const Candidate& one : all_plans(space, team, subject.cluster.gpu_spec(0).memory, count))
+    best = std::min(best, step(one.code));
+  const Outcome outcome = search(team.explorer, team.crew(), {.simulated_plans = 20});
+  CHECK(outcome.best.front().step() == Approx(best));
+  CHECK(outcome.slowdown == Approx(3).epsilon(0.02));
+}
+
+TEST_CASE("plans that do not fit after all make room for others") {
+  const Subject subject("llama-3.1-8b", 32);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  team.uncounted = base::Bytes::from_gib(20);
+  const base::Bytes capacity = subject.cluster.gpu_spec(0).memory;
+  team.fits = [&](const PlanCode& code) {
+    strategies::Plan plan = space.plan(code);
+    REQUIRE(!base::has_errors(strategies::check_plan(plan, subject.model, 16, {})));
+    return team.estimator.memory(plan) + team.uncounted <= capacity;
+  };
+  const Outcome outcome = search(team.explorer, team.crew(), {.simulated_plans = 64});
+  REQUIRE_FALSE(outcome.best.empty());
+  for (const Found& one : outcome.best) CHECK(team.fits(one.code));
+  double count = 0;
+  for (const Candidate& one : all_plans(space, team, capacity - team.uncounted, count)) {
+    CHECK(outcome.best.front().code == one.code);
+    break;
+  }
+}
+
+TEST_CASE("a search that is stopped tells what it did not come to") {
+  const Subject subject("llama-3.1-8b", 32);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  int rounds = 0;
+  const Outcome outcome = search(team.explorer, team.crew(),
+                                 {.simulated_plans = 0, .stop = [&] { return ++rounds > 1; }});
+  CHECK(outcome.stopped);
+  CHECK(outcome.undecided > 0);
+  CHECK_FALSE(outcome.best.empty());
+  CHECK(outcome.plans == outcome.counts.all() + outcome.undecided);
+  CHECK(outcome.bound <= outcome.best.front().step());
+}
+
+TEST_CASE("axes of a user take the place of those that are usual") {
+  const Subject subject("llama-3.1-8b", 32);
+  const auto set = compare::read_plan_set(
+      "axes:\n  tensor_parallel: [2, 4]\n  schedule: [1f1b, zb-h1]\n  bucket: [40 MB]\n"
+      "  overlap.gradient_reduce: [true]\n",
+      "plans.yaml");
+  REQUIRE(set);
+  const auto space = with_axes(subject.space(), set->axes, set->file);
+  REQUIRE(space);
+  CHECK(space->of(Axis::tensor_parallel) == std::vector{2, 4});
+  CHECK(space->of(Axis::bucket) == std::vector{40'000'000});
+  CHECK(text_of(Axis::schedule, space->of(Axis::schedule)[1]) == "zb-h1");
+
+  const auto wrong = compare::read_plan_set(
+      "axes:\n  tensor_parallel: [2, many]\n  optimizer.kind: [adam]\n", "plans.yaml");
+  REQUIRE(wrong);
+  const auto mistakes = with_axes(subject.space(), wrong->axes, wrong->file);
+  REQUIRE_FALSE(mistakes);
+  REQUIRE(mistakes.error().size() == 2);
+  CHECK(mistakes.error()[0].format() == "plans.yaml:2:24: error: 'many' is not a degree");
+  CHECK(mistakes.error()[1].message == "a search does not vary 'optimizer.kind'");
+}
+
+TEST_CASE("orders of ranks that put them in the same places are one") {
+  const Subject subject("llama-3.1-8b", 32);
+  Space space = small_space(subject);
+  space.of(Axis::rank_order) = subject.space().of(Axis::rank_order);
+  REQUIRE(space.size(Axis::rank_order) == 2);
+  space.of(Axis::pipeline_parallel) = {1};
+  Team team(subject, space);
+  Counts counts;
+  for (const PlanCode& unit : team.explorer.units(counts)) CHECK(unit[Axis::rank_order] == 0);
+}
+
+}  // namespace
+}  // namespace sim::search

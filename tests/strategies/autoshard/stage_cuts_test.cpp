@@ -1,0 +1,86 @@
+#include "strategies/autoshard/stage_cuts.hpp"
+
+#include <map>
+#include <random>
+#include <set>
+#include <tuple>
+
+#include "tests/support/catch.hpp"
+
+namespace strategies::autoshard {
+namespace {
+
+using base::Seconds;
+
+/// Every way to cut.
+std::optional<Seconds> cut_by_trying_all(const CutProblem& problem) {
+  std::optional<Seconds> best;
+  for (unsigned cuts = 0; cuts < (1U << (problem.layers - 1)); ++cuts) {
+    std::vector<int> firsts{0};
+    for (int layer = 1; layer < problem.layers; ++layer)
+      if ((cuts >> (layer - 1)) & 1U) firsts.push_back(layer);
+    if (static_cast<int>(firsts.size()) != problem.stages) continue;
+    std::vector<Seconds> times;
+    for (int s = 0; s < problem.stages; ++s) {
+      const int last =
+          s + 1 < problem.stages ? firsts[static_cast<std::size_t>(s) + 1] : problem.layers;
+      const auto time = problem.stage_time(firsts[static_cast<std::size_t>(s)], last,
+                                           std::min(problem.stages - s, problem.micro_batches));
+      if (time) times.push_back(*time);
+    }
+    if (static_cast<int>(times.size()) != problem.stages) continue;
+    const Seconds step = step_time(times, problem.micro_batches);
+    if (!best || step < *best) best = step;
+  }
+  return best;
+}
+
+TEST_CASE("cuts are as good as the best of all") {
+  std::mt19937 random(3);
+  int none = 0;
+  for (int i = 0; i < 300; ++i) {
+    CAPTURE(i);
+    std::map<std::tuple<int, int, int>, std::optional<Seconds>> times;
+    CutProblem problem{.layers = 2 + i % 7, .stages = 1 + i % 4, .micro_batches = 1 + i % 5};
+    problem.stage_time = [&](int first, int last, int in_flight) {
+      const auto [it, is_new] = times.try_emplace({first, last, in_flight});
+      // Longer stages take longer; some do not fit.
+      if (is_new && random() % 8 > 0)
+        it->second = Seconds::from_ms(static_cast<double>((last - first) * 10 + random() % 15));
+      return it->second;
+    };
+    const std::optional<StageCuts> got = cut_stages(problem);
+    const std::optional<Seconds> want = cut_by_trying_all(problem);
+    REQUIRE(got.has_value() == want.has_value());
+    none += !want;
+    if (!want) continue;
+    CHECK(got->step.ms() == Approx(want->ms()));
+    CHECK(static_cast<int>(got->first_layers.size()) == problem.stages);
+  }
+  CHECK(none > 20);
+  CHECK(none < 200);
+}
+
+TEST_CASE("equal stages have the bubble of 1F1B") {
+  // 8 layers of 3 ms in 4 stages of 6 ms; 16 micro-batches: (16 + 3) * 6 ms = 114 ms.
+  const auto cuts = cut_stages(
+      {8, 4, 16, [](int first, int last, int) { return Seconds::from_ms(3 * (last - first)); }});
+  REQUIRE(cuts);
+  CHECK(cuts->step.ms() == Approx(114));
+  CHECK(cuts->first_layers == std::vector{0, 2, 4, 6});
+}
+
+TEST_CASE("a stage with more micro-batches in flight gets fewer layers") {
+  // A layer keeps 1 a micro-batch; a stage has room for 6. The first of two stages has 2 in flight,
+  // so at most 3 of 8 layers; the last at most 6: 2 + 6 and 3 + 5 fit, and the latter is better.
+  const auto cuts =
+      cut_stages({8, 2, 4, [](int first, int last, int in_flight) -> std::optional<Seconds> {
+                    if ((last - first) * in_flight > 6) return std::nullopt;
+                    return Seconds::from_ms(last - first);
+                  }});
+  REQUIRE(cuts);
+  CHECK(cuts->first_layers == std::vector{0, 3});
+}
+
+}  // namespace
+}  // namespace strategies::autoshard

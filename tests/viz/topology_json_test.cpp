@@ -1,0 +1,42 @@
+#include "viz/topology_json.hpp"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/catch.hpp"
+#include "topology/found_cluster.hpp"
+
+namespace viz {
+namespace {
+
+using nlohmann::json;
+
+TEST_CASE("cables of dumps of which nothing can be built are links in both directions") {
+  topology::FoundCluster found;
+  found.nodes = {{.name = "n0", .gpus = 8}, {.name = "n1", .unavailable = "cordoned"}};
+  found.nodes[0].occupants = {{.job = "team/run", .gpus = 4}, {.pod = "team/pod", .gpus = 1}};
+  found.switches = {{.id = "leaf", .tier = 1, .rail = 0}};
+  topology::FoundCable cable;
+  cable.a = {.at = topology::CableEnd::At::node, .index = 1, .nic = "nic-0"};
+  cable.b = {.at = topology::CableEnd::At::fabric_switch, .index = 0};
+  cable.rate = base::BytesPerSecond::from_gbyte(50);
+  cable.state = topology::CableState::degraded;
+  cable.trouble = "half of its lanes";
+  found.cables = {cable};
+  const json topology = json::parse(topology_json(found, nullptr, {}));
+  const json& links = topology.at("links");
+  CHECK(links.at("devices") == json{"n1/nic-0", "leaf"});
+  CHECK(links.at("from") == json{0, 1});
+  CHECK(links.at("to") == json{1, 0});
+  CHECK(links.at("rate_bit_s") == json{400e9, 400e9});
+  CHECK(links.at("not_up").size() == 2);
+  CHECK_FALSE(links.contains("use"));
+  CHECK(topology.at("trouble")[0].at("name") == "n1/nic-0 - leaf");
+  // Only what is known, and a pod where nobody named its job.
+  CHECK(topology.at("nodes")[1] == json{{"name", "n1"}, {"unavailable", "cordoned"}});
+  CHECK(topology.at("nodes")[0].at("occupants")[1].at("job") == "team/pod");
+}
+
+}  // namespace
+}  // namespace viz

@@ -1,0 +1,45 @@
+#include "viz/shown_programs.hpp"
+
+#include <algorithm>
+
+namespace viz {
+
+std::vector<ShownProgram> shown_programs(const sim::StepGraph& graph) {
+  std::vector<ShownProgram> shown(graph.programs.size());
+  for (std::size_t rank = 0; rank < graph.program_of_rank.size(); ++rank) {
+    ShownProgram& program = shown[graph.program_of_rank[rank]];
+    if (program.ranks++ == 0) program.rank = static_cast<int>(rank);
+    program.program = graph.program_of_rank[rank];
+  }
+  std::erase_if(shown, [](const ShownProgram& program) { return program.ranks == 0; });
+  return shown;
+}
+
+Moved moved_by(const sim::StepGraph& graph, const sim::Task& task) {
+  if (task.kind == sim::TaskKind::collective) {
+    const sim::CollectiveUse& use = graph.collectives[task.index];
+    return {use.name, use.bytes, use.kind};
+  }
+  if (task.kind == sim::TaskKind::copy) {
+    const sim::HostCopy& copy = graph.copies[task.index];
+    return {copy.name, copy.bytes, copy.kind};
+  }
+  const sim::Message& message = graph.messages[task.index];
+  return {message.name, message.bytes, sim::CommKind::pipeline};
+}
+
+PieceCosts costs_of(const sim::StepGraph& graph, const sim::Segment& segment, int rank) {
+  PieceCosts costs;
+  for (const sim::Piece& piece : segment.pieces) {
+    costs.kernels.push_back(piece.compute.s());
+    double alone = 0;
+    if (piece.collective >= 0) {
+      const auto& use = graph.collectives[static_cast<std::size_t>(piece.collective)];
+      alone = graph.cost_of(use, rank).total.time.s();
+    }
+    costs.waits.push_back(std::max(0.0, alone - costs.kernels.back()));
+  }
+  return costs;
+}
+
+}  // namespace viz
