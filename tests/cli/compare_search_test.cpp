@@ -82,7 +82,8 @@ TEST_CASE("the winner of a search is the winner of all plans, simulated one by o
         foreshard("compare " + quick + fixed + "--set plan.sequence_parallel=" + sequence +
                   " --plans '" + (folder / "all.yaml") + "'");
     REQUIRE(all.code == 0);
-    for (const json& plan : json::parse(all.out)["plans"]) {
+    const json answer = json::parse(all.out);
+    for (const json& plan : answer["plans"]) {
       const bool cut = plan["name"].get<std::string>().find("tp 1,") == std::string::npos;
       if (plan["memory"]["fits"] && cut == (sequence == "true"))
         fastest = std::min(fastest, plan["step_time_s"].get<double>());
