@@ -20,8 +20,8 @@ double quantile(const std::vector<double>& sorted, double share) {
 }  // namespace
 
 std::optional<double> slowed(const Times& alone, const Times& beside) {
-  if (!(alone.typical() > 0) || !(beside.typical() > 0)) return {};
-  return beside.typical() / alone.typical();
+  if (!(alone.mean > 0) || !(beside.mean > 0)) return {};
+  return beside.mean / alone.mean;
 }
 
 Times times_of(std::vector<double> samples) {

@@ -192,8 +192,8 @@ struct RunRecords {
   bool operator==(const RunRecords&) const = default;
 };
 
-/// How many times as long something takes beside something else; nothing where either was not
-/// timed.
+/// How many times as long something takes beside something else, in the mean: where both share a
+/// core they pause in turn, which the middle one does not see. Nothing where either was not timed.
 std::optional<double> slowed(const Times& alone, const Times& beside);
 
 /// Mean, extremes, quantiles and deviation of samples; quantiles between two samples are

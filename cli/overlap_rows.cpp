@@ -33,10 +33,9 @@ void tell(const Overlapped& row) {
   const Times& kernel = row.kernel.times;
   fmt::print("{:<14} {:>12} {:<8} {:>14.2f} {:>12.2f} {:>8} {:>12.2f} {:>12.2f} {:>8}\n",
              base::name_of(row.collective.op), row.collective.bytes.count(), row.kernel.kind,
-             1e6 * collective.typical(), 1e6 * row.overlap.collective_times.typical(),
-             times_text(collective, row.overlap.collective_times), 1e6 * kernel.typical(),
-             1e6 * row.overlap.kernel_times.typical(),
-             times_text(kernel, row.overlap.kernel_times));
+             1e6 * collective.mean, 1e6 * row.overlap.collective_times.mean,
+             times_text(collective, row.overlap.collective_times), 1e6 * kernel.mean,
+             1e6 * row.overlap.kernel_times.mean, times_text(kernel, row.overlap.kernel_times));
   std::fflush(stdout);
 }
 

@@ -12,6 +12,9 @@
 namespace calibrate::harness {
 namespace {
 
+/// Times are multiples of it, so that their sums are exact.
+constexpr double tick = 1.0 / (1 << 20);
+
 struct Stream {
   double now = 0;
 };
@@ -76,7 +79,7 @@ int32_t elapsed(void*, void* begin, void* end, double* seconds) {
 void* prepare(void*, const foreshard_kernel*, const char*) { return &here; }
 const char* text(void*, void*) { return "Test library"; }
 int32_t launch_kernel(void*, void*, void* stream) {
-  work_on(stream, 100e-6, 200e-6);
+  work_on(stream, 128 * tick, 256 * tick);
   return 0;
 }
 void discard(void*, void*) {}
@@ -98,7 +101,7 @@ void* communicator(void*, const int32_t*, int32_t) { return &here; }
 int32_t launch(void*, void*, const foreshard_collective* call, const void* send, void* receive,
                void* stream) {
   std::memmove(receive, send, static_cast<std::size_t>(call->count) * sizeof(float));
-  work_on(stream, 10e-6, 30e-6);
+  work_on(stream, 16 * tick, 48 * tick);
   return 0;
 }
 int32_t estimate(void*, void*, const foreshard_collective*, double*) { return 1; }
@@ -131,15 +134,17 @@ TEST_CASE("only work that lies within other work ran beside it") {
 TEST_CASE("streams of a device are timed alone and at once") {
   throttled = false;
   const Overlapped row = measured();
-  CHECK(row.collective.times.p50 == Approx(10e-6));
-  CHECK(row.kernel.times.p50 == Approx(100e-6));
+  CHECK(row.collective.times.mean == 16 * tick);
+  CHECK(row.kernel.times.mean == 128 * tick);
   CHECK(std::holds_alternative<base::Gemm>(row.kernel.kernel));
-  // Four kernels take as long as 40 collectives, which is more than a batch. The first is alone:
-  // 10 + 39 x 30 us = 1,180 us. In 2 x 40 x 10 us there are 8 kernels alone, so that many are
-  // launched; of 200 us each, 5 end within 1,180 us. All collectives end within 1,600 us.
-  CHECK(row.overlap.collective_times.iterations == 40);
+  // Four kernels take as long as 32 collectives, which is more than a batch. The first is alone:
+  // 16 + 31 x 48 = 1,504 ticks. In 2 x 32 x 16 ticks there are 8 kernels alone, so that many are
+  // launched; of 256 ticks each, 5 end within 1,504. All collectives end within 8 x 256.
+  CHECK(row.overlap.collective_times.iterations == 32);
+  CHECK(row.overlap.collective_times.p50 == 48 * tick);
   CHECK(row.overlap.kernel_times.iterations == 5);
-  CHECK(slowed(row.collective.times, row.overlap.collective_times).value() == Approx(3));
+  CHECK(slowed(row.collective.times, row.overlap.collective_times).value() ==
+        Approx(1504.0 / 32 / 16));
   CHECK(slowed(row.kernel.times, row.overlap.kernel_times).value() == Approx(2));
 }
 

@@ -93,8 +93,8 @@ TEST_CASE("choices up to 2.23 have numbers and a time, and want to know the oper
                           info("8 Bytes -> Algo 0 proto 0 time 25.200924") +
                           info("805306368 Bytes -> Algo 1 proto 2 time 3970.683594");
   CHECK(mistakes(import_nccl_log, log, options) ==
-        "log:4:55: error: the line does not say which operation it is (give it: --operation "
-        "NAME)\nlog:5:31: error: the line does not say which operation it is (give it: "
+        "log:4:57: error: the line does not say which operation it is (give it: --operation "
+        "NAME)\nlog:5:30: error: the line does not say which operation it is (give it: "
         "--operation NAME)\n");
   options.op = Collective::all_reduce;
   const auto records = collectives_of(imported(import_nccl_log, log, options));
@@ -147,10 +147,10 @@ TEST_CASE("what is damaged is told with its line, and nothing of the file is kep
   options.library_version = "2.28.3";
   const std::string good = start(8, 1) + table;
   const auto [line, message] = GENERATE(Catch::Generators::table<std::string, std::string>({
-      {"AllReduce: 12x Bytes -> Algo RING proto LL", "log:8:42: error: a number of bytes"},
-      {"AllReduce: -1 Bytes -> Algo RING proto LL", "log:8:42: error: a number of bytes"},
-      {"AllReduce: 12 Bytes -> Algo RUNG proto LL", "log:8:59: error: no algorithm of NCCL"},
-      {"AllReduce: 12 Bytes -> Algo RING proto LL9", "log:8:70: error: no protocol of NCCL"},
+      {"AllReduce: 12x Bytes -> Algo RING proto LL", "log:8:41: error: a number of bytes"},
+      {"AllReduce: -1 Bytes -> Algo RING proto LL", "log:8:41: error: a number of bytes"},
+      {"AllReduce: 12 Bytes -> Algo RUNG proto LL", "log:8:58: error: no algorithm of NCCL"},
+      {"AllReduce: 12 Bytes -> Algo RING proto LL9", "log:8:69: error: no protocol of NCCL"},
       {"AllReduce: 12 Bytes -> Algo RING", "'proto' expected here"},
       {"12 Bytes -> Algo 9 proto 0 time 1.0", "no algorithm of NCCL"},
       {"12 Bytes -> Algo 1 proto 0 time nan", "a time in us expected here"},
