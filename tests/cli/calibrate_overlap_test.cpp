@@ -84,7 +84,8 @@ TEST_CASE("what was measured at once says how much collectives slow kernels down
                     "--budget 0.05 --beside gemm,memory")
               .code == 0);
   const std::string step =
-      "run scenarios/calibrate/cpu-dp2.yaml --set plan.overlap.gradient_reduce=true --json - ";
+      "run scenarios/calibrate/cpu-dp2.yaml --set plan.overlap.gradient_reduce=true "
+      "--set 'plan.bucket=4 MiB' --json - ";
   const auto measured = foreshard(step + "--calibration " + db);
   REQUIRE(measured.code == 0);
   const auto names_overlap = [](const Outcome& run) {
