@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "base/quantity.hpp"
 #include "cli/crew/crew.hpp"
 #include "cli/forecast.hpp"
 #include "cli/plan_search.hpp"
@@ -72,6 +73,13 @@ std::string short_name(const strategies::Plan& plan) {
   if (plan.pipeline > 1 && plan.schedule != strategies::ScheduleKind::one_f_one_b &&
       plan.schedule != strategies::ScheduleKind::interleaved)
     name += fmt::format(", {}", name_of(plan.schedule));
+  strategies::Plan usual = plan;
+  usual.bucket = {};
+  strategies::choose_buckets(usual);
+  if (plan.zero < 3 && plan.bucket != usual.bucket)
+    name += fmt::format(", bucket {}", base::format_bytes(plan.bucket));
+  if (!plan.overlap.gradient_reduce) name += ", reduced at the end";
+  if (plan.zero > 0 && !plan.overlap.parameter_gather) name += ", gathered late";
   return name;
 }
 

@@ -75,7 +75,6 @@ const std::vector<Owner>& owners() {
       {"simgrid/", {"sim/engine"}},
       {"sqlite3.h", {"calibrate/"}},
       {"SQLiteCpp/", {"calibrate/"}},
-      {"zlib.h", {"calibrate/import/gzip.cpp"}},
       {"cuda", {"calibrate/"}},
       {"cublas", {"calibrate/"}},
       {"cudnn", {"calibrate/"}},

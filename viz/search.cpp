@@ -31,11 +31,13 @@ std::string looked_at(const Summary& summary) {
   std::string text = fmt::format("{} of them closer", summary.kept);
   if (summary.too_large > 0) text += fmt::format(", {} do not fit after all", summary.too_large);
   text += fmt::format("; {} simulated", summary.simulated);
-  if (summary.not_simulated > 0)
+  if (summary.not_simulated > 0 && !summary.proven)
     text += fmt::format(", {} not (--simulate N, or all)", summary.not_simulated);
   if (summary.slowdown > 1)
-    text += fmt::format("; in those, contention made collectives between nodes {:.2f} times slower",
-                        summary.slowdown);
+    text += fmt::format(
+        "; what contention did in those counts as if collectives between nodes were {:.1f} times "
+        "slower",
+        summary.slowdown);
   return text;
 }
 

@@ -13,8 +13,9 @@ namespace calibrate::runtime {
 /// FORESHARD_RUNTIME_CUDA_LIB. Empty when no runtime can have that name.
 std::string library_variable(std::string_view name);
 
-/// Where the library of a runtime is looked for: where its variable says, or that of a backend of the
-/// name (calibrate/backends/plugin.h), which may execute what it prices, else beside the program.
+/// Where the library of a runtime is looked for: where its variable says, or that of a backend of
+/// the name (calibrate/backends/plugin.h), which may execute what it prices, else beside the
+/// program.
 std::string library_path(std::string_view name);
 
 /// The kernels of a runtime, with every function of their table; a runtime that is not there, is of

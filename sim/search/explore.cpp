@@ -95,8 +95,8 @@ double Explorer::plans_below(Plan plan, int next) const {
   if (next == axis_count) return 1;
   const auto axis = static_cast<Axis>(next);
   // What an axis after it matters may depend on these.
-  const bool decides =
-      axis == Axis::tensor_parallel || axis == Axis::pipeline_parallel || axis == Axis::zero;
+  const bool decides = axis == Axis::tensor_parallel || axis == Axis::pipeline_parallel ||
+                       axis == Axis::schedule || axis == Axis::zero;
   const int size = matters(axis, plan) ? space_.size(axis) : 1;
   double plans = 0;
   for (int i = 0; i < (decides ? size : 1); ++i) {
