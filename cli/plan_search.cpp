@@ -116,21 +116,12 @@ PlanSearch::PlanSearch(const sim::Scenario& scenario, const calibrate::Calibrati
       calibrations_(calibrations),
       space_(std::move(space)),
       fidelity_(fidelity),
-      gpus_(sim::gpus_of(scenario.placement, scenario.cluster)),
-      estimator_(scenario.model, scenario.cluster, profile, gpus_),
-      explorer_(space_, scenario.model, scenario.cluster, profile, gpus_) {}
-
-strategies::Plan PlanSearch::plan(const PlanCode& code) const {
-  strategies::Plan plan = space_.plan(code);
-  const base::Diagnostics problems =
-      strategies::check_plan(plan, scenario_.model, static_cast<int>(gpus_.size()), {});
-  CHECK_INVARIANT(!base::has_errors(problems));
-  return plan;
-}
+      explorer_(space_, scenario.model, scenario.cluster, profile,
+                sim::gpus_of(scenario.placement, scenario.cluster)) {}
 
 sim::Scenario PlanSearch::with(const PlanCode& code) const {
   sim::Scenario chosen = scenario_;
-  chosen.plan = plan(code);
+  chosen.plan = explorer_.plan(code);
   return chosen;
 }
 
@@ -152,9 +143,11 @@ Check PlanSearch::check(const PlanCode& code) {
   const sim::Scenario chosen = with(code);
   const base::Result<Prepared> prepared = prepare(chosen, calibrations_);
   if (!prepared) return {};  // no price for what it says
-  const sim::MemoryReport memory =
-      report_of(chosen, *prepared, prepared->bound, sim::Fidelity::analytic).memory;
-  return {memory.fits, memory.peak - estimator_.memory(chosen.plan),
+  std::vector<base::Bytes> capacities;
+  for (const topology::GpuId gpu : prepared->gpu_of_rank)
+    capacities.push_back(chosen.cluster.gpu_spec(gpu).memory);
+  const sim::MemoryReport memory = sim::follow_memory(prepared->graph, prepared->bound, capacities);
+  return {memory.fits, memory.peak - explorer_.memory(chosen.plan),
           tasks_of_all_ranks(prepared->graph)};
 }
 

@@ -28,8 +28,7 @@ class PlanSearch {
              const calibrate::Profile& profile, sim::search::Space space, sim::Fidelity fidelity);
 
   const sim::search::Space& space() const { return space_; }
-  /// The plan of a code, checked.
-  strategies::Plan plan(const sim::search::PlanCode& code) const;
+  strategies::Plan plan(const sim::search::PlanCode& code) const { return explorer_.plan(code); }
 
   /// What workers do.
   std::string perform(const std::string& piece);
@@ -43,8 +42,6 @@ class PlanSearch {
   const calibrate::Calibrations& calibrations_;
   sim::search::Space space_;
   sim::Fidelity fidelity_;
-  std::vector<topology::GpuId> gpus_;
-  sim::Estimator estimator_;
   sim::search::Explorer explorer_;
 };
 

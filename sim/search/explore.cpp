@@ -27,8 +27,17 @@ base::Bytes largest_memory(const topology::Cluster& cluster,
   return most;
 }
 
-bool runs_cells_at_once(ScheduleKind kind) {
-  return kind == ScheduleKind::dualpipe || kind == ScheduleKind::dualpipe_v;
+/// Whether some plan of the space runs a cell at once with another (Cell::overlapped); of a table
+/// that its user wrote that is not known here.
+bool runs_cells_at_once(const Space& space) {
+  const auto may = [](ScheduleKind kind) {
+    return kind == ScheduleKind::dualpipe || kind == ScheduleKind::dualpipe_v ||
+           kind == ScheduleKind::table;
+  };
+  const std::vector<int>& schedules = space.of(Axis::schedule);
+  return space.base.overlap.expert || may(space.base.schedule) ||
+         std::any_of(schedules.begin(), schedules.end(),
+                     [&](int value) { return may(static_cast<ScheduleKind>(value)); });
 }
 
 /// The order of those axes along which there are several ranks.
@@ -82,13 +91,13 @@ Explorer::Explorer(const Space& space, const strategies::ModelSpec& model,
       model_(model),
       gpus_(static_cast<int>(gpus.size())),
       capacity_(largest_memory(cluster, gpus)),
-      estimator_(model, cluster, profile, gpus) {
-  Plan plan = space.base;
-  plan.pipeline = 2;  // so that schedules matter
-  for (int i = 0; i < space.size(Axis::schedule); ++i) {
-    space.apply(Axis::schedule, i, plan);
-    cells_at_once_ = cells_at_once_ || runs_cells_at_once(plan.schedule);
-  }
+      estimator_(model, cluster, profile, gpus),
+      cells_at_once_(runs_cells_at_once(space)) {}
+
+Plan Explorer::plan(const PlanCode& code) const {
+  Plan made = space_.plan(code);
+  CHECK_INVARIANT(!refused(made, model_, gpus_));
+  return made;
 }
 
 double Explorer::plans_below(Plan plan, int next) const {
@@ -165,7 +174,7 @@ bool Explorer::any_fits(const Plan& unit) const {
 
 double Explorer::floor(const PlanCode& unit) {
   estimator_.slow_network(1);
-  if (cells_at_once_ || space_.base.overlap.expert) return 0;
+  if (cells_at_once_) return 0;
   const std::vector<int>& recompute = space_.of(Axis::recompute);
   double least = std::numeric_limits<double>::infinity();
   for (const bool sharded : {false, true}) {
@@ -243,15 +252,14 @@ bool Explorer::belongs(const Branch& branch, int zero) const {
 }
 
 double Explorer::slowdown(const PlanCode& code, double step) {
-  Plan plan = space_.plan(code);
-  CHECK_INVARIANT(!refused(plan, model_, gpus_));
+  const Plan made = plan(code);
   double low = 1;
   double high = slowdown_max;
   constexpr int halvings = 12;  // to 0.4 % of the way
   for (int i = 0; i < halvings; ++i) {
     const double middle = (low + high) / 2;
     estimator_.slow_network(middle);
-    (estimator_.step(plan).s() < step ? low : high) = middle;
+    (estimator_.step(made).s() < step ? low : high) = middle;
   }
   return low;
 }

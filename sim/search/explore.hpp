@@ -79,6 +79,10 @@ class Explorer {
   /// Plans of all others are counted as refused.
   std::vector<PlanCode> units(Counts& counts) const;
   double plans_of_unit(const PlanCode& unit) const;
+  /// The plan of a code. \pre it was found here
+  strategies::Plan plan(const PlanCode& code) const;
+  /// A floor of its memory, see Estimator::memory.
+  base::Bytes memory(const strategies::Plan& plan) { return estimator_.memory(plan); }
   /// A floor of the step of every plan of a unit, in seconds.
   double floor(const PlanCode& unit);
   /// The best plans of a unit whose step is not above `limit` seconds. `reserve`: memory that is
@@ -122,7 +126,7 @@ class Explorer {
   base::Bytes capacity_;  // of the largest GPU
   base::Bytes reserve_;
   Estimator estimator_;
-  bool cells_at_once_ = false;  // by some schedule of the space
+  bool cells_at_once_;  // in some plan of the space: then Estimator::busiest is no floor
 };
 
 }  // namespace sim::search

@@ -11,6 +11,7 @@
 #include "base/check.hpp"
 #include "base/name_table.hpp"
 #include "base/quantity.hpp"
+#include "strategies/plan_names.hpp"
 
 namespace sim::search {
 
@@ -57,20 +58,15 @@ std::optional<int> flag(std::string_view text) {
 }
 std::string flag_text(int value) { return value != 0 ? "true" : "false"; }
 
-constexpr std::array<std::pair<std::string_view, Recompute>, 3> recompute_words{{
-    {"none", Recompute::none},
-    {"selective", Recompute::selective},
-    {"full", Recompute::full},
-}};
-
+/// Operators to recompute are a list of the plan, not a value.
 std::optional<int> recompute(std::string_view text) {
-  for (const auto& [name, value] : recompute_words)
-    if (name == text) return static_cast<int>(value);
+  for (const auto& [name, value] : strategies::recompute_names)
+    if (name == text && value != Recompute::operators) return static_cast<int>(value);
   return std::nullopt;
 }
 
 std::string recompute_text(int value) {
-  return std::string(base::name_in(recompute_words, static_cast<Recompute>(value)));
+  return std::string(base::name_in(strategies::recompute_names, static_cast<Recompute>(value)));
 }
 
 std::optional<int> schedule(std::string_view text) {
@@ -111,8 +107,7 @@ std::string rank_order_text(int value) {
   return fmt::format("{}", fmt::join(names, "-"));
 }
 
-// --- axes
-// ------------------------------------------------------------------------------------------
+// --- axes ----------------------------------------------------------------------------------
 
 struct AxisKind {
   Axis axis;
@@ -123,16 +118,34 @@ struct AxisKind {
   std::string_view wanted;  ///< what its values are, for the user
 };
 
-/// What the keys that come with a stage of ZeRO say for another.
+/// With another stage of ZeRO, keys that go with the base's only say what they do by default: plans
+/// of the space are such that a file can have them (see read_data_parallel and read_offload).
 void set_zero(Plan& plan, int stage) {
   if (stage == plan.zero) return;
   plan.zero = stage;
   plan.owns_tensors = false;
   plan.sync.reset();
-  if (stage != 3) {
+  const bool of_ddp = plan.ddp.buckets == strategies::BucketPolicy::best_fit ||
+                      plan.ddp.buckets == strategies::BucketPolicy::per_parameter;
+  if (stage > 0 && of_ddp) plan.ddp.buckets = strategies::Ddp().buckets;
+  if (stage == 3) {
+    plan.offload.optimizer = false;
+  } else {
     plan.fsdp.offload = false;
     plan.fsdp.ranks_after_forward = 0;
   }
+}
+
+/// Of which layers only `full` knows.
+void set_recompute(Plan& plan, int value) {
+  plan.recompute = static_cast<Recompute>(value);
+  if (plan.recompute != Recompute::full) plan.recompute_every = 1;
+}
+
+/// Only with it tokens are exchanged that could travel beside a product.
+void set_sequence_parallel(Plan& plan, int value) {
+  plan.sequence_parallel = value != 0;
+  if (!plan.sequence_parallel) plan.overlap.tensor = strategies::TensorOverlap::none;
 }
 
 const std::array<AxisKind, axis_count> axes{{
@@ -146,12 +159,11 @@ const std::array<AxisKind, axis_count> axes{{
      [](Plan& plan, int value) { plan.expert.degree = value; }, "a degree"},
     {Axis::pipeline_parallel, "pipeline_parallel", degree, number,
      [](Plan& plan, int value) { plan.pipeline = value; }, "a degree"},
-    {Axis::sequence_parallel, "sequence_parallel", flag, flag_text,
-     [](Plan& plan, int value) { plan.sequence_parallel = value != 0; }, "true or false"},
+    {Axis::sequence_parallel, "sequence_parallel", flag, flag_text, set_sequence_parallel,
+     "true or false"},
     {Axis::micro_batch, "micro_batch", degree, number,
      [](Plan& plan, int value) { plan.micro_batch = value; }, "a number of sequences"},
-    {Axis::recompute, "recompute", recompute, recompute_text,
-     [](Plan& plan, int value) { plan.recompute = static_cast<Recompute>(value); },
+    {Axis::recompute, "recompute", recompute, recompute_text, set_recompute,
      "none, selective or full"},
     {Axis::schedule, "schedule", schedule, schedule_text,
      [](Plan& plan, int value) { plan.schedule = static_cast<ScheduleKind>(value); },
@@ -175,7 +187,7 @@ const AxisKind& kind_of(Axis axis) { return axes[static_cast<std::size_t>(axis)]
 /// Laid where an axis does not matter.
 void neutral(Axis axis, Plan& plan) {
   switch (axis) {
-    case Axis::sequence_parallel: plan.sequence_parallel = false; return;
+    case Axis::sequence_parallel: set_sequence_parallel(plan, 0); return;
     case Axis::schedule:
       if (plan.schedule != ScheduleKind::table) plan.schedule = ScheduleKind::one_f_one_b;
       return;
@@ -186,8 +198,7 @@ void neutral(Axis axis, Plan& plan) {
   }
 }
 
-// --- the default
-// -------------------------------------------------------------------------------------
+// --- the default -----------------------------------------------------------------------------
 
 std::vector<int> divisors(std::int64_t number, std::int64_t most) {
   std::vector<int> all;
@@ -290,7 +301,8 @@ bool matters(Axis axis, const Plan& plan) {
     case Axis::virtual_stages:
       return plan.pipeline > 1 && plan.schedule == ScheduleKind::interleaved;
     case Axis::data_replicate: return plan.zero > 0;
-    case Axis::bucket: return plan.zero < 3;
+    case Axis::bucket:
+      return plan.zero < 3 && plan.ddp.buckets != strategies::BucketPolicy::per_parameter;
     case Axis::parameter_gather: return plan.zero > 0;
     case Axis::recompute: return plan.recompute != Recompute::operators;
     default: return true;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <set>
 
-#include "base/document.hpp"
 #include "calibrate/hardware_profile.hpp"
 #include "sim/analytic.hpp"
 #include "sim/build_step.hpp"
@@ -14,6 +13,7 @@
 #include "strategies/model.hpp"
 #include "strategies/shard.hpp"
 #include "tests/sim/random_step.hpp"
+#include "tests/strategies/model_files.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/topology/support.hpp"
 
@@ -119,15 +119,6 @@ void write_down(strategies::Plan& plan) {
   plan.written = std::move(written);
 }
 
-strategies::ModelSpec model_named(const std::string& name) {
-  const std::string file = scenarios + "models/" + name + "/config.json";
-  const auto text = base::read_file(file);
-  REQUIRE(text);
-  const auto model = strategies::read_hf_config(*text, file, nullptr);
-  REQUIRE(model);
-  return *model;
-}
-
 bool runs_cells_at_once(const strategies::Plan& plan) {
   for (const auto& cells : schedule::table_of(plan).stages)
     for (const schedule::Cell& cell : cells)
@@ -186,7 +177,7 @@ TEST_CASE("the estimate of a plan is the analytic time of its step") {
                "usable_gpus: 4}]\nfabric: {kind: fat_tree}\n");
   const auto subject = GENERATE(Subject{"llama-3.1-8b", {1}}, Subject{"mixtral-8x7b", {1, 2, 8}});
   Dice pick(1);
-  compare(model_named(subject.model), nodes, 400, [&] {
+  compare(strategies::shipped_model(subject.model), nodes, 400, [&] {
     strategies::Plan plan = random_plan(pick);
     plan.expert.degree = subject.expert_degrees[static_cast<std::size_t>(
         pick(static_cast<int>(subject.expert_degrees.size())))];
@@ -197,7 +188,7 @@ TEST_CASE("the estimate of a plan is the analytic time of its step") {
 
 TEST_CASE("so is that of any schedule, with stages of any length and a tied embedding") {
   strategies::ModelSpec model =
-      model_named(GENERATE(as<std::string>(), "llama-3.1-8b", "mixtral-8x7b"));
+      strategies::shipped_model(GENERATE(as<std::string>(), "llama-3.1-8b", "mixtral-8x7b"));
   model.tied_embeddings = GENERATE(false, true);
   Dice pick(2);
   const auto kinds =

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <map>
 
-#include "base/document.hpp"
 #include "calibrate/hardware_profile.hpp"
 #include "sim/search/summary.hpp"
 #include "tests/sim/random_step.hpp"
+#include "tests/strategies/model_files.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/topology/support.hpp"
 
@@ -15,19 +15,10 @@ namespace {
 
 const std::string scenarios = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/";
 
-strategies::ModelSpec model_named(const std::string& name) {
-  const std::string file = scenarios + "models/" + name + "/config.json";
-  const auto text = base::read_file(file);
-  REQUIRE(text);
-  const auto model = strategies::read_hf_config(*text, file, nullptr);
-  REQUIRE(model);
-  return *model;
-}
-
 /// A model on a cluster, with prices, and a plan to begin with.
 struct Subject {
   explicit Subject(const std::string& name, std::int64_t batch)
-      : model(model_named(name)),
+      : model(strategies::shipped_model(name)),
         cluster(*topology::cluster_from("nodes: {type: dgx-h100, count: 2}\n"
                                         "fabric: {kind: rail_optimized}\n")),
         profile(std::move(*calibrate::make_hardware_profile(
@@ -278,6 +269,52 @@ TEST_CASE("axes of a user take the place of those that are usual") {
   REQUIRE(mistakes.error().size() == 2);
   CHECK(mistakes.error()[0].format() == "plans.yaml:2:24: error: 'many' is not a degree");
   CHECK(mistakes.error()[1].message == "a search does not vary 'optimizer.kind'");
+}
+
+TEST_CASE("plans of a space are such as a file can have") {
+  Subject subject("llama-3.1-8b", 32);
+  subject.base.ddp.buckets = strategies::BucketPolicy::best_fit;  // DDP's only
+  subject.base.sync = strategies::GradientSync::none;
+  subject.base.offload.optimizer = true;  // up to ZeRO-2
+  subject.base.recompute = strategies::Recompute::full;
+  subject.base.recompute_every = 2;
+  subject.base.sequence_parallel = true;
+  subject.base.tensor = 2;
+  subject.base.overlap.tensor = strategies::TensorOverlap::parts;
+  const Space space = subject.space();
+  PlanCode code;
+  code[Axis::tensor_parallel] = 1;
+  code[Axis::recompute] = 2;
+  const strategies::Plan ddp = space.plan(code);
+  CHECK(ddp.ddp.buckets == strategies::BucketPolicy::best_fit);
+  CHECK(ddp.sync == strategies::GradientSync::none);
+  CHECK(ddp.recompute_every == 2);
+  CHECK(ddp.overlap.tensor == strategies::TensorOverlap::parts);
+  code[Axis::zero] = 2;
+  code[Axis::recompute] = 0;
+  code[Axis::tensor_parallel] = 0;
+  const strategies::Plan zero2 = space.plan(code);
+  CHECK(zero2.ddp.buckets == strategies::BucketPolicy::megatron);
+  CHECK_FALSE(zero2.sync.has_value());
+  CHECK(zero2.offload.optimizer);
+  CHECK(zero2.recompute_every == 1);
+  CHECK(zero2.overlap.tensor == strategies::TensorOverlap::none);
+  code[Axis::zero] = 3;
+  CHECK_FALSE(space.plan(code).offload.optimizer);
+}
+
+TEST_CASE("where cells run at once no floor is made of single ones") {
+  Subject subject("mixtral-8x7b", 64);
+  subject.base.overlap.expert = true;
+  Space space = small_space(subject);
+  Team team(subject, space);
+  Counts counts;
+  CHECK(team.explorer.floor(team.explorer.units(counts).front()) == 0);
+  subject.base.overlap.expert = false;
+  space = small_space(subject);
+  space.of(Axis::schedule) = {static_cast<int>(strategies::ScheduleKind::dualpipe_v)};
+  Team pipes(subject, space);
+  CHECK(pipes.explorer.floor(pipes.explorer.units(counts).front()) == 0);
 }
 
 TEST_CASE("orders of ranks that put them in the same places are one") {
