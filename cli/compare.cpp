@@ -114,9 +114,11 @@ base::Diagnostic nothing_fits(const CompareOptions& options, sim::Scenario scena
 }
 
 void write(const CompareOptions& options, const Comparison& comparison) {
-  const std::string json = viz::comparison_json(comparison);
-  if (!options.json.empty()) write_output(options.json, json);
-  if (options.page.wanted()) options.page.write({json});
+  if (!options.json.empty() || options.page.wanted()) {
+    const std::string json = viz::comparison_json(comparison);
+    if (!options.json.empty()) write_output(options.json, json);
+    if (options.page.wanted()) options.page.write({json});
+  }
   if (!options.csv.empty()) write_output(options.csv, viz::comparison_csv(comparison));
   if (!options.plot.empty())
     write_output(options.plot, viz::comparison_svg(comparison, options.top));
@@ -162,13 +164,13 @@ std::optional<Contest> search_or_leave(const CompareOptions& options, PlanSet se
       set.file));
   set.axes.clear();
   Candidates given = candidates_or_leave(options, set, scenario);
-  given.plans.insert(
-      given.plans.begin(),
-      {.name = "the scenario's plan",
-       .plan = scenario.plan,
-       .gpu_hour = scenario.price ? std::optional(scenario.price->gpu_hour) : std::nullopt,
-       .where = {options.scenario.path},
-       .combination = false});
+  const std::optional<double> gpu_hour =
+      scenario.price ? std::optional(scenario.price->gpu_hour) : std::nullopt;
+  given.plans.insert(given.plans.begin(), {.name = "the scenario's plan",
+                                           .plan = scenario.plan,
+                                           .gpu_hour = gpu_hour,
+                                           .where = {options.scenario.path},
+                                           .combination = false});
   auto found = value_or_leave(search_plans(
       scenario, calibrations, space, fidelity, shown_of_search,
       {options.state, simulations(options.simulate), identity_of(options, scenario, fidelity)}));
@@ -176,10 +178,16 @@ std::optional<Contest> search_or_leave(const CompareOptions& options, PlanSet se
   Contest contest;
   contest.search = std::move(found->summary);
   contest.fidelity = found->simulated.empty() ? sim::Fidelity::analytic : fidelity;
-  given.plans.insert(given.plans.end(), found->estimated.begin(), found->estimated.end());
+  for (Candidate& one : found->estimated) {
+    one.gpu_hour = gpu_hour;
+    given.plans.push_back(std::move(one));
+  }
   contest.forecasts = forecasts_or_leave(scenario, contest.fidelity, calibrations, given);
   contest.refused = std::move(given.refused);
-  for (PlanForecast& one : found->simulated) contest.forecasts.push_back(std::move(one));
+  for (PlanForecast& one : found->simulated) {
+    one.gpu_hour = gpu_hour;
+    contest.forecasts.push_back(std::move(one));
+  }
   return contest;
 }
 

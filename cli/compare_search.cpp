@@ -83,12 +83,9 @@ std::string short_name(const strategies::Plan& plan) {
   return name;
 }
 
-FoundPlans found_plans(const PlanSearch& search, const Outcome& outcome, std::size_t shown,
-                       const sim::Scenario& scenario) {
+FoundPlans found_plans(const PlanSearch& search, const Outcome& outcome, std::size_t shown) {
   FoundPlans found;
   found.summary = summarise(search.space(), outcome);
-  const std::optional<double> price =
-      scenario.price ? std::optional(scenario.price->gpu_hour) : std::nullopt;
   std::set<std::string> names;
   for (const Found& one : outcome.best) {
     const strategies::Plan plan = search.plan(one.code);
@@ -97,12 +94,11 @@ FoundPlans found_plans(const PlanSearch& search, const Outcome& outcome, std::si
       PlanForecast forecast = *one.simulated;
       forecast.plan = plan;
       forecast.name = name;
-      forecast.gpu_hour = price;
       found.simulated.push_back(std::move(forecast));
     } else if (found.simulated.empty() && found.estimated.size() < shown &&
                names.insert(name).second) {  // of plans that differ in trifles the best is enough
       found.estimated.push_back(
-          {.name = name, .plan = plan, .gpu_hour = price, .where = {}, .combination = true});
+          {.name = name, .plan = plan, .gpu_hour = {}, .where = {}, .combination = true});
     }
   }
   return found;
@@ -166,7 +162,7 @@ base::Result<std::optional<FoundPlans>> search_plans(const sim::Scenario& scenar
   const Outcome outcome = search.run(workers, options_of(options, fidelity, bar));
   bar.reset();
   if (member) member->leave();
-  return std::optional(found_plans(search, outcome, shown, scenario));
+  return std::optional(found_plans(search, outcome, shown));
 }
 
 }  // namespace cli

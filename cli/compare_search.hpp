@@ -21,7 +21,7 @@ struct SearchOptions {
   std::string identity;         ///< everything that the answers depend on beside the space
 };
 
-/// The plans that a search found, and what is to be told of it.
+/// The plans that a search found, without prices, and what is to be told of it.
 struct FoundPlans {
   sim::search::Summary summary;
   std::vector<sim::compare::PlanForecast> simulated;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -120,8 +121,11 @@ std::optional<std::string> start_children(int ranks, const std::vector<std::stri
 std::string compute_of(const std::string& network) { return network == "nccl" ? "cuda" : "blas"; }
 
 bool is_rank(const std::string& network) {
-  if (network == "mpi")
-    return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr || std::getenv("PMI_RANK") != nullptr;
+  if (network == "mpi") {
+    const std::array names{"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"};
+    return std::any_of(names.begin(), names.end(),
+                       [](const char* name) { return std::getenv(name) != nullptr; });
+  }
   return number("RANK") && number("WORLD_SIZE");
 }
 

@@ -24,8 +24,8 @@ struct JobOptions {
 /// The runtime whose devices a network's buffers lie on.
 std::string compute_of(const std::string& network);
 
-/// Whether this process is a rank of a job that somebody started: mpirun (MPI's own variables),
-/// torchrun (RANK, WORLD_SIZE, LOCAL_RANK) or start_ranks.
+/// Whether this process is a rank of a job that somebody started: mpirun or srun
+/// (MPI's own variables), torchrun (RANK, WORLD_SIZE, LOCAL_RANK) or start_ranks.
 bool is_rank(const std::string& network);
 
 /// How many ranks a job has if nobody says: one for each device.

@@ -19,6 +19,7 @@
 #include "cli/page_option.hpp"
 #include "cli/progress.hpp"
 #include "cli/scenario_argument.hpp"
+#include "cli/value_or_leave.hpp"
 #include "cli/workload.hpp"
 #include "sim/memory_advice.hpp"
 #include "viz/timeline_json.hpp"
@@ -63,21 +64,12 @@ base::Diagnostic does_not_fit(const std::string& path, const sim::MemoryReport& 
           memory.advice};
 }
 
-template <class T>
-T answer_or_leave(base::Result<T> result) {
-  if (!result) {
-    print(result.error());
-    leave_with(mistake);
-  }
-  return std::move(*result);
-}
-
 Forecast forecast_or_leave(const sim::Scenario& scenario,
                            const calibrate::Calibrations& calibrations, const RunOptions& options) {
   Progress progress("simulating");
-  return answer_or_leave(forecast(scenario, calibrations,
-                                  fidelity_of(options.fidelity).value_or(scenario.fidelity),
-                                  [&progress](double share) { progress.update(share); }));
+  return value_or_leave(forecast(scenario, calibrations,
+                                 fidelity_of(options.fidelity).value_or(scenario.fidelity),
+                                 [&progress](double share) { progress.update(share); }));
 }
 
 void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
@@ -127,12 +119,12 @@ void run_workload(const RunOptions& options, const sim::Workload& workload) {
   std::string page;
   if (workload.policies.empty()) {
     Progress progress("simulating");
-    const auto answer = answer_or_leave(forecast_together(
+    const auto answer = value_or_leave(forecast_together(
         workload, calibrations, fidelity, [&](double share) { progress.update(share); }));
     json = viz::contention_json(head, answer.reports, answer.contention);
     page = viz::contention_text(head, answer.contention, text);
   } else {
-    const auto answer = answer_or_leave(forecast_queue(workload, calibrations));
+    const auto answer = value_or_leave(forecast_queue(workload, calibrations));
     json = viz::queue_json(head, answer.names, answer.runs);
     page = viz::queue_text(head, answer.names, answer.runs, text);
   }

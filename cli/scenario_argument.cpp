@@ -1,10 +1,7 @@
 #include "cli/scenario_argument.hpp"
 
-#include <utility>
-
-#include "cli/exit_code.hpp"
 #include "cli/forecast.hpp"
-#include "cli/output.hpp"
+#include "cli/value_or_leave.hpp"
 
 namespace cli {
 
@@ -15,15 +12,6 @@ std::string check_assignment(const std::string& text) {
   if (equals == std::string::npos || equals == 0)
     return "'" + text + "' is not of the form path=value, for example plan.tensor=8";
   return {};
-}
-
-template <class T>
-T value_or_leave(base::Result<T> result) {
-  if (!result) {
-    print(result.error());
-    leave_with(mistake);
-  }
-  return std::move(*result);
 }
 
 }  // namespace

@@ -2,46 +2,29 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "base/check.hpp"
+#include "calibrate/runtime/loader.hpp"
 #include "calibrate/shared_library.hpp"
 #include "cli/crew/crew.h"
+#include "cli/ranks.hpp"
 
 namespace cli {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-/// How many processes a job has, as those who start them say: Open MPI, MPICH and Slurm's PMI.
-int processes() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
-    const char* value = std::getenv(name);
-    // A shell inside a Slurm allocation knows of tasks, but is none of them.
-    if (value == nullptr || (std::string(name) == "SLURM_NTASKS" && !std::getenv("SLURM_PROCID")))
-      continue;
-    return std::atoi(value);
-  }
-  return 1;
-}
-
 const foreshard_crew& library() {
   static const foreshard_crew* table = [] {
-    std::error_code failed;
-    const fs::path path =
-        fs::read_symlink("/proc/self/exe", failed).parent_path() / "foreshard_crew.so";
-    const auto opened = calibrate::open_library(path.string());
+    const std::string path = calibrate::runtime::library_path("crew");
+    const auto opened = calibrate::open_library(path);
     if (!opened)
-      throw base::EnvironmentError(
-          fmt::format("this is one of several processes, but {} cannot be loaded: {}",
-                      path.string(), opened.error()));
+      throw base::EnvironmentError(fmt::format(
+          "MPI started this process, but {} cannot be loaded: {}", path, opened.error()));
     const auto function = reinterpret_cast<decltype(&foreshard_crew_table)>(
         calibrate::function_in(*opened, "foreshard_crew_table"));
     if (function == nullptr)
-      throw base::EnvironmentError(fmt::format("{} is not a crew of foreshard", path.string()));
+      throw base::EnvironmentError(fmt::format("{} is not a crew of foreshard", path));
     return function();
   }();
   return *table;
@@ -54,12 +37,14 @@ void demand(const char* failure) {
 }  // namespace
 
 std::optional<CrewMember> CrewMember::join() {
-  if (processes() < 2) return std::nullopt;
+  if (!is_rank("mpi")) return std::nullopt;
   int32_t rank = 0;
   int32_t ranks = 1;
   demand(library().join(&rank, &ranks));
-  if (ranks < 2) return std::nullopt;
-  return CrewMember(rank);
+  const CrewMember member(rank);
+  if (ranks > 1) return member;
+  member.leave();
+  return std::nullopt;
 }
 
 Workers CrewMember::workers() const {
