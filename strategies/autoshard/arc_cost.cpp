@@ -59,6 +59,11 @@ bool ArcCost::in_runs(const std::vector<int>& mesh_dims, const Layout& cut,
                                          [](std::int64_t size) { return size == 1; });
 }
 
+bool ArcCost::apart(const std::vector<int>& mesh_dims, const Layout& cut,
+                    const Shape& whole) const {
+  return !in_runs(mesh_dims, cut, whole) || (mesh_dims.size() > 1 && !even(mesh_dims, cut, whole));
+}
+
 base::Seconds ArcCost::copy(Bytes local) {
   const auto [known, fresh] = copies_.try_emplace(local);
   if (fresh) known->second = prices_.kernel(base::MemoryBound{local * 2});
@@ -80,9 +85,7 @@ Arc ArcCost::all_gather(const std::vector<int>& mesh_dims, const Layout& cut, co
   const Shape result = local_shape(whole, type_.shape, mesh_);
   Arc arc = collective(Collective::all_gather,
                        bytes(local_shape(cut, type_.shape, mesh_)) * ranks(mesh_dims), mesh_dims);
-  // The padding of one cut is at the very end; of several, it is between the pieces.
-  arc.unpacks =
-      !in_runs(mesh_dims, cut, result) || (mesh_dims.size() > 1 && !even(mesh_dims, cut, result));
+  arc.unpacks = apart(mesh_dims, cut, result);
   if (arc.unpacks) arc.time += copy(bytes(result));
   return arc;
 }
@@ -92,8 +95,7 @@ Arc ArcCost::reduce_scatter(const std::vector<int>& mesh_dims, const Layout& who
   const Shape source = local_shape(whole, type_.shape, mesh_);
   Arc arc = collective(Collective::reduce_scatter,
                        bytes(local_shape(cut, type_.shape, mesh_)) * ranks(mesh_dims), mesh_dims);
-  arc.packs =
-      !in_runs(mesh_dims, cut, source) || (mesh_dims.size() > 1 && !even(mesh_dims, cut, source));
+  arc.packs = apart(mesh_dims, cut, source);
   if (arc.packs) arc.time += copy(bytes(source));
   return arc;
 }

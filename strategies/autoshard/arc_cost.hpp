@@ -42,6 +42,10 @@ class ArcCost {
                const placement::Shape& local) const;
   bool even(const std::vector<int>& mesh_dims, const placement::Layout& cut,
             const placement::Shape& whole) const;
+  /// Whether the shares of `whole` must be copied to or from their places. The padding of one cut
+  /// is at the very end; of several, it is between the pieces.
+  bool apart(const std::vector<int>& mesh_dims, const placement::Layout& cut,
+             const placement::Shape& whole) const;
   base::Seconds copy(base::Bytes local);
   Arc collective(base::Collective op, base::Bytes bytes, const std::vector<int>& mesh_dims);
 

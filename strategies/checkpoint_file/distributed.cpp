@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "strategies/checkpoint_file/pickle.hpp"
+#include "strategies/checkpoint_file/pickled_tensors.hpp"
 
 namespace strategies::checkpoint_file {
 
@@ -63,20 +63,11 @@ class MetadataReader {
 
   std::optional<Shape> extents(const PickleValue* value) const {
     if (value == nullptr) return std::nullopt;
-    if (pickle_.is_call(*value, "torch", "Size")) {
-      const auto arguments = pickle_.arguments(*value);
-      if (arguments.size() != 1) return std::nullopt;
-      value = &pickle_.at(arguments[0]);
-    }
-    if (value->kind != Kind::tuple && value->kind != Kind::list) return std::nullopt;
-    Shape shape;
-    for (const PickleId item : value->items) {
-      const PickleValue& extent = pickle_.at(item);
-      // Sums of two stay far inside 64 bits.
-      if (extent.kind != Kind::integer || extent.integer < 0 || extent.integer >> 56 != 0)
-        return std::nullopt;
-      shape.push_back(extent.integer);
-    }
+    auto shape = extents_of(pickle_, *value);
+    // Sums of two stay far inside 64 bits.
+    if (shape && std::any_of(shape->begin(), shape->end(),
+                             [](std::int64_t extent) { return extent >> 56 != 0; }))
+      return std::nullopt;
     return shape;
   }
 

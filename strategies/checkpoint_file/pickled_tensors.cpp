@@ -30,22 +30,7 @@ class Finder {
 
   // --- tensors -------------------------------------------------------------------------------
 
-  std::optional<Shape> extents(PickleId id) const {
-    const PickleValue* value = &pickle_.at(id);
-    if (pickle_.is_call(*value, "torch", "Size")) {
-      const auto arguments = pickle_.arguments(*value);
-      if (arguments.size() != 1) return std::nullopt;
-      value = &pickle_.at(arguments[0]);
-    }
-    if (value->kind != Kind::tuple && value->kind != Kind::list) return std::nullopt;
-    Shape shape;
-    for (const PickleId item : value->items) {
-      const PickleValue& extent = pickle_.at(item);
-      if (extent.kind != Kind::integer || extent.integer < 0) return std::nullopt;
-      shape.push_back(extent.integer);
-    }
-    return shape;
-  }
+  std::optional<Shape> extents(PickleId id) const { return extents_of(pickle_, pickle_.at(id)); }
 
   /// ('storage', class, key, place, elements): torch.serialization's persistent_id.
   struct Storage {
@@ -251,6 +236,23 @@ class Finder {
 };
 
 }  // namespace
+
+std::optional<Shape> extents_of(const Pickle& pickle, const PickleValue& value) {
+  const PickleValue* extents = &value;
+  if (pickle.is_call(value, "torch", "Size")) {
+    const auto arguments = pickle.arguments(value);
+    if (arguments.size() != 1) return std::nullopt;
+    extents = &pickle.at(arguments[0]);
+  }
+  if (extents->kind != Kind::tuple && extents->kind != Kind::list) return std::nullopt;
+  Shape shape;
+  for (const PickleId item : extents->items) {
+    const PickleValue& extent = pickle.at(item);
+    if (extent.kind != Kind::integer || extent.integer < 0) return std::nullopt;
+    shape.push_back(extent.integer);
+  }
+  return shape;
+}
 
 void find_tensors(const Pickle& pickle, const std::string& file, Checkpoint& checkpoint) {
   Finder(pickle, file, checkpoint).run();

@@ -6,6 +6,7 @@
 
 #include "base/quoted.hpp"
 #include "strategies/launch/draft.hpp"
+#include "strategies/launch/literal.hpp"
 
 /// DeepSpeed: its JSON. JSON has no comments; what is left out is told beside it only.
 namespace strategies::launch {
@@ -15,12 +16,10 @@ namespace {
 /// A JSON object in the order in which it is written.
 class Json {
  public:
-  void set(std::string_view key, bool value) { raw(key, value ? "true" : "false"); }
-  void set(std::string_view key, int value) { raw(key, fmt::format("{}", value)); }
-  void set(std::string_view key, std::int64_t value) { raw(key, fmt::format("{}", value)); }
-  void set(std::string_view key, double value) { raw(key, fmt::format("{:.1f}", value)); }
-  void set(std::string_view key, std::string_view value) { raw(key, base::quoted(value)); }
-  void set(std::string_view key, const char* value) { set(key, std::string_view(value)); }
+  template <class T>
+  void set(std::string_view key, const T& value) {
+    raw(key, literal(value));
+  }
   void set(std::string_view key, const Json& value) { raw(key, value.line()); }
 
   /// A line for each entry.

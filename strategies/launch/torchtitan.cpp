@@ -4,6 +4,7 @@
 
 #include "base/quoted.hpp"
 #include "strategies/launch/draft.hpp"
+#include "strategies/launch/literal.hpp"
 
 /// torchtitan: the TOML of a job.
 namespace strategies::launch {
@@ -16,12 +17,10 @@ class Toml {
   void table(std::string_view name) {
     text_ += fmt::format("{}[{}]\n", text_.empty() ? "" : "\n", name);
   }
-  void set(std::string_view key, bool value) { raw(key, value ? "true" : "false"); }
-  void set(std::string_view key, int value) { raw(key, fmt::format("{}", value)); }
-  void set(std::string_view key, std::int64_t value) { raw(key, fmt::format("{}", value)); }
-  void set(std::string_view key, double value) { raw(key, fmt::format("{:.1f}", value)); }
-  void set(std::string_view key, std::string_view value) { raw(key, base::quoted(value)); }
-  void set(std::string_view key, const char* value) { set(key, std::string_view(value)); }
+  template <class T>
+  void set(std::string_view key, const T& value) {
+    raw(key, literal(value));
+  }
   void set(std::string_view key, const std::vector<std::string>& list) { raw(key, array(list)); }
   /// One list a line.
   void set(std::string_view key, const std::vector<std::vector<std::string>>& lists) {
