@@ -14,6 +14,7 @@
 #include "cli/output.hpp"
 #include "cli/value_or_leave.hpp"
 #include "sim/analytic.hpp"
+#include "sim/engine.hpp"
 #include "strategies/autoshard/graph_problem.hpp"
 
 namespace cli {
@@ -121,18 +122,25 @@ sim::autoshard::ShardedStepInput AutoshardProblem::step_input(
           placed_,        scenario.cluster, *profile_};
 }
 
+sim::Timeline AutoshardProblem::play(const sim::StepGraph& step) const {
+  if (scenario.fidelity == sim::Fidelity::analytic)
+    return sim::analyse(step, scenario.cluster, placed_.gpu_of_rank);
+  return sim::simulate(step, scenario.cluster, placed_.gpu_of_rank,
+                       {.fidelity = scenario.fidelity,
+                        .routing = scenario.routing,
+                        .fold = scenario.fold,
+                        .progress = {}});
+}
+
 sim::Timeline AutoshardProblem::simulate(const autoshard::Solution& solution) const {
-  const sim::autoshard::ShardedStep step = sim::autoshard::build_sharded_step(step_input(solution));
-  return sim::analyse(step.graph, scenario.cluster, placed_.gpu_of_rank);
+  return play(sim::autoshard::build_sharded_step(step_input(solution)).graph);
 }
 
 sim::autoshard::Refined AutoshardProblem::refine(const autoshard::Solution& solution,
                                                  const sim::autoshard::Solver& solve,
                                                  int rounds) const {
-  const auto simulated = [&](const sim::StepGraph& step) {
-    return sim::analyse(step, scenario.cluster, placed_.gpu_of_rank);
-  };
-  return sim::autoshard::refine(step_input(solution), solve, simulated, rounds);
+  return sim::autoshard::refine(
+      step_input(solution), solve, [&](const sim::StepGraph& step) { return play(step); }, rounds);
 }
 
 }  // namespace cli

@@ -30,7 +30,7 @@ class AutoshardProblem {
   AutoshardProblem(const sim::Scenario& scenario, const calibrate::Calibrations& calibrations,
                    const AutoshardOptions& options);
 
-  /// A step of one micro-batch with overlap, alone on the cluster (analytic engine).
+  /// A step of one micro-batch with overlap, at the fidelity of the scenario.
   sim::Timeline simulate(const strategies::autoshard::Solution& solution) const;
   sim::autoshard::Refined refine(const strategies::autoshard::Solution& solution,
                                  const sim::autoshard::Solver& solve, int rounds) const;
@@ -44,6 +44,7 @@ class AutoshardProblem {
   strategies::autoshard::Problem problem;
 
  private:
+  sim::Timeline play(const sim::StepGraph& step) const;
   sim::autoshard::ShardedStepInput step_input(
       const strategies::autoshard::Solution& solution) const;
 
