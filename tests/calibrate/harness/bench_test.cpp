@@ -7,6 +7,7 @@
 #include "calibrate/harness/collective_bench.hpp"
 #include "calibrate/harness/kernel_bench.hpp"
 #include "calibrate/store/store.hpp"
+#include "tests/calibrate/harness/still_runtime.hpp"
 #include "tests/support/catch.hpp"
 
 namespace calibrate::harness {
@@ -16,23 +17,11 @@ bool corrupts = false;    // one bit of what is received
 int throttled_reads = 0;  // of the sensors that say so from now on
 int launches = 0;
 
-const char* abi() { return FORESHARD_RUNTIME_ABI; }
-int32_t one_device() { return 1; }
-int here = 0;
-void* open_device(int32_t) { return &here; }
-void close_device(void*) {}
-const char* no_error(void*) { return "as the test wants it"; }
 int32_t info(void*, foreshard_device_info* info) {
   *info = {};
   std::strcpy(info->name, "test device");
   info->host = 1;
   return 0;
-}
-int32_t software(void*, int32_t index, foreshard_software* software) {
-  *software = {};
-  std::strcpy(software->name, "Test library");
-  std::strcpy(software->version, "1.0");
-  return index == 0 ? 0 : 1;
 }
 int32_t sensors(void*, foreshard_sensors* sensors) {
   *sensors = {};
@@ -40,21 +29,13 @@ int32_t sensors(void*, foreshard_sensors* sensors) {
   throttled_reads = std::max(0, throttled_reads - 1);
   return 0;
 }
-void* allocate(void*, int64_t bytes) { return ::operator new(static_cast<std::size_t>(bytes)); }
-void release(void*, void* memory) { ::operator delete(memory); }
-int32_t copy(void*, void* to, const void* from, int64_t bytes) {
-  std::memcpy(to, from, static_cast<std::size_t>(bytes));
-  return 0;
-}
 void* none(void*) { return nullptr; }
-void nothing(void*, void*) {}
 int32_t done(void*, void*) { return 0; }
 int32_t record(void*, void*, void*) { return 0; }
 int32_t elapsed(void*, void*, void*, double*) { return 1; }
 void* prepare(void*, const foreshard_kernel* kernel, const char*) {
   return std::string(kernel->kind) == "gemm" ? &here : nullptr;
 }
-const char* text(void*, void*) { return "Test library"; }
 int32_t launch_kernel(void*, void*, void*) {
   ++launches;
   return 0;
@@ -65,15 +46,6 @@ constexpr foreshard_compute compute{abi,     one_device, open_device, close_devi
                                     none,    nothing,    record,      record,        elapsed,
                                     prepare, text,       text,        launch_kernel, nothing};
 
-void* join(const foreshard_rendezvous*) { return &here; }
-void leave(void*) {}
-int32_t zero(void*) { return 0; }
-int32_t one(void*) { return 1; }
-int32_t share(void*, const void* mine, void* all, int64_t bytes) {
-  std::memcpy(all, mine, static_cast<std::size_t>(bytes));
-  return 0;
-}
-void* communicator(void*, const int32_t*, int32_t) { return &here; }
 int32_t launch(void*, void*, const foreshard_collective* call, const void* send, void* receive,
                void*) {
   const auto bytes = static_cast<std::size_t>(call->count) * sizeof(float);

@@ -2,11 +2,11 @@
 // made up here, with streams that have a clock each.
 
 #include <cstring>
-#include <new>
 #include <set>
 
 #include "calibrate/harness/overlap_bench.hpp"
 #include "calibrate/store/store.hpp"
+#include "tests/calibrate/harness/still_runtime.hpp"
 #include "tests/calibrate/support.hpp"
 
 namespace calibrate::harness {
@@ -28,31 +28,14 @@ void work_on(void* stream, double alone, double beside) {
   on->now += busy.size() > 1 ? beside : alone;
 }
 
-const char* abi() { return FORESHARD_RUNTIME_ABI; }
-int32_t one_device() { return 1; }
-int here = 0;
-void* open_device(int32_t) { return &here; }
-void close_device(void*) {}
-const char* no_error(void*) { return "as the test wants it"; }
 int32_t info(void*, foreshard_device_info* info) {
   *info = {};
   std::strcpy(info->name, "test device");
   return 0;
 }
-int32_t software(void*, int32_t index, foreshard_software* software) {
-  *software = {};
-  std::strcpy(software->name, "Test library");
-  return index == 0 ? 0 : 1;
-}
 int32_t sensors(void*, foreshard_sensors* sensors) {
   *sensors = {};
   sensors->throttled = throttled ? 1 : 0;
-  return 0;
-}
-void* allocate(void*, int64_t bytes) { return ::operator new(static_cast<std::size_t>(bytes)); }
-void release(void*, void* memory) { ::operator delete(memory); }
-int32_t copy(void*, void* to, const void* from, int64_t bytes) {
-  std::memcpy(to, from, static_cast<std::size_t>(bytes));
   return 0;
 }
 void* create_stream(void*) { return new Stream; }
@@ -77,27 +60,16 @@ int32_t elapsed(void*, void* begin, void* end, double* seconds) {
   return 0;
 }
 void* prepare(void*, const foreshard_kernel*, const char*) { return &here; }
-const char* text(void*, void*) { return "Test library"; }
 int32_t launch_kernel(void*, void*, void* stream) {
   work_on(stream, 128 * tick, 256 * tick);
   return 0;
 }
-void discard(void*, void*) {}
 constexpr foreshard_compute compute{
     abi,         one_device,   open_device,   close_device, no_error, info,          software,
     sensors,     allocate,     release,       copy,         copy,     create_stream, destroy_stream,
     synchronise, create_event, destroy_event, record,       wait,     elapsed,       prepare,
-    text,        text,         launch_kernel, discard};
+    text,        text,         launch_kernel, nothing};
 
-void* join(const foreshard_rendezvous*) { return &here; }
-void leave(void*) {}
-int32_t zero(void*) { return 0; }
-int32_t one(void*) { return 1; }
-int32_t share(void*, const void* mine, void* all, int64_t bytes) {
-  std::memcpy(all, mine, static_cast<std::size_t>(bytes));
-  return 0;
-}
-void* communicator(void*, const int32_t*, int32_t) { return &here; }
 int32_t launch(void*, void*, const foreshard_collective* call, const void* send, void* receive,
                void* stream) {
   std::memmove(receive, send, static_cast<std::size_t>(call->count) * sizeof(float));
@@ -107,7 +79,7 @@ int32_t launch(void*, void*, const foreshard_collective* call, const void* send,
 int32_t estimate(void*, void*, const foreshard_collective*, double*) { return 1; }
 constexpr foreshard_network network{abi,          join,    leave,  leave,    no_error,
                                     zero,         one,     zero,   software, share,
-                                    communicator, discard, launch, estimate};
+                                    communicator, nothing, launch, estimate};
 
 Overlapped measured() {
   const Device device = *Device::open(compute, 0);

@@ -172,7 +172,11 @@ function Residuals({ curve }: { curve: Curve }) {
         yAxis: axis("value", {
           min: (v: { min: number }) => Math.min(v.min, -0.01),
           max: (v: { max: number }) => Math.max(v.max, 0.01),
-          axisLabel: { formatter: (v: number) => signedPercent(v) },
+          axisLabel: {
+            formatter: (v: number) => signedPercent(v),
+            showMinLabel: false,
+            showMaxLabel: false,
+          },
         }),
         series: [
           {

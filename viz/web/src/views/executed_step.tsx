@@ -1,8 +1,7 @@
-import type { EChartsOption } from "echarts";
 import type { Document } from "../data/documents";
 import { percent, seconds, signedPercent } from "../format";
-import { inks, seriesColour } from "../palette";
-import { axis, Chart, legend } from "../ui/chart";
+import { Chart } from "../ui/chart";
+import { pairedBars } from "../ui/paired_bars";
 import { Figure, Panel } from "../ui/panel";
 import { DataTable } from "../ui/table";
 
@@ -58,34 +57,16 @@ export function ExecutedStep({ document }: { document: Document }) {
           height={70 + drawn.length * 30}
           inputs={[step]}
           summary={drawn.map((p) => `${p.name} ${signedPercent(p.error)}`).join(", ")}
-          option={(): EChartsOption => ({
-            grid: { left: 190, right: 30, top: 36, bottom: 26 },
-            legend: legend({ top: 0 }),
-            tooltip: {
-              trigger: "axis",
-              axisPointer: { type: "shadow" },
-              valueFormatter: (v) => seconds(Number(v)),
-            },
-            xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
-            yAxis: axis("category", {
-              data: drawn.map((p) => p.name),
-              axisLabel: { color: inks().text, width: 175, overflow: "truncate" },
-            }),
-            series: [
-              {
-                type: "bar",
-                name: "executed",
-                itemStyle: { color: seriesColour(1) },
-                data: drawn.map((p) => p.executed_s),
-              },
-              {
-                type: "bar",
-                name: "forecast",
-                itemStyle: { color: seriesColour(0) },
-                data: drawn.map((p) => p.forecast_s),
-              },
-            ],
-          })}
+          option={() =>
+            pairedBars(
+              drawn.map((p) => p.name),
+              [
+                { name: "executed", values: drawn.map((p) => p.executed_s) },
+                { name: "forecast", values: drawn.map((p) => p.forecast_s) },
+              ],
+              { left: 190, right: 30, shared: true },
+            )
+          }
         />
       </Panel>
       <Panel title="All operators and collectives">

@@ -2,9 +2,10 @@ import type { EChartsOption } from "echarts";
 import { find, type Document } from "../data/documents";
 import type { Report } from "../data/report";
 import { byteRate, count, percent, seconds } from "../format";
-import { inks, seriesColour } from "../palette";
+import { seriesColour } from "../palette";
 import { axis, Chart, legend } from "../ui/chart";
 import { useHash } from "../ui/hash";
+import { pairedBars } from "../ui/paired_bars";
 import { Choice, Panel } from "../ui/panel";
 import { DataTable } from "../ui/table";
 import { Rows } from "./calibration";
@@ -48,30 +49,16 @@ function Contention({ answer }: { answer: Jobs }) {
           height={80 + rows.length * 44}
           inputs={[answer]}
           summary={rows.map((r) => `${r.name} slowed ${r.slowdown.toFixed(2)}`).join(", ")}
-          option={(): EChartsOption => ({
-            grid: { left: 120, right: 80, top: 36, bottom: 26 },
-            legend: legend({ top: 0 }),
-            tooltip: { valueFormatter: (v) => seconds(Number(v)) },
-            xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
-            yAxis: axis("category", {
-              data: rows.map((r) => r.name),
-              axisLabel: { color: inks().text, width: 105, overflow: "truncate" },
-            }),
-            series: [
-              {
-                type: "bar",
-                name: "beside the others",
-                itemStyle: { color: seriesColour(1) },
-                data: rows.map((r) => r.step_time_s),
-              },
-              {
-                type: "bar",
-                name: "alone",
-                itemStyle: { color: seriesColour(0) },
-                data: rows.map((r) => r.alone_step_time_s),
-              },
-            ],
-          })}
+          option={() =>
+            pairedBars(
+              rows.map((r) => r.name),
+              [
+                { name: "beside the others", values: rows.map((r) => r.step_time_s) },
+                { name: "alone", values: rows.map((r) => r.alone_step_time_s) },
+              ],
+              { left: 120, right: 80, shared: false },
+            )
+          }
         />
         <DataTable
           name="jobs"

@@ -23,7 +23,7 @@ export function MemoryChart({ memory }: { memory: Memory }) {
         },
         xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) }, max: "dataMax" }),
         yAxis: axis("value", {
-          axisLabel: { formatter: gibibytes },
+          axisLabel: { formatter: gibibytes, showMaxLabel: false },
           max: Math.ceil((Math.max(memory.capacity_bytes, memory.peak_bytes) / gibibyte) * 1.05),
         }),
         dataZoom: [{ type: "slider", height: 18, bottom: 6, labelFormatter: (v: number) => seconds(v) }],

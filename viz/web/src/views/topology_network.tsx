@@ -131,7 +131,7 @@ export function NetworkPicture({ topology }: { topology: Topology }) {
             roam: true,
             left: 60,
             right: 60,
-            top: 20,
+            top: 36,
             bottom: 50,
             data: [
               ...[0, 1000].map((x) => ({ name: `edge ${x}`, x, y: 0, symbolSize: 0, silent: true })),
