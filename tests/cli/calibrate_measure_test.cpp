@@ -127,7 +127,7 @@ TEST_CASE("whenever a sweep is killed, at most the sample in flight is lost") {
         " --backend gloo --ranks 2 --operations all_reduce -b 8 -e 64M -f 2 -n 20 --budget 0.01 >" +
         out + " 2>/dev/null & command=$!; for i in $(seq 400); do test $(grep -c ' float ' " + out +
         ") -ge " + std::to_string(lines) +
-        " && break; sleep 0.02; done; kill -9 -- -$command; wait $command; test $? -eq 137";
+        " && break; sleep 0.02; done; kill -9 -$command; wait $command; test $? -eq 137";
     CHECK(std::system(script.c_str()) == 0);
     const std::string printed = contents_of(out);
     std::size_t told = 0;
