@@ -36,10 +36,11 @@ std::string quality_text(const SizeFit& fit, int rows) {
 std::string ranges_text(const SizeFit& fit, double factor) {
   std::string out;
   for (const auto& range : fit.line().segments())
-    out += fmt::format(
-        "    {:>10} to {:>10}  alpha {:>10.3f} us  {}\n", size_text(range.from),
-        size_text(range.to), range.alpha * 1e6,
-        range.beta > 0 ? fmt::format("{:.3f} GB/s", factor / range.beta * 1e-9) : "no growth");
+    out += fmt::format("    {:>10} to {:>10}  alpha {:>10.3f} us  {}\n", size_text(range.from),
+                       size_text(range.to), range.alpha * 1e6,
+                       range.beta > 0   ? fmt::format("{:.3f} GB/s", factor / range.beta * 1e-9)
+                       : range.beta < 0 ? "to a quicker method"
+                                        : "no growth");
   return out;
 }
 

@@ -160,7 +160,26 @@ double robust_deviation(std::vector<double> residuals) {
   return residuals[std::min(rank, residuals.size() - 1)];
 }
 
-void put_in_order(std::vector<Knot>& knots) {
+std::vector<std::size_t> method_changes(std::span<const Knot> points) {
+  std::vector<std::size_t> changes;
+  constexpr std::size_t sizes = 3;  // of each method
+  if (points.size() < 2 * sizes) return changes;
+  constexpr double least = 1.25;
+  const double quicker = std::max(least, std::exp(cut_off * std::sqrt(2.0) * noise_of(points)));
+  const auto shorter = [](const Knot& a, const Knot& b) { return a.seconds < b.seconds; };
+  for (std::size_t i = sizes; i + sizes <= points.size(); ++i) {
+    const auto before = points.subspan(i - sizes, sizes);
+    const auto after = points.subspan(i, sizes);
+    if (std::min_element(before.begin(), before.end(), shorter)->seconds >
+        quicker * std::max_element(after.begin(), after.end(), shorter)->seconds)
+      changes.push_back(i);
+  }
+  return changes;
+}
+
+namespace {
+
+void order_one_method(std::span<Knot> knots) {
   struct Block {
     std::vector<double> logs;
     double middle = 0;
@@ -182,13 +201,33 @@ void put_in_order(std::vector<Knot>& knots) {
       if (block.logs.size() > 1) knot->seconds = std::exp(block.middle);
 }
 
+/// Calls `look` with the sizes of each method: those from a number to before another.
+template <class Look>
+void each_method(std::span<const Knot> points, const Look& look) {
+  std::size_t first = 0;
+  for (const std::size_t change : method_changes(points)) {
+    look(first, change);
+    first = change;
+  }
+  look(first, points.size());
+}
+
+}  // namespace
+
+void put_in_order(std::vector<Knot>& knots) {
+  const std::vector<Knot> raw = knots;
+  each_method(raw, [&](std::size_t first, std::size_t end) {
+    order_one_method(std::span(knots).subspan(first, end - first));
+  });
+}
+
 PiecewiseLine::PiecewiseLine(std::vector<Knot> knots) {
   CHECK_INVARIANT(!knots.empty() && knots.front().seconds > 0);
   if (knots.size() == 1) segments_.push_back({knots[0].bytes, knots[0].bytes, knots[0].seconds, 0});
   for (std::size_t i = 1; i < knots.size(); ++i) {
     const Knot& a = knots[i - 1];
     const Knot& b = knots[i];
-    CHECK_INVARIANT(a.bytes < b.bytes && a.seconds <= b.seconds);
+    CHECK_INVARIANT(a.bytes < b.bytes && b.seconds > 0);
     const double beta = (b.seconds - a.seconds) / (b.bytes - a.bytes);
     segments_.push_back({a.bytes, b.bytes, a.seconds - beta * a.bytes, beta});
   }
@@ -207,8 +246,9 @@ double PiecewiseLine::at(double bytes) const {
   return segment.alpha + segment.beta * bytes;
 }
 
-PiecewiseLine fit_piecewise(std::span<const Knot> points) {
-  CHECK_INVARIANT(!points.empty());
+namespace {
+
+std::vector<Knot> fit_one_method(std::span<const Knot> points) {
   const std::vector<Range> ranges = best_ranges(points);
   std::vector<Knot> knots;
   const auto add = [&](const Line& line, double bytes, const Knot& near) {
@@ -233,7 +273,19 @@ PiecewiseLine fit_piecewise(std::span<const Knot> points) {
   }
   if (points.back().bytes > knots.back().bytes)
     add(ranges.back().line, points.back().bytes, points.back());
-  put_in_order(knots);
+  order_one_method(knots);
+  return knots;
+}
+
+}  // namespace
+
+PiecewiseLine fit_piecewise(std::span<const Knot> points) {
+  CHECK_INVARIANT(!points.empty());
+  std::vector<Knot> knots;
+  each_method(points, [&](std::size_t first, std::size_t end) {
+    const std::vector<Knot> of_method = fit_one_method(points.subspan(first, end - first));
+    knots.insert(knots.end(), of_method.begin(), of_method.end());
+  });
   return PiecewiseLine(std::move(knots));
 }
 

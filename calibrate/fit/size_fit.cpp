@@ -129,9 +129,12 @@ Estimate SizeFit::inside(const Point& below, const Point& above, double bytes) c
   // Held-out sizes lie one usual gap from their neighbours; who lies farther is less sure.
   const double distance =
       std::min(doublings(below.bytes, bytes), doublings(bytes, above.bytes)) / usual_gap_;
-  const double unsure =
+  double unsure =
       (held_out_ ? std::max(held_out_->spread, least_spread) : untested) * std::max(1.0, distance);
-  return {std::clamp(seconds, below.seconds, above.seconds),
+  const auto [least, most] = std::minmax(below.seconds, above.seconds);
+  // Where between them the method changes nobody saw.
+  if (below.seconds > above.seconds) unsure = std::max(unsure, std::log(most / least) / 2);
+  return {std::clamp(seconds, least, most),
           std::hypot(std::min(below.spread, above.spread), unsure), between_};
 }
 

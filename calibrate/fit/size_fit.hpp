@@ -23,7 +23,7 @@ Sample sample_of(const Times& times);
 /// All measurements of one size, made one.
 struct Point {
   double bytes = 0;
-  double seconds = 0;  ///< the median, in ascending order with its neighbours
+  double seconds = 0;  ///< the median, in ascending order with its neighbours of one method
   double spread = 0;   ///< relative standard deviation of the repeats, and of ordering them
   int repeats = 0;
 };
@@ -50,7 +50,8 @@ struct Estimate {
 /// A measured size takes its median. Between two of them time is a straight line from one to the
 /// other or the piecewise fit, whichever predicts held-out sizes better; straight lines where there
 /// are too few sizes to tell. Up to twice beyond the range the fit goes on from the last size;
-/// farther too, as a model whose spread grows. More bytes never take less.
+/// farther too, as a model whose spread grows. More bytes never take less, but where the library
+/// changes its method (see method_changes).
 class SizeFit {
  public:
   /// \pre not empty; sizes are not negative, times are above 0

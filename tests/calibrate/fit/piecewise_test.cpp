@@ -50,6 +50,32 @@ TEST_CASE("neighbours in the wrong order share their median, which one outlier d
   CHECK(knots[4].seconds == 40);
 }
 
+TEST_CASE("a library that changes to a quicker method is no disorder, a disturbed size is") {
+  // 80 us up to 16 bytes, 40 us from 32 bytes on, then 1 us for every 32 bytes.
+  std::vector<Knot> knots{{8, 80e-6},  {12, 80e-6}, {16, 81e-6},
+                          {32, 40e-6}, {64, 41e-6}, {96, 42e-6}};
+  CHECK(method_changes(knots) == std::vector<std::size_t>{3});
+  const std::vector<Knot> before = knots;
+  put_in_order(knots);
+  for (std::size_t i = 0; i < knots.size(); ++i) CHECK(knots[i].seconds == before[i].seconds);
+  const PiecewiseLine fit = fit_piecewise(knots);
+  CHECK(fit.at(12) == Approx(80e-6).epsilon(0.01));
+  CHECK(fit.at(64) == Approx(41e-6).epsilon(0.01));
+  CHECK(fit.at(24) < 81e-6);  // between them
+  CHECK(fit.at(24) > 40e-6);
+  CHECK(fit.at(160) == Approx(44e-6).epsilon(0.01));
+  // Two sizes of the new method, or one slow size, are none; nor is a fifth less.
+  const auto changes = [](const std::vector<double>& seconds) {
+    std::vector<Knot> sizes;
+    for (const double one : seconds) sizes.push_back({std::exp2(sizes.size()), one});
+    return method_changes(sizes).size();
+  };
+  CHECK(changes({80, 80, 81, 40, 40, 40}) == 1);
+  CHECK(changes({80, 80, 81, 80, 40, 40}) == 0);
+  CHECK(changes({30, 31, 80, 40, 41, 42, 43}) == 0);
+  CHECK(changes({50, 50, 50, 41, 41, 41}) == 0);
+}
+
 TEST_CASE("robust figures: the middle, and where 68 % lie") {
   CHECK(median({3, 1, 2}) == 2);
   CHECK(median({4, 1, 2, 3}) == Approx(2.5));
@@ -106,7 +132,7 @@ TEST_CASE("breakpoints are found where latency and bandwidth change") {
   }
 }
 
-TEST_CASE("fits never descend, and touch themselves where ranges meet") {
+TEST_CASE("fits of noise never descend, and touch themselves where ranges meet") {
   for (unsigned seed = 1; seed <= 50; ++seed) {
     std::mt19937 random(seed);
     std::uniform_real_distribution<double> any(1, 100);

@@ -94,7 +94,21 @@ TEST_CASE("a size far from its neighbours is less sure than one among them") {
   CHECK(two.at(32768).spread == Approx(std::hypot(0.05, 0.25)));
 }
 
-TEST_CASE("more bytes never take less time, whatever was measured") {
+TEST_CASE(
+    "sizes on both sides of a change of method keep their times, one between them is unsure") {
+  Measured measured;
+  for (double bytes = 64; bytes <= 1024; bytes *= 2) measured[bytes] = {{80e-6}};
+  for (double bytes = 2048; bytes <= 65536; bytes *= 2) measured[bytes] = {{40e-6}};
+  const SizeFit fit(measured);
+  CHECK(fit.at(64).seconds == Approx(80e-6));
+  CHECK(fit.at(512).seconds == Approx(80e-6));
+  CHECK(fit.at(2048).seconds == Approx(40e-6));
+  const Estimate between = fit.at(1536);
+  CHECK(between.seconds == Approx(60e-6));
+  CHECK(between.spread >= std::log(2.0) / 2);
+}
+
+TEST_CASE("more bytes never take less time, whatever noise was measured") {
   for (unsigned seed = 1; seed <= 30; ++seed) {
     std::mt19937 random(seed);
     std::lognormal_distribution<double> any(-10, 1);
