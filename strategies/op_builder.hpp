@@ -69,6 +69,7 @@ class OpBuilder {
   Op combine(const ExpertShape& shape) const;
   Op loss() const;
   ExpertShape expert_shape() const;
+  void sort_rows(const ExpertShape& shape, Op& op) const;
   void exchange_dispatched(const ExpertShape& shape, Op& dispatch) const;
   void exchange_results(const ExpertShape& shape, Op& expert_down) const;
   void shared_experts(std::vector<Op>& ops, bool joined) const;

@@ -157,6 +157,7 @@ void set_overlap(const Row& row, const Framework& framework, Plan& plan,
     plan.overlap.gradient_reduce = has_word(row.overlap, "grad");
     plan.overlap.parameter_gather = has_word(row.overlap, "param");
   } else if (row.data.value_or(1) > 1) {
+    if (framework.reduces_early_without_zero && plan.zero == 0) plan.overlap.gradient_reduce = true;
     inferred.emplace_back("overlap");
   }
   if (nothing) plan.overlap.point_to_point = false;
