@@ -64,6 +64,7 @@ class OpBuilder {
   Op activation(OpKind kind, std::string name, std::int64_t rows, std::int64_t width) const;
   Op rotary() const;
   Op core_attention(std::int64_t window) const;
+  void eager_softmax(std::vector<Op>& ops) const;
   Op router() const;
   Op dispatch(const ExpertShape& shape) const;
   Op combine(const ExpertShape& shape) const;
