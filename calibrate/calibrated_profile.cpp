@@ -205,13 +205,18 @@ void CalibratedProfile::add_overlaps(const Calibration& calibration) {
   for (const auto& [key, fitted] : calibration.overlaps) {
     if (!is_used(key.collective, use_)) continue;
     const int source = static_cast<int>(sources_.size());
-    taken_.push_back({key, {&fitted.fit, source}});
-    const std::string what = fit::describe(key, fitted.basis.versions());
+    overlaps_.push_back({key, {&fitted.fit, source}});
+    const std::string versions = fitted.basis.versions();
     const std::string dates = fitted.basis.dates();
     const std::string when = dates.empty() ? "measured" : "measured " + dates;
-    sources_.push_back(fmt::format("{}, {} ({} sizes)", what, when, fitted.fit.sizes()));
+    const std::size_t sizes = fitted.fit.sizes();
+    const std::string kernels = fit::describe_kernels(key, versions);
+    sources_.push_back(fmt::format("{}, {} ({} sizes)", kernels, when, sizes));
     sources_.push_back(
-        fmt::format("{}, {}, as beside the nearest of {} sizes", what, when, fitted.fit.sizes()));
+        fmt::format("{}, {}, as beside the nearest of {} sizes", kernels, when, sizes));
+    const std::string collective = fit::describe_collective(key, versions);
+    sources_.push_back(fmt::format("{}, {} ({} sizes)", collective, when, sizes));
+    sources_.push_back(fmt::format("{}, {}, as the nearest of {} sizes", collective, when, sizes));
   }
 }
 
@@ -285,19 +290,24 @@ CollectiveCost CalibratedProfile::collective(Collective op, base::Bytes bytes,
     best.bus_rate = cost.bus_rate;
     best.total = cost.total;
   }
-  set_taken(best, op, bytes, shape);
+  set_overlap(best, op, bytes, shape);
   return best;
 }
 
-void CalibratedProfile::set_taken(CollectiveCost& cost, Collective op, base::Bytes bytes,
-                                  const GroupShape& shape) const {
-  for (const Taken& taken : taken_) {
-    int& source = taken.key.memory_bound ? cost.memory_share_source : cost.sm_share_source;
-    const fit::CollectiveKey& key = taken.key.collective;
+void CalibratedProfile::set_overlap(CollectiveCost& cost, Collective op, base::Bytes bytes,
+                                    const GroupShape& shape) const {
+  for (const Overlap& overlap : overlaps_) {
+    const bool memory = overlap.key.memory_bound;
+    int& source = memory ? cost.memory_share_source : cost.sm_share_source;
+    const fit::CollectiveKey& key = overlap.key.collective;
     if (source >= 0 || key.op != op || !sits(key.placement, shape)) continue;
-    const fit::OverlapFit::Share share = taken.of.fit->at(bytes.as_double());
-    (taken.key.memory_bound ? cost.memory_share : cost.sm_share) = share.taken;
-    source = taken.of.source + (share.inside ? 0 : 1);
+    const fit::OverlapFit::Share kernel = overlap.of.fit->of_kernel(bytes.as_double());
+    (memory ? cost.memory_share : cost.sm_share) = kernel.taken;
+    source = overlap.of.source + (kernel.inside ? 0 : 1);
+    const fit::OverlapFit::Share collective = overlap.of.fit->of_collective(bytes.as_double());
+    (memory ? cost.lost_to_memory : cost.lost_to_products) = collective.taken;
+    (memory ? cost.lost_to_memory_source : cost.lost_to_products_source) =
+        overlap.of.source + (collective.inside ? 2 : 3);
   }
 }
 

@@ -51,7 +51,7 @@ bool is_of_use(const Calibration& calibration, const CalibratedUse& use);
 /// nodes, one group at a time (inside a CPU host: as many at once as were measured). Where a
 /// library was measured with its own choice of algorithm, that counts; else the quickest of those
 /// that were measured, since a library would choose it. What a collective takes from kernels beside
-/// it is that of the first calibration where both ran at once.
+/// it, and loses to them, is that of the first calibration where both ran at once.
 class CalibratedProfile : public Profile {
  public:
   /// \pre neither is null
@@ -82,10 +82,10 @@ class CalibratedProfile : public Profile {
     std::vector<Sourced<fit::CollectiveFit>> choices;  ///< algorithms and protocols
   };
 
-  /// What one operation of one group takes from kernels of one kind beside it.
-  struct Taken {
+  /// What one operation of one group takes from kernels of one kind beside it, and loses to them.
+  struct Overlap {
     fit::OverlapKey key;
-    Sourced<fit::OverlapFit> of;  ///< first of two
+    Sourced<fit::OverlapFit> of;  ///< first of two for the kernels, then two for the collective
   };
 
   /// `points`: "33 sizes"; `condition`: under what it holds, empty if nothing is to be said.
@@ -96,8 +96,8 @@ class CalibratedProfile : public Profile {
   void add_choice(std::vector<OfGroup>& groups, const fit::CollectiveKey& key,
                   const fit::FittedCollective& fitted);
   void add_overlaps(const Calibration& calibration);
-  void set_taken(CollectiveCost& cost, Collective op, base::Bytes bytes,
-                 const GroupShape& shape) const;
+  void set_overlap(CollectiveCost& cost, Collective op, base::Bytes bytes,
+                   const GroupShape& shape) const;
   static CollectiveCost quickest(const std::vector<Sourced<fit::CollectiveFit>>& choices,
                                  base::Bytes bytes);
   Duration product(const base::Kernel& kernel, const fit::KernelKey& wanted,
@@ -111,7 +111,7 @@ class CalibratedProfile : public Profile {
   std::vector<Product> products_;
   std::vector<Sourced<fit::SizeFit>> memory_;
   std::vector<OfGroup> collectives_;
-  std::vector<Taken> taken_;
+  std::vector<Overlap> overlaps_;
 };
 
 /// A profile, and what the user should know of it.

@@ -66,7 +66,15 @@ struct CollectiveCost {
   /// Who measured those shares: indices into Profile::sources(). -1: nobody, a model sets them.
   int sm_share_source = -1;
   int memory_share_source = -1;
+  /// What of its own speed it loses to kernels beside it that compute, and to those that memory
+  /// bounds, [0, 1); and who measured that. No model knows it: 0 where nobody did.
+  double lost_to_products = 0;
+  double lost_to_memory = 0;
+  int lost_to_products_source = -1;
+  int lost_to_memory_source = -1;
+  base::Seconds held_up;  ///< of total, what kernels of the same work cost it; 0 when alone
 
+  bool is_held_up() const { return lost_to_products > 0 || lost_to_memory > 0; }
   /// Seconds in which bytes move.
   double wire_time() const { return total.time > latency ? (total.time - latency).s() : 0.0; }
 };

@@ -62,6 +62,10 @@ std::string element_of(const JobOptions& job) {
 
 // --- measuring ---------------------------------------------------------------------------------
 
+/// Everything is measured so many times, one thing after the other. A machine that others use is
+/// slow for seconds on end: in one go that would fall on a few kernels, and theirs would be wrong.
+constexpr int rounds = 5;
+
 /// Measures what a step needs and the calibration lacks, on the ranks that will execute it.
 class StepCalibration {
  public:
@@ -85,8 +89,10 @@ class StepCalibration {
     }
     if (here_.world.agree<std::int32_t>(run_ ? 1 : 0) == 0) leave_with(broken);
     const sim::NeededWork needed = sim::needed_work(graph_);
-    measure_kernels(needed.kernels);
-    measure_collectives(needed.collectives);
+    for (int round = 0; round < rounds; ++round) {
+      measure_kernels(needed.kernels);
+      measure_collectives(needed.collectives);
+    }
     if (run_) run_->finish();
   }
 
@@ -97,7 +103,7 @@ class StepCalibration {
   void measure_kernels(const std::vector<base::Kernel>& kernels) {
     const calibrate::harness::KernelBench bench(
         here_.device, &here_.world,
-        {.warm_up = 2, .batch = 10, .spread = 0.01, .seconds = options_.budget});
+        {.warm_up = 2, .batch = 4, .spread = 0.01, .seconds = options_.budget / rounds});
     const std::string device = here_.device.description().name;
     for (const base::Kernel& kernel : kernels) {
       const bool known =
@@ -117,7 +123,7 @@ class StepCalibration {
     sweep.bytes_min = sweep.bytes_max = 0;
     const calibrate::harness::CollectiveBench bench(
         here_.world, here_.device, sweep,
-        {.warm_up = 5, .batch = 20, .spread = 0.01, .seconds = options_.budget});
+        {.warm_up = 5, .batch = 10, .spread = 0.01, .seconds = options_.budget / rounds});
     for (const sim::NeededCollective& one : collectives) {
       const strategies::RankGrid& grid = graph_.grid;
       const std::vector<int> members =

@@ -163,6 +163,11 @@ base::Result<RankHere> join_ranks(const JobOptions& options) {
         {{},
          "ranks do not know where to meet",
          fmt::format("set {} to a new folder that all of them see", place_variable)}});
+  if (options.network != "mpi" && !std::filesystem::is_directory(place))
+    return tl::unexpected(base::Diagnostics{
+        {{place},
+         "is no folder in which ranks could meet",
+         fmt::format("make it, empty, where all of them see it; {} names it", place_variable)}});
   auto world =
       calibrate::harness::World::join(**network, {.rank = number("RANK").value_or(0),
                                                   .ranks = number("WORLD_SIZE").value_or(0),

@@ -45,7 +45,8 @@ std::optional<std::string> bytes_of(const std::string& text) {
   return bytes;
 }
 
-/// FNV-1a, 64 bits: tells searches apart; nobody has a reason to forge it.
+/// FNV-1a, 64 bits: tells searches apart, and answers that a fault or a hand has changed; nobody
+/// has a reason to forge it.
 std::string digest(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const char byte : text) {
@@ -54,6 +55,14 @@ std::string digest(const std::string& text) {
   }
   return fmt::format("{:016x}", hash);
 }
+
+/// Of an answer that stands in the row of a piece.
+std::string digest_of_row(const std::string& piece, const std::string& answer) {
+  return digest(fmt::format("{} {}", hexadecimal(piece), hexadecimal(answer)));
+}
+
+/// Counts up when the tables change: files from before are those of another version.
+constexpr int layout = 2;
 
 }  // namespace
 
@@ -65,18 +74,19 @@ base::Result<SearchJournal> SearchJournal::open(const std::string& path, const s
   if (!empty && owner != application)
     return tl::unexpected(base::Diagnostics{
         {{path}, "is a database of something else", "name a new file, or that of a search"}});
+  const std::string search = digest(fmt::format("{}\n{}", layout, of));
   std::optional<std::string> known;
   database->transaction([&] {
     database->execute(fmt::format("PRAGMA application_id = {}", application));
     database->execute(
         "CREATE TABLE IF NOT EXISTS search (digest TEXT NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS answer (piece TEXT PRIMARY KEY, answer TEXT NOT NULL)"
-        " WITHOUT ROWID");
+        "CREATE TABLE IF NOT EXISTS answer (piece TEXT PRIMARY KEY, answer TEXT NOT NULL,"
+        " digest TEXT NOT NULL) WITHOUT ROWID");
     Statement rows = database->prepare("SELECT digest FROM search");
     if (rows.step()) known = rows.value<std::string>();
-    if (!known) database->prepare("INSERT INTO search VALUES (?)").bind(digest(of)).run();
+    if (!known) database->prepare("INSERT INTO search VALUES (?)").bind(search).run();
   });
-  if (known && *known != digest(of))
+  if (known && *known != search)
     return tl::unexpected(
         base::Diagnostics{{{path},
                            "has a search of another scenario, of other axes, or of another "
@@ -89,12 +99,13 @@ Workers SearchJournal::before(Workers workers) const {
   return [this, workers = std::move(workers)](const std::vector<std::string>& pieces) {
     std::map<std::string, std::string> known;
     std::vector<std::string> missing;
-    Statement find = database_.prepare("SELECT answer FROM answer WHERE piece = ?");
+    Statement find = database_.prepare("SELECT answer, digest FROM answer WHERE piece = ?");
     for (const std::string& piece : pieces) {
       find.bind(hexadecimal(piece));
       if (find.step()) {
         const auto bytes = bytes_of(find.value<std::string>());
-        if (!bytes) database_.damaged("an answer is no row of hexadecimal digits");
+        if (!bytes || find.value<std::string>(1) != digest_of_row(piece, *bytes))
+          database_.damaged("an answer is not what was written");
         known.emplace(piece, *bytes);
       } else {
         missing.push_back(piece);
@@ -104,9 +115,11 @@ Workers SearchJournal::before(Workers workers) const {
     const std::vector<std::string> fresh =
         missing.empty() ? std::vector<std::string>{} : workers(missing);
     database_.transaction([&] {
-      Statement add = database_.prepare("INSERT OR IGNORE INTO answer VALUES (?, ?)");
+      Statement add = database_.prepare("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)");
       for (std::size_t i = 0; i < missing.size(); ++i)
-        add.bind(hexadecimal(missing[i]), hexadecimal(fresh[i])).run();
+        add.bind(hexadecimal(missing[i]), hexadecimal(fresh[i]),
+                 digest_of_row(missing[i], fresh[i]))
+            .run();
     });
     for (std::size_t i = 0; i < missing.size(); ++i) known.emplace(missing[i], fresh[i]);
     std::vector<std::string> answers;

@@ -43,10 +43,21 @@ void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Byte
     cost.memory_share = passes * wire / cost.wire_time() / shape.gpu->memory_bandwidth.byte();
 }
 
-double compute_beside(double compute, double wire, double sm_share) {
-  const double taken = std::min(sm_share, most_taken);
-  const double slowed = compute / (1 - taken);
-  return slowed <= wire ? slowed : compute + wire * taken;
+AtOnce at_once(double arithmetic, double streaming, double collective,
+               const calibrate::CollectiveCost& cost) {
+  AtOnce both{0, 0};
+  double left = collective;
+  // Runs kernels of `seconds` when alone, which keep `kept` of their speed and take `lost` of its.
+  const auto run = [&](double seconds, double kept, double lost) {
+    const double together = std::min(seconds / kept, left / (1 - lost));
+    left -= std::min(left, together * (1 - lost));
+    both.collective += together;
+    both.kernels += seconds + together * (1 - kept);
+  };
+  run(arithmetic, 1 - std::min(cost.sm_share, most_taken), cost.lost_to_products);
+  run(streaming, 1, cost.lost_to_memory);
+  both.collective += left;
+  return both;
 }
 
 }  // namespace sim

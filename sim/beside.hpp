@@ -21,8 +21,16 @@ calibrate::CollectiveCost cost_in_plan(const calibrate::Profile& profile,
 void set_shares(calibrate::CollectiveCost& cost, base::Collective op, base::Bytes bytes,
                 const calibrate::GroupShape& shape);
 
-/// Seconds that kernels of `compute` seconds, when alone, take beside a collective that holds
-/// `sm_share` of the SMs for `wire` seconds from their start.
-double compute_beside(double compute, double wire, double sm_share);
+/// What a piece of work and its collective take that begin at once.
+struct AtOnce {
+  double kernels = 0;  ///< seconds
+  double collective = 0;
+};
+
+/// Kernels of `arithmetic` seconds, when alone, and then of `streaming` seconds beside a collective
+/// of that price and `collective` seconds. As long as both are there, arithmetic lacks the SMs that
+/// the collective holds, and the collective lacks what it loses to kernels of either kind.
+AtOnce at_once(double arithmetic, double streaming, double collective,
+               const calibrate::CollectiveCost& cost);
 
 }  // namespace sim

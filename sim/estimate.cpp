@@ -43,7 +43,7 @@ struct Places {
 struct Price {
   double least = 0;
   double first = 0;
-  double sm_share = 0;  ///< of the first
+  calibrate::CollectiveCost cost;  ///< the first, for what it takes from kernels and loses to them
 };
 
 }  // namespace
@@ -99,7 +99,7 @@ struct Estimator::Impl {
       if (&shape != &there.shapes.front()) continue;
       set_shares(cost, what.op, what.bytes, shape);
       known->second.first = time;
-      known->second.sm_share = cost.sm_share;
+      known->second.cost = cost;
     }
     known->second.least = least;
     return known->second;
@@ -114,9 +114,9 @@ struct Estimator::Impl {
         (std::holds_alternative<base::MemoryBound>(one) ? streaming : arithmetic) += kernel(one);
       Price beside;
       if (work.communication) beside = collective(plan, of, *work.communication);
-      const double time = compute_beside(arithmetic, beside.first, beside.sm_share) + streaming;
-      sum.time += std::max(time, beside.least);
-      sum.busy += std::max(time, beside.first);
+      const AtOnce both = at_once(arithmetic, streaming, beside.first, beside.cost);
+      sum.time += std::max(both.kernels, beside.least);
+      sum.busy += std::max(both.kernels, both.collective);
       sum.operators += (work.kernels.empty() ? 0 : work.operators) + (work.communication ? 1 : 0);
     }
     return sum;

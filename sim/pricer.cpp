@@ -87,13 +87,15 @@ void Pricer::append(Segment& segment, const strategies::Work& work) {
   if (piece.compute > base::Seconds{})
     piece.spread = static_cast<float>(weighted_spread / piece.compute.s());
   segment.pieces.resize(first);
+  const Kernels alone{(piece.compute - piece.streaming).s(), piece.streaming.s()};
   piece.collective = static_cast<std::int32_t>(
-      collective(work.label, kind_of(work.communication->axes), *work.communication));
+      collective(work.label, kind_of(work.communication->axes), *work.communication, alone));
   const calibrate::CollectiveCost& cost =
       graph_.collectives[static_cast<std::size_t>(piece.collective)].cost.front();
-  const auto alone = (piece.compute - piece.streaming).s();
-  const auto more =
-      base::Seconds::from_s(compute_beside(alone, cost.total.time.s(), cost.sm_share) - alone);
+  const double kernels =
+      at_once(alone.arithmetic, alone.streaming, (cost.total.time - cost.held_up).s(), cost)
+          .kernels;
+  const auto more = base::Seconds::from_s(kernels - (alone.arithmetic + alone.streaming));
   piece.compute += more;
   segment.compute += more;
   segment.pieces.push_back(piece);
@@ -156,21 +158,40 @@ void Pricer::close(Segment& segment) {
 
 std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
                                  const strategies::Communication& communication) {
-  const auto key = std::tuple(name, static_cast<int>(communication.op), communication.axes.bits(),
-                              communication.bytes.count(), communication.parts);
-  const auto [entry, fresh] =
-      collectives_.try_emplace(key, static_cast<std::uint32_t>(graph_.collectives.size()));
+  return collective(name, kind, communication, {});
+}
+
+std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
+                                 const strategies::Communication& communication,
+                                 const Kernels& beside) {
+  const UseKey key(name, static_cast<int>(communication.op), communication.axes.bits(),
+                   communication.bytes.count(), communication.parts);
+  const auto [alone, unknown] = uses_.try_emplace(key);
+  if (unknown) {
+    CollectiveUse& use = alone->second;
+    use.name = name;
+    use.op = communication.op;
+    use.kind = kind;
+    use.axes = communication.axes;
+    use.bytes = communication.bytes;
+    use.parts = communication.parts;
+    for (std::size_t shape = 0; shape < groups(communication.axes).shapes.size(); ++shape)
+      use.cost.push_back(cost_of(use, shape));
+  }
+  const bool held_up =
+      std::any_of(alone->second.cost.begin(), alone->second.cost.end(),
+                  [](const calibrate::CollectiveCost& cost) { return cost.is_held_up(); });
+  const auto [entry, fresh] = collectives_.try_emplace(
+      {key, held_up ? beside : Kernels{}}, static_cast<std::uint32_t>(graph_.collectives.size()));
   if (!fresh) return entry->second;
-  CollectiveUse use;
-  use.name = name;
-  use.op = communication.op;
-  use.kind = kind;
-  use.axes = communication.axes;
-  use.bytes = communication.bytes;
-  use.parts = communication.parts;
-  for (std::size_t shape = 0; shape < groups(communication.axes).shapes.size(); ++shape)
-    use.cost.push_back(cost_of(use, shape));
-  graph_.collectives.push_back(std::move(use));
+  CollectiveUse& use = graph_.collectives.emplace_back(alone->second);
+  const Kernels& kernels = entry->first.second;
+  for (calibrate::CollectiveCost& cost : use.cost) {
+    const double time = cost.total.time.s();
+    cost.held_up = base::Seconds::from_s(
+        at_once(kernels.arithmetic, kernels.streaming, time, cost).collective - time);
+    cost.total.time += cost.held_up;
+  }
   return entry->second;
 }
 

@@ -41,7 +41,19 @@ class Pricer {
   std::uint32_t host_copy(const std::string& name, CommKind kind, base::Bytes bytes);
 
  private:
+  /// Of a collective: name, operation, axes, bytes, parts.
+  using UseKey = std::tuple<std::string, int, unsigned, std::int64_t, int>;
+  /// Seconds of a work's kernels when alone, beside its collective.
+  struct Kernels {
+    double arithmetic = 0;
+    double streaming = 0;
+
+    auto operator<=>(const Kernels&) const = default;
+  };
+
   std::uint32_t label(const std::string& text);
+  std::uint32_t collective(const std::string& name, CommKind kind,
+                           const strategies::Communication& communication, const Kernels& beside);
   calibrate::CollectiveCost cost_of(const CollectiveUse& use, std::size_t shape);
   calibrate::CollectiveCost forced_cost(const CollectiveUse& use, std::size_t shape,
                                         base::CollectiveAlgorithm algorithm);
@@ -52,7 +64,8 @@ class Pricer {
   const StepInput& input_;
   StepGraph& graph_;
   std::map<std::string, std::uint32_t> labels_;
-  std::map<std::tuple<std::string, int, unsigned, std::int64_t, int>, std::uint32_t> collectives_;
+  std::map<UseKey, CollectiveUse> uses_;  // each as it is alone
+  std::map<std::pair<UseKey, Kernels>, std::uint32_t> collectives_;
   std::map<std::tuple<std::string, int, int>, std::uint32_t> messages_;
   std::map<std::pair<std::string, std::int64_t>, std::uint32_t> copies_;
   std::vector<std::pair<base::Kernel, calibrate::Duration>> prices_;

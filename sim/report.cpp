@@ -25,10 +25,43 @@ struct SourceTime {
   double weighted_spread = 0;  // seconds x relative spread
 };
 
+/// Seconds by source: what collectives lost to kernels beside them, of an average rank.
+std::vector<double> held_up_by_source(const StepGraph& graph, const Timeline& timeline) {
+  std::vector<double> seconds(graph.sources.size(), 0);
+  const auto is_held_up = [](const CollectiveUse& use) {
+    return std::any_of(use.cost.begin(), use.cost.end(),
+                       [](const calibrate::CollectiveCost& cost) { return cost.is_held_up(); });
+  };
+  if (std::none_of(graph.collectives.begin(), graph.collectives.end(), is_held_up)) return seconds;
+  const int ranks = graph.grid.size();
+  for (int rank = 0; rank < ranks; ++rank) {
+    const auto lose = [&](const calibrate::CollectiveCost& cost, double lost) {
+      const int source = cost.lost_to_memory > cost.lost_to_products ? cost.lost_to_memory_source
+                                                                     : cost.lost_to_products_source;
+      if (source >= 0) seconds[static_cast<std::size_t>(source)] += lost / ranks;
+    };
+    const Program& program = graph.programs[graph.program_of_rank[static_cast<std::size_t>(rank)]];
+    for (std::uint32_t task = 0; task < program.tasks.size(); ++task) {
+      const std::uint32_t index = program.tasks[task].index;
+      if (program.tasks[task].kind == TaskKind::collective)
+        lose(graph.cost_of(graph.collectives[index], rank), timeline.span(rank, task).slowed);
+      if (program.tasks[task].kind != TaskKind::run) continue;
+      for (const Piece& piece : graph.segments[index].pieces) {
+        if (piece.collective < 0) continue;
+        const calibrate::CollectiveCost& cost =
+            graph.cost_of(graph.collectives[static_cast<std::size_t>(piece.collective)], rank);
+        lose(cost, cost.held_up.s());
+      }
+    }
+  }
+  return seconds;
+}
+
 /// Time of one average rank by source of its durations: kernels as they ran, collectives as they
-/// were exposed, at their isolated cost's spread, and what kernels lost to collectives beside them
-/// where it is known from measurements.
-std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& breakdown) {
+/// were exposed, at their isolated cost's spread, and what kernels lost to collectives beside them,
+/// and these to kernels, where it is known from measurements.
+std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& breakdown,
+                                     const std::vector<double>& held_up) {
   std::vector<SourceTime> times(graph.sources.size());
   const auto add = [&](int source, double seconds, double spread) {
     SourceTime& time = times[static_cast<std::size_t>(source)];
@@ -58,9 +91,16 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
         wire.weighted_spread += share * total.time.s() * total.spread;
         wire_seconds[static_cast<std::size_t>(total.source)] += share * total.time.s();
       };
+      const auto collective = [&](const calibrate::CollectiveCost& cost) {
+        communication(cost.total);
+        const double lost = share * cost.held_up.s();  // counted as what it lost
+        wire.seconds -= lost;
+        wire.weighted_spread -= lost * cost.total.spread;
+        wire_seconds[static_cast<std::size_t>(cost.total.source)] -= lost;
+      };
       if (task.kind == TaskKind::collective) {
         const calibrate::CollectiveCost& cost = graph.collectives[task.index].cost.front();
-        communication(cost.total);
+        collective(cost);
         take(cost, share);
       }
       if (task.kind == TaskKind::copy) communication(graph.copies[task.index].cost);
@@ -69,10 +109,16 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
         if (piece.compute > Seconds{})
           add(piece.source, share * piece.compute.s(), static_cast<double>(piece.spread));
         if (piece.collective >= 0)
-          communication(
-              graph.collectives[static_cast<std::size_t>(piece.collective)].cost.front().total);
+          collective(graph.collectives[static_cast<std::size_t>(piece.collective)].cost.front());
       }
     }
+  }
+  // What it lost is as sure as the rest of it.
+  const double spread = wire.seconds > 0 ? wire.weighted_spread / wire.seconds : 0;
+  for (std::size_t s = 0; s < times.size(); ++s) {
+    wire.seconds += held_up[s];
+    wire.weighted_spread += held_up[s] * spread;
+    wire_seconds[s] += held_up[s];
   }
   // Communication counts by what of it was exposed; hidden communication moves nothing.
   const Seconds exposed = breakdown.exposed();
@@ -88,7 +134,9 @@ std::vector<SourceTime> source_times(const StepGraph& graph, const Breakdown& br
 }
 
 void estimate_interval(const ReportInput& input, Report& report) {
-  const std::vector<SourceTime> times = source_times(input.graph, report.breakdown);
+  const std::vector<double> held_up = held_up_by_source(input.graph, input.timeline);
+  report.held_up = base::Seconds::from_s(std::accumulate(held_up.begin(), held_up.end(), 0.0));
+  const std::vector<SourceTime> times = source_times(input.graph, report.breakdown, held_up);
   double busy = 0;
   for (const SourceTime& time : times) busy += time.seconds;
   if (busy <= 0) {

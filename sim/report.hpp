@@ -138,7 +138,9 @@ struct Report {
   std::string bottleneck;  ///< one sentence: what bounds the step
   /// The most that a collective takes of a GPU from kernels beside it; 0 when none runs beside any.
   double sm_share = 0;
-  double memory_share = 0;        ///< of the bandwidth
+  double memory_share = 0;  ///< of the bandwidth
+  /// How much longer collectives took for kernels beside them, all together, of an average rank.
+  base::Seconds held_up;
   std::string binding_link;       ///< one sentence: the link that binds; empty when none does
   base::Diagnostics diagnostics;  ///< warnings and notes: what was inferred or extrapolated
 };

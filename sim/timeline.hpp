@@ -15,7 +15,9 @@ struct Span {
   double ready = 0;
   double begin = 0;
   double end = 0;
-  double slowed = 0;  ///< of a segment: seconds that collectives beside it cost its kernels
+  /// Of a segment: seconds that collectives beside it cost its kernels. Of a collective on a stream
+  /// of its own: seconds that kernels beside it cost it.
+  double slowed = 0;
 };
 
 /// When everything happened: the outcome of any executor.

@@ -71,13 +71,18 @@ Json json_of(const ChangedRow& row) {
           {"verdict", name_of(row.verdict)}};
 }
 
+Json json_of(const MeasuredGroup& group) {
+  Json json{{"what", group.what},   {"library", group.library}, {"device", group.device},
+            {"dtype", group.dtype}, {"way", group.way},         {"ranks", group.placement.ranks}};
+  if (group.collective) json["nodes"] = group.placement.nodes;
+  return json;
+}
+
 Json json_of(const ChangedGroup& group) {
   Json rows = Json::array();
   for (const ChangedRow& row : group.rows) rows.push_back(json_of(row));
-  Json json{{"what", group.of.what},     {"library", group.of.library},
-            {"device", group.of.device}, {"dtype", group.of.dtype},
-            {"way", group.of.way},       {"ranks", group.of.placement.ranks}};
-  if (group.of.collective) json["nodes"] = group.of.placement.nodes;
+  Json json = json_of(group.of);
+  json["beside"] = group.beside ? json_of(*group.beside) : Json();
   json["ratio"] = group.rows.empty() ? Json() : Json(std::exp(group.drift));
   json["relative_error"] = group.error ? Json(*group.error) : Json();
   json["verdict"] = name_of(group.verdict);
@@ -94,14 +99,17 @@ std::string calibration_diff_text(const std::string& a, const std::string& b,
   std::vector<std::vector<std::string>> rows;
   for (const ChangedGroup& group : difference.groups) {
     const MeasuredGroup& of = group.of;
-    rows.push_back({of.what, of.way.empty() ? of.library : of.library + ", " + of.way, of.dtype,
+    const std::string what = group.beside ? fmt::format("{} beside {} of {}", of.what,
+                                                        group.beside->what, group.beside->library)
+                                          : of.what;
+    rows.push_back({what, of.way.empty() ? of.library : of.library + ", " + of.way, of.dtype,
                     place_text(of), std::to_string(group.rows.size()),
                     group.rows.empty() ? "" : fmt::format("{:.3f}", std::exp(group.drift)),
                     group.error ? fmt::format("{:.3f}", *group.error) : "", verdict_text(group)});
   }
   return fmt::format("A: {}\nB: {}\n{}\n\n", printable(a), printable(b), overall_text(difference)) +
          (rows.empty() ? ""
-                       : table({{"what"},
+                       : table({{"what", false, 40},
                                 {"library", false, 24},
                                 {"dtype"},
                                 {"ranks"},

@@ -212,6 +212,9 @@ std::string report_text(const sim::Report& report, const TextOptions& options) {
                            "{:.0f} % of the memory bandwidth",
                            report.sm_share * 100, report.memory_share * 100));
   }
+  if (report.held_up > base::Seconds{})
+    page.entry("held up", fmt::format("collectives beside kernels take {} longer, all together",
+                                      time_text(report.held_up)));
   links(page, report.links);
   sources(page, report.sources);
   diagnostics(page, report.diagnostics);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,28 +13,63 @@
 
 namespace calibrate::fit {
 
-std::string describe(const OverlapKey& key, const std::string& version) {
-  return fmt::format("{} beside {}", key.memory_bound ? "memory-bound kernels" : "products",
-                     describe(key.collective, version));
+namespace {
+
+std::string_view kernels_of(const OverlapKey& key) {
+  return key.memory_bound ? "memory-bound kernels" : "products";
 }
 
-OverlapFit::Share OverlapFit::at(double bytes) const {
-  const auto taken = [](double slowed) { return 1 - 1 / slowed; };
-  const auto above = slowed_.lower_bound(bytes);
-  if (above == slowed_.end()) return {taken(std::prev(above)->second), false};
-  if (above->first == bytes || above == slowed_.begin())
-    return {taken(above->second), above->first == bytes};
-  const auto below = std::prev(above);
+using Points = std::map<double, OverlapFit::Point>;
+
+/// The points on both sides of a size; the same one twice where it was measured or lies beyond.
+std::pair<Points::const_iterator, Points::const_iterator> around(const Points& points,
+                                                                 double bytes) {
+  const auto above = points.lower_bound(bytes);
+  if (above == points.end()) return {std::prev(above), std::prev(above)};
+  if (above->first == bytes || above == points.begin()) return {above, above};
+  return {std::prev(above), above};
+}
+
+/// How far `bytes` is on the way from one to the other; 1 where they are the same.
+double along(double from, double to, double bytes) {
+  return to > from ? (bytes - from) / (to - from) : 1;
+}
+
+}  // namespace
+
+std::string describe_kernels(const OverlapKey& key, const std::string& version) {
+  return fmt::format("{} beside {}", kernels_of(key), describe(key.collective, version));
+}
+
+std::string describe_collective(const OverlapKey& key, const std::string& version) {
+  return fmt::format("{} beside {}", describe(key.collective, version), kernels_of(key));
+}
+
+OverlapFit::Share OverlapFit::of_kernel(double bytes) const {
+  const auto [below, above] = around(points_, bytes);
   // A message of nothing has no logarithm.
-  const double from = std::log(std::max(1.0, below->first));
-  const double to = std::log(above->first);
-  const double along = to > from ? (std::log(std::max(1.0, bytes)) - from) / (to - from) : 1;
-  return {taken(std::lerp(below->second, above->second, along)), true};
+  const auto log = [](double size) { return std::log(std::max(1.0, size)); };
+  const double slowed = std::lerp(below->second.kernel, above->second.kernel,
+                                  along(log(below->first), log(above->first), log(bytes)));
+  return {1 - 1 / slowed, bytes == above->first || below != above};
+}
+
+OverlapFit::Share OverlapFit::of_collective(double bytes) const {
+  const auto [below, above] = around(points_, bytes);
+  const double way = along(below->first, above->first, bytes);
+  const double alone = std::lerp(below->second.alone, above->second.alone, way);
+  const double beside = std::lerp(below->second.beside, above->second.beside, way);
+  return {1 - alone / beside, bytes == above->first || below != above};
 }
 
 OverlapFits fit_overlaps(std::span<const RunRecords> runs) {
+  struct Repeats {
+    std::vector<double> kernel;
+    std::vector<double> alone;
+    std::vector<double> beside;
+  };
   struct Measured {
-    std::map<double, std::vector<double>> sizes;
+    std::map<double, Repeats> sizes;
     Basis basis;
   };
   std::map<OverlapKey, Measured> measured;
@@ -46,15 +82,23 @@ OverlapFits fit_overlaps(std::span<const RunRecords> runs) {
       if (!slower) continue;
       Measured& of_key =
           measured[{key_of(collective), std::holds_alternative<base::MemoryBound>(kernel.kernel)}];
-      // Faster than alone is noise.
-      of_key.sizes[collective.bytes.as_double()].push_back(std::max(1.0, *slower));
+      Repeats& repeats = of_key.sizes[collective.bytes.as_double()];
+      repeats.kernel.push_back(*slower);
+      repeats.alone.push_back(collective.times.mean);
+      repeats.beside.push_back(record.collective_times.mean);
       of_key.basis.add(run.run, collective.library_version);
     }
   OverlapFits fits;
   for (auto& [key, of_key] : measured) {
-    std::map<double, double> slower;
-    for (auto& [bytes, values] : of_key.sizes) slower[bytes] = median(std::move(values));
-    fits.emplace(key, FittedOverlap{OverlapFit(std::move(slower)), std::move(of_key.basis)});
+    Points points;
+    for (auto& [bytes, repeats] : of_key.sizes) {
+      // Faster than alone is noise.
+      OverlapFit::Point& point = points[bytes];
+      point.kernel = std::max(1.0, median(std::move(repeats.kernel)));
+      point.alone = median(std::move(repeats.alone));
+      point.beside = std::max(point.alone, median(std::move(repeats.beside)));
+    }
+    fits.emplace(key, FittedOverlap{OverlapFit(std::move(points)), std::move(of_key.basis)});
   }
   return fits;
 }

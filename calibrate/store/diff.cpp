@@ -18,13 +18,34 @@ namespace calibrate::store {
 
 namespace {
 
+/// One measurement.
+struct Repeat {
+  const Times* times;
+  bool in_the_mean;  ///< whether its mean counts, else what is typical
+
+  double typical() const { return in_the_mean ? times->mean : times->typical(); }
+  bool is_median() const { return !in_the_mean && times->p50 > 0; }
+};
+
 /// Measurements of one size in one calibration.
-using Repeats = std::vector<const Times*>;
+using Repeats = std::vector<Repeat>;
 
 struct Thing {
   MeasuredGroup of;
+  std::optional<MeasuredGroup> beside;
   std::map<std::string, Repeats> sizes;
+
+  bool is(const MeasuredGroup& group, const std::optional<MeasuredGroup>& at_once) const {
+    return of.same_thing(group) && beside.has_value() == at_once.has_value() &&
+           (!beside || beside->same_thing(*at_once));
+  }
 };
+
+template <class Things>
+auto find(Things& things, const MeasuredGroup& group, const std::optional<MeasuredGroup>& beside) {
+  return std::find_if(things.begin(), things.end(),
+                      [&](const Thing& thing) { return thing.is(group, beside); });
+}
 
 /// Sizes in the order of their numbers.
 std::string size_key(const CollectiveRecord& record) {
@@ -38,18 +59,31 @@ std::string size_key(const KernelRecord& record) {
 
 std::vector<Thing> things_of(const std::vector<RunRecords>& runs) {
   std::vector<Thing> things;
-  for (const MeasuredGroup& group : groups_of(runs)) things.push_back({group, {}});
+  for (const MeasuredGroup& group : groups_of(runs)) things.push_back({group, {}, {}});
+  for (const MeasuredOverlap& overlap : overlaps_of(runs)) {
+    things.push_back({overlap.collective, overlap.kernel, {}});
+    things.push_back({overlap.kernel, overlap.collective, {}});
+  }
   const auto put = [&](const auto& record) {
-    if (!usable(record)) return;
-    const MeasuredGroup group = group_of(record);
-    std::find_if(things.begin(), things.end(),
-                 [&](const Thing& thing) { return thing.of.same_thing(group); })
-        ->sizes[size_key(record)]
-        .push_back(&record.times);
+    if (usable(record))
+      find(things, group_of(record), {})->sizes[size_key(record)].push_back({&record.times, false});
   };
   for (const RunRecords& run : runs) {
     for (const CollectiveRecord& record : run.collectives) put(record);
     for (const KernelRecord& record : run.kernels) put(record);
+    for (const OverlapRecord& both : run.overlaps) {
+      if (!usable(run, both)) continue;
+      const CollectiveRecord& collective = run.collectives[both.collective];
+      const KernelRecord& kernel = run.kernels[both.kernel];
+      const MeasuredGroup of_collective = group_of(collective);
+      const MeasuredGroup of_kernel = group_of(kernel);
+      find(things, of_collective, of_kernel)
+          ->sizes[size_key(collective)]
+          .push_back({&both.collective_times, true});
+      find(things, of_kernel, of_collective)
+          ->sizes[fmt::format("{}, beside {} bytes", size_key(kernel), collective.bytes.count())]
+          .push_back({&both.kernel_times, true});
+    }
   }
   return things;
 }
@@ -77,14 +111,15 @@ Typical typical_of(const Repeats& repeats) {
   std::vector<double> seconds;
   double squares = 0;
   bool known = true;
-  for (const Times* times : repeats) {
-    seconds.push_back(times->typical());
-    if (times->deviation <= 0 || times->iterations < 2) {
+  for (const Repeat& repeat : repeats) {
+    const Times& times = *repeat.times;
+    seconds.push_back(repeat.typical());
+    if (times.deviation <= 0 || times.iterations < 2) {
       known = false;
       continue;
     }
-    const double error = times->deviation / std::sqrt(times->iterations) / times->typical() *
-                         (times->p50 > 0 ? median_over_mean : 1) * widening(times->iterations);
+    const double error = times.deviation / std::sqrt(times.iterations) / repeat.typical() *
+                         (repeat.is_median() ? median_over_mean : 1) * widening(times.iterations);
     squares += error * error;
   }
   Typical typical{median(std::move(seconds)), std::nullopt};
@@ -142,6 +177,7 @@ ChangedGroup compare(const Thing* a, const Thing* b) {
   const auto& in_b = b != nullptr ? b->sizes : none;
   ChangedGroup group;
   group.of = a != nullptr ? a->of : b->of;
+  group.beside = a != nullptr ? a->beside : b->beside;
   for (const auto& [size, repeats] : in_a) {
     const auto other = in_b.find(size);
     if (other == in_b.end())
@@ -157,9 +193,8 @@ ChangedGroup compare(const Thing* a, const Thing* b) {
   return group;
 }
 
-const Thing* find(const std::vector<Thing>& things, const MeasuredGroup& group) {
-  const auto found = std::find_if(things.begin(), things.end(),
-                                  [&](const Thing& thing) { return thing.of.same_thing(group); });
+const Thing* same_in(const std::vector<Thing>& things, const Thing& thing) {
+  const auto found = find(things, thing.of, thing.beside);
   return found == things.end() ? nullptr : &*found;
 }
 
@@ -187,9 +222,9 @@ Difference difference(const std::vector<RunRecords>& a, const std::vector<RunRec
   const std::vector<Thing> in_a = things_of(a);
   const std::vector<Thing> in_b = things_of(b);
   Difference all;
-  for (const Thing& thing : in_a) all.groups.push_back(compare(&thing, find(in_b, thing.of)));
+  for (const Thing& thing : in_a) all.groups.push_back(compare(&thing, same_in(in_b, thing)));
   for (const Thing& thing : in_b)
-    if (find(in_a, thing.of) == nullptr) all.groups.push_back(compare(nullptr, &thing));
+    if (same_in(in_a, thing) == nullptr) all.groups.push_back(compare(nullptr, &thing));
   std::vector<double> drifts;
   for (const ChangedGroup& group : all.groups) {
     if (group.rows.empty()) continue;

@@ -31,20 +31,25 @@ std::string_view name_of(Verdict verdict);
 
 /// One size (or shape) that both have measured.
 struct ChangedRow {
-  std::string size;   ///< "1048576 bytes", or the shape of a kernel
-  double before = 0;  ///< typical time in A, seconds; the median when it was measured several times
-  double after = 0;   ///< in B
-  double drift = 0;   ///< of the logarithms: above 0 when B is slower
+  /// "1048576 bytes", or the shape of a kernel; of a kernel beside a collective also its size.
+  std::string size;
+  /// Typical time in A, seconds; the median when it was measured several times. Beside something
+  /// else it is a mean, see slowed.
+  double before = 0;
+  double after = 0;             ///< in B
+  double drift = 0;             ///< of the logarithms: above 0 when B is slower
   std::optional<double> error;  ///< standard, of `drift`; nothing when a side tells no spread
   Verdict verdict = Verdict::same;
 };
 
 /// All sizes of the same thing: the same operation, library, device, type and placement, or kernel,
-/// library, device and variant. Versions of libraries may differ.
+/// library, device and variant; alone, or beside the same other thing. Versions of libraries may
+/// differ.
 struct ChangedGroup {
-  MeasuredGroup of;              ///< its sizes and rows are those of A, or of B where A has none
-  std::vector<ChangedRow> rows;  ///< sizes in both
-  int only_in_a = 0;             ///< sizes
+  MeasuredGroup of;  ///< its sizes and rows are those of A, or of B where A has none
+  std::optional<MeasuredGroup> beside;  ///< what ran at once with it, of any size
+  std::vector<ChangedRow> rows;         ///< sizes in both
+  int only_in_a = 0;                    ///< sizes
   int only_in_b = 0;
   double drift = 0;             ///< mean of the rows'
   std::optional<double> error;  ///< of `drift`

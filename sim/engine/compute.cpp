@@ -64,6 +64,7 @@ void Player::run_kernels(Actor actor, bool timed) {
   here.progress.set_speed(network_.now(), speed(actor));
   here.on = true;
   here.timed = false;
+  work_on_held_by(actor);
   if (timed) await_kernels(actor);
 }
 
@@ -172,11 +173,13 @@ void Player::take(const Meeting& meeting, double times) {
         appoint(std::max(now, here.progress.end()),
                 tag(Kind::compute, pair(actor, ++here.generation)));
     }
-    if (here.meeting == 0) continue;
-    Meeting& segment = meetings_[here.meeting - 1];
-    segment.progress.set_speed(now, speed_of_group(segment));
-    ++segment.generation;
-    await_segment(here.meeting - 1);
+    if (here.meeting != 0) {
+      Meeting& segment = meetings_[here.meeting - 1];
+      segment.progress.set_speed(now, speed_of_group(segment));
+      ++segment.generation;
+      await_segment(here.meeting - 1);
+    }
+    work_on_held_by(actor);
   }
 }
 

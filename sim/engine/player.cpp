@@ -83,11 +83,12 @@ void Player::handle(Tag tag) {
       kernels_over(upper);
       break;
     case Kind::over:
-      if ((meetings_[lower].generation & 0xffffffU) == upper) end_meeting(lower);
+      if ((meetings_[lower].generation & 0xffffffU) != upper) break;
+      meetings_[lower].held.on ? look_at_held(lower) : end_meeting(lower);
       break;
     case Kind::wire: start_wire(lower); break;
     case Kind::arrived:
-      if (--meetings_[lower].transfers_left == 0) end_meeting(lower);
+      if (--meetings_[lower].transfers_left == 0) arrived(lower);
       break;
     case Kind::send_wire: send_wire(upper, lower); break;
     case Kind::send_arrived:
@@ -186,17 +187,22 @@ void Player::begin(std::uint32_t index) {
     meeting.progress.set_speed(now, speed_of_group(meeting));
     ++outcome_.durations;
     await_segment(index);
+    for (const Actor actor : members(meeting)) work_on_held_by(actor);
     return;
   }
   const calibrate::CollectiveCost& cost = script_.cost(meeting.subject, real_group(meeting));
-  if (meeting.stream != Stream::compute) take(meeting, 1);
+  if (meeting.stream != Stream::compute) {
+    take(meeting, 1);
+    if (cost.is_held_up()) hold(index, cost.total.time.s());
+  }
   const int pattern = traffic_.pattern_of(meeting.subject, real_group(meeting));
   if (pattern >= 0 && !wires_.of_collective(pattern, meeting.group).empty()) {
     appoint(now + cost.latency.s(), tag(Kind::wire, index));
     return;
   }
   ++(pattern >= 0 ? outcome_.calm : outcome_.durations);
-  appoint(now + cost.total.time.s(), tag(Kind::over, pair(meeting.generation, index)));
+  if (!meeting.held.on)
+    appoint(now + cost.total.time.s(), tag(Kind::over, pair(meeting.generation, index)));
 }
 
 /// The latency is paid: puts the bytes on the links, so fast that alone they take the price.
@@ -218,6 +224,7 @@ void Player::end_meeting(std::uint32_t index) {
   meeting.arrived = 0;
   ++meeting.generation;
   const Meeting over = meeting;  // a member may open the next one while we go through them
+  if (over.held.on) release(index);
   if (!over.segment && over.stream != Stream::compute) take(over, -1);
   for (const Actor actor : members(over)) {
     const std::uint32_t task = current(actor, over.stream);
@@ -225,6 +232,7 @@ void Player::end_meeting(std::uint32_t index) {
       compute_[actor].meeting = 0;
       span(actor, task).slowed = std::max(0.0, network_.now() - over.full_end);
     }
+    if (over.held.on) span(actor, task).slowed = network_.now() - over.held.free_end;
     if (over.segment || tasks(actor)[task].kind == TaskKind::collective)
       complete(actor, task);
     else

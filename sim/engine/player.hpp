@@ -69,6 +69,15 @@ class Player {
     std::uint32_t meeting = 0;            // + 1: the segment that it runs together with others
     double sms_taken = 0;                 // shares of the GPU that collectives have
     double memory_taken = 0;
+    std::vector<std::uint32_t> held;  // meetings that its kernels may hold up
+  };
+  /// What a collective that kernels hold up has still to do.
+  struct Held {
+    bool on = false;
+    double left = 0;  // seconds at full speed, as of `since`
+    double since = 0;
+    double speed = 1;
+    double free_end = 0;  // when it would be over, had there been no kernels
   };
   /// The one collective (or segment run together) that a group has open: none of its members can
   /// come to the next one before this one is over.
@@ -83,6 +92,7 @@ class Player {
     std::uint32_t generation = 0;
     Progress progress;    // of a segment
     double full_end = 0;  // of a segment at full speed
+    Held held;            // of a collective
   };
   /// How a group runs a segment.
   struct Together {
@@ -141,6 +151,14 @@ class Player {
   void begin(std::uint32_t meeting);
   void start_wire(std::uint32_t meeting);
   void end_meeting(std::uint32_t meeting);
+  void arrived(std::uint32_t meeting);
+  void hold(std::uint32_t meeting, double seconds);
+  void advance_held(std::uint32_t meeting);
+  void work_on(std::uint32_t meeting);
+  void work_on_held_by(Actor actor);
+  void look_at_held(std::uint32_t meeting);
+  void release(std::uint32_t meeting);
+  Progress::Now kernels_of(Actor actor) const;
   std::span<const std::uint32_t> members(const Meeting& meeting) const {
     return cast_.groups[meeting.communicators].members_of(meeting.group);
   }

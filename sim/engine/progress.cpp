@@ -50,6 +50,20 @@ double Progress::end() const {
   return time;
 }
 
+Progress::Now Progress::at(double now) const {
+  // What ends now has ended, whatever its sum was rounded to: an instant later is what counts.
+  constexpr double instant = 1e-9;
+  Progress later = *this;
+  later.advance(now + instant);
+  const Part& left = later.left_;
+  if (left.arithmetic > 0)
+    return {Doing::arithmetic, later.since_ + left.arithmetic / speed_.arithmetic};
+  if (left.streaming > 0)
+    return {Doing::streaming, later.since_ + left.streaming / speed_.streaming};
+  if (left.fixed > 0) return {Doing::nothing, later.since_ + left.fixed};
+  return {};
+}
+
 void Progress::advance(double now) {
   double time = now - since_;
   since_ = now;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "sim/step_graph.hpp"
@@ -37,6 +38,15 @@ class Progress {
   void set_speed(double now, const Speed& speed);
   /// When all parts will be over, at the present speed.
   double end() const;
+
+  /// What runs.
+  enum class Doing { nothing, arithmetic, streaming };
+  struct Now {
+    Doing doing = Doing::nothing;
+    double until = std::numeric_limits<double>::infinity();  ///< at the present speed
+  };
+  /// What runs just after `now`, which is not before the last change of speed; `until` is later.
+  Now at(double now) const;
 
  private:
   void advance(double now);

@@ -230,11 +230,13 @@ TEST_CASE("a calibration of something else is a warning that says what it holds"
         "(it holds: A100-SXM4-80GB)");
 }
 
-TEST_CASE("what collectives take from kernels is measured before it is modelled") {
+TEST_CASE(
+    "what collectives take from kernels, and lose to them, is measured before it is modelled") {
   RunRecords run = sweep();
   const auto beside = [&](std::size_t size, KernelRecord kernel, double slower) {
     OverlapRecord both{size, run.kernels.size(), run.collectives[size].times, kernel.times};
     both.kernel_times.mean *= slower;
+    both.collective_times.mean *= 4;
     run.kernels.push_back(std::move(kernel));
     run.overlaps.push_back(both);
   };
@@ -250,12 +252,23 @@ TEST_CASE("what collectives take from kernels is measured before it is modelled"
         "products beside all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9, measured "
         "2026-11-28 (2 sizes)");
   CHECK(cost.memory_share_source == -1);  // that is still a model's
+  // Four times as long beside products: three quarters of its speed. Beside copies nobody knows.
+  CHECK(cost.lost_to_products == Approx(0.75));
+  CHECK(profile->sources().at(static_cast<std::size_t>(cost.lost_to_products_source)) ==
+        "all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9 beside products, measured "
+        "2026-11-28 (2 sizes)");
+  CHECK(cost.lost_to_memory == 0);
+  CHECK(cost.lost_to_memory_source == -1);
   const CollectiveCost far =
       profile->collective(Collective::all_reduce, Bytes::from_count(1 << 30), shape);
   CHECK(far.sm_share == Approx(0.5));
   CHECK(profile->sources().at(static_cast<std::size_t>(far.sm_share_source)) ==
         "products beside all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9, measured "
         "2026-11-28, as beside the nearest of 2 sizes");
+  CHECK(far.lost_to_products == Approx(0.75));
+  CHECK(profile->sources().at(static_cast<std::size_t>(far.lost_to_products_source)) ==
+        "all_reduce of 8 H100-SXM5-80GB on one node, NCCL 2.28.9 beside products, measured "
+        "2026-11-28, as the nearest of 2 sizes");
   CHECK(profile->collective(Collective::all_gather, Bytes::from_count(1 << 20), shape)
             .sm_share_source == -1);
   CHECK(profile->collective(Collective::all_reduce, Bytes::from_count(1 << 20), group_of(1, 2))

@@ -53,6 +53,15 @@ TEST_CASE("a rank that never comes is given up after the time-out") {
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
 }
 
+TEST_CASE("a folder to meet in that is not there is told in these words") {
+  const Folder folder;
+  const auto lost =
+      foreshard("calibrate collectives --db " + (folder / "a.db") + sweep + "-b 64 -e 64",
+                "RANK=0 WORLD_SIZE=2 FORESHARD_RENDEZVOUS='" + (folder / "gone") + "'");
+  CHECK(lost.code == 70);
+  CHECK(contains(lost.err, "gone: error: is no folder in which ranks could meet (make it, empty"));
+}
+
 TEST_CASE("ranks that were started with different commands are told, and measure nothing") {
   const Folder folder;
   const std::string command = "calibrate collectives --db " + (folder / "a.db") + sweep;

@@ -115,6 +115,32 @@ TEST_CASE("when a rank is killed the others end, and what was measured stays") {
   CHECK(runs[0].collectives.size() >= 4);  // 1 KiB and 2 KiB, out of place and in place
 }
 
+TEST_CASE("whenever a sweep is killed, at most the sample in flight is lost") {
+  // Every line that is printed, of two rows, is in the file; and no more than those that the next
+  // line would tell. The group is killed as one: the command and its ranks.
+  const Folder folder;
+  for (int lines = 1; lines <= 13; lines += 4) {
+    const std::string db = folder / (std::to_string(lines) + ".db");
+    const std::string out = folder / "out";
+    const std::string script =
+        "setsid '" FORESHARD_BINARY "' calibrate collectives --db " + db +
+        " --backend gloo --ranks 2 --operations all_reduce -b 8 -e 64M -f 2 -n 20 --budget 0.01 >" +
+        out + " 2>/dev/null & command=$!; for i in $(seq 400); do test $(grep -c ' float ' " + out +
+        ") -ge " + std::to_string(lines) +
+        " && break; sleep 0.02; done; kill -9 -- -$command; wait $command; test $? -eq 137";
+    CHECK(std::system(script.c_str()) == 0);
+    const std::string printed = contents_of(out);
+    std::size_t told = 0;
+    for (std::size_t at = 0; (at = printed.find(" float ", at)) != std::string::npos; ++at) ++told;
+    REQUIRE(told >= static_cast<std::size_t>(lines));
+    const auto runs = stored(db);
+    REQUIRE(runs.size() == 1);
+    CHECK(runs[0].run.state == calibrate::RunState::running);
+    CHECK(runs[0].collectives.size() >= 2 * told);
+    CHECK(runs[0].collectives.size() <= 2 * told + 2);
+  }
+}
+
 TEST_CASE("kernels of a core are measured, and those it lacks are told") {
   const Folder folder;
   const std::string db = folder / "kernels.db";

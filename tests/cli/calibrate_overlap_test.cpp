@@ -76,7 +76,8 @@ TEST_CASE("a sweep beside kernels goes on where it was") {
   CHECK(stored(folder / "a.db")[0].overlaps.size() == 4);
 }
 
-TEST_CASE("what was measured at once says how much collectives slow kernels down in a step") {
+TEST_CASE(
+    "what was measured at once says how collectives and kernels slow each other down in a step") {
   const Folder folder;
   const std::string db = folder / "a.db";
   REQUIRE(foreshard("calibrate collectives --db " + db +
@@ -88,15 +89,21 @@ TEST_CASE("what was measured at once says how much collectives slow kernels down
       "--set 'plan.bucket=4 MiB' --json - ";
   const auto measured = foreshard(step + "--calibration " + db);
   REQUIRE(measured.code == 0);
-  const auto names_overlap = [](const Outcome& run) {
+  const auto names = [](const Outcome& run, const std::string& what) {
     const auto sources = nlohmann::json::parse(run.out)["sources"];
-    return std::any_of(sources.begin(), sources.end(), [](const auto& source) {
-      return contains(source["name"], " beside all_reduce of 2 cpu-core on one node, Open MPI");
-    });
+    return std::any_of(sources.begin(), sources.end(),
+                       [&](const auto& source) { return contains(source["name"], what); });
   };
-  CHECK(names_overlap(measured));
-  CHECK(nlohmann::json::parse(measured.out)["overlap"]["sm_share"] > 0);
-  CHECK_FALSE(names_overlap(foreshard(step)));
+  const std::string all_reduce = "all_reduce of 2 cpu-core on one node, Open MPI";
+  CHECK(names(measured, " beside " + all_reduce));
+  const auto overlap = nlohmann::json::parse(measured.out)["overlap"];
+  CHECK(overlap["sm_share"] > 0);
+  // And how much these slow collectives down, which share a core with them.
+  CHECK(names(measured, " beside products, measured "));
+  CHECK(overlap["held_up_s"] > 0);
+  const auto without = foreshard(step);
+  CHECK_FALSE(names(without, " beside "));
+  CHECK(nlohmann::json::parse(without.out)["overlap"]["held_up_s"] == 0);
 }
 
 TEST_CASE("kinds of kernels are checked, and nccl-tests has no form for both at once") {

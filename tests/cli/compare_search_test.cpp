@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "calibrate/store/database.hpp"
 #include "tests/cli/program.hpp"
 #include "tests/support/catch.hpp"
 
@@ -59,6 +60,23 @@ TEST_CASE("a search that is killed goes on to the same end") {
       foreshard("compare " + quick + " --search --set plan.global_batch=64" + state);
   CHECK(other.code == 1);
   CHECK(other.err.find("has a search of another scenario") != std::string::npos);
+}
+
+TEST_CASE("answers in the file of a search that somebody changed are told, and not believed") {
+  const Folder folder;
+  write_file(folder / "p.yaml", space);
+  const std::string path = folder / "s.sqlite";
+  const std::string command =
+      "compare " + quick + " --search --plans '" + (folder / "p.yaml") + "' --state '" + path + "'";
+  REQUIRE(foreshard(command).code == 0);
+  {
+    const auto file = calibrate::store::Database::open(path, calibrate::store::Access::write);
+    REQUIRE(file);
+    file->execute("UPDATE answer SET answer = '00'");
+  }
+  const Outcome changed = foreshard(command);
+  CHECK(changed.code == 70);
+  CHECK(changed.err.find("an answer is not what was written") != std::string::npos);
 }
 
 TEST_CASE("the winner of a search is the winner of all plans, simulated one by one") {

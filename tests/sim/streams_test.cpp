@@ -1,4 +1,6 @@
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "sim/engine/progress.hpp"
 #include "sim/report.hpp"
@@ -198,6 +200,123 @@ TEST_CASE("progress changes its speed in the middle of a part") {
   CHECK(progress.end() == Approx(117));
   progress.set_speed(115, {0.1, 0.1});  // in the wait: 1 ms left, then 10
   CHECK(progress.end() == Approx(126));
+}
+
+TEST_CASE("progress tells what runs, and until when") {
+  using Doing = Progress::Doing;
+  const std::vector<Progress::Part> parts{{2, 4, 0}, {1, 0, 3}};
+  Progress progress;
+  progress.start(parts, 100);
+  progress.set_speed(100, {0.5, 1});
+  // Arithmetic of 2 s takes 4, then 4 of streaming; 1 of arithmetic takes 2 of the 3 of the last.
+  const auto check = [&](double now, Doing doing, double until) {
+    CHECK(progress.at(now).doing == doing);
+    CHECK(progress.at(now).until == Approx(until));
+  };
+  check(100, Doing::arithmetic, 104);
+  check(103, Doing::arithmetic, 104);
+  check(104, Doing::streaming, 108);
+  check(108, Doing::arithmetic, 110);
+  check(110, Doing::nothing, 111);
+  CHECK(progress.at(111).doing == Doing::nothing);
+  CHECK(std::isinf(progress.at(111).until));
+}
+
+calibrate::CollectiveCost held_up(double time, double sms, double products, double memory) {
+  calibrate::CollectiveCost cost = taking(time, sms, 0);
+  cost.lost_to_products = products;
+  cost.lost_to_memory = memory;
+  return cost;
+}
+
+const std::vector<engine::PlayOptions> all_ways{
+    {}, {.coalesce = false}, {.fold = false}, {.private_as_durations = false}};
+
+TEST_CASE("a collective beside kernels loses what they take of its speed") {
+  // An all-reduce of 4 ms that loses half of its speed to products and three quarters to copies,
+  // inside a node and across. Beside a product of 3 ms: 1.5 ms done, 2.5 left: 5.5 ms. Beside a
+  // copy of 3 ms: 0.75 done: 6.25 ms. Beside a product of 20 ms: 8 ms. Beside the host: 4 ms.
+  const Machine machine = GENERATE(Machine{2, 1}, Machine{1, 2});
+  struct Case {
+    double kernel;
+    Phase phase;
+    bool streaming;
+    double end;
+  };
+  for (const Case& one : {Case{3, Phase::forward, false, 5.5}, Case{3, Phase::forward, true, 6.25},
+                          Case{20, Phase::forward, false, 8}, Case{3, Phase::host, false, 4}}) {
+    StepBuilder step(1, 1, 2, 1, machine);
+    Piece piece = StepBuilder::piece(one.kernel * 1e-3);
+    piece.phase = one.phase;
+    if (one.streaming) piece.streaming = piece.compute;
+    const auto kernel = step.task(0, TaskKind::run, Stream::compute, step.segment({piece}));
+    const auto reduce = step.task(0, TaskKind::collective, Stream::data_comm,
+                                  step.collective(Collective::all_reduce, Axis::data_shard,
+                                                  1'000'000, held_up(4e-3, 0, 0.5, 0.75)));
+    for (const engine::PlayOptions& options : all_ways) {
+      const Timeline timeline = play(step, machine, options);
+      CHECK(timeline.span(0, reduce).end == Approx(one.end * 1e-3));
+      CHECK(timeline.span(1, reduce).slowed == Approx((one.end - 4) * 1e-3).margin(1e-9));
+      CHECK(timeline.span(0, kernel).end == Approx(one.kernel * 1e-3));
+    }
+  }
+}
+
+TEST_CASE("kernels and collectives slow each other down") {
+  // An all-reduce of 2 ms takes half of the SMs and loses half of its speed to products. Kernels:
+  // 3 ms, a wait of 1 ms for another collective, 3 ms. The all-reduce is over after 4 ms, 2 ms of
+  // the first kernel are done: 5; waiting until 6, second kernel until 9 ms.
+  const Machine machine{2, 2};
+  StepBuilder step(2, 1, 2, 1, machine);
+  const int tensor =
+      step.collective(Collective::all_reduce, Axis::tensor, 1'000'000, cost_of_time(0, 1e-3));
+  const auto run = step.task(0, TaskKind::run, Stream::compute,
+                             step.segment({StepBuilder::piece(3e-3), StepBuilder::piece(0, tensor),
+                                           StepBuilder::piece(3e-3)}));
+  const auto reduce = step.task(0, TaskKind::collective, Stream::data_comm,
+                                step.collective(Collective::all_reduce, Axis::data_shard, 1'000'000,
+                                                held_up(2e-3, 0.5, 0.5, 0)));
+  for (const engine::PlayOptions& options : all_ways) {
+    const Timeline timeline = play(step, machine, options);
+    CHECK(timeline.span(0, reduce).end == Approx(4e-3));
+    CHECK(timeline.span(0, reduce).slowed == Approx(2e-3));
+    CHECK(timeline.span(0, run).end == Approx(9e-3));
+    CHECK(timeline.span(0, run).slowed == Approx(2e-3));
+  }
+}
+
+TEST_CASE("a collective is as slow as the member whose kernels hold it up most, while they do") {
+  // Two ranks; rank 1 alone has a kernel, from 0 to 3 ms. An all-reduce of 4 ms that loses half to
+  // it: 1.5 ms done by then: 5.5 ms, on both.
+  const Machine machine{2, 1};
+  StepBuilder step(1, 1, 2, 1, machine);
+  const auto use = step.collective(Collective::all_reduce, Axis::data_shard, 1'000'000,
+                                   held_up(4e-3, 0, 0.5, 0));
+  const auto reduce = step.task(0, TaskKind::collective, Stream::data_comm, use);
+  step.own_program(1);
+  const int kernel = step.segment({StepBuilder::piece(3e-3)});
+  step.task(1, TaskKind::run, Stream::compute, kernel);
+  const Timeline timeline = play(step, machine);
+  CHECK(timeline.span(0, reduce).end == Approx(5.5e-3));
+  CHECK(timeline.span(1, reduce).end == Approx(5.5e-3));
+}
+
+TEST_CASE("a collective that waits for a link has no use for what kernels hold") {
+  // Two of 4 ms share a NIC, 8 ms. One loses a quarter of its speed to a kernel of 16 ms: 5.33 ms
+  // of work, which is done when the bytes are there. If it loses three quarters: 16 ms.
+  const Machine machine{4, 1};
+  const auto [lost, end] = GENERATE(std::pair{0.25, 8.0}, std::pair{0.75, 16.0});
+  StepBuilder step(1, 2, 2, 1, machine);
+  step.task(0, TaskKind::run, Stream::compute, step.segment({StepBuilder::piece(16e-3)}));
+  const auto reduce = step.task(0, TaskKind::collective, Stream::data_comm,
+                                step.collective(Collective::all_reduce, Axis::data_shard,
+                                                200'000'000, held_up(4e-3, 0, lost, 0)));
+  step.task(
+      0, TaskKind::collective, Stream::replica_comm,
+      step.collective(Collective::all_reduce, Axis::context, 200'000'000, cost_of_time(0, 4e-3)));
+  const Timeline timeline = play(step, machine);
+  CHECK(timeline.span(0, reduce).end == Approx(end * 1e-3));
+  CHECK(timeline.span(0, reduce).slowed == Approx((end - 8) * 1e-3).margin(1e-8));
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ inline sim::Report sample_report() {
   report.ranks_played = 4;
   report.sm_share = 0.12;
   report.memory_share = 0.05;
+  report.held_up = base::Seconds::from_ms(3);
   report.bottleneck = "matrix products: 78 % of the step is compute on the busiest stage";
   report.diagnostics = {{{"scenarios/llama8b_16gpu.yaml", 12, 5},
                          "'bucket' is below 25 MiB: gradient reduction is bound by latency",

@@ -1,11 +1,26 @@
 #include "calibrate/import/formats.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
+#include "calibrate/store/calibration_json.hpp"
+#include "calibrate/store/store.hpp"
 #include "tests/calibrate/import/support.hpp"
+#include "tests/support/folder.hpp"
+#include "viz/calibration_json.hpp"
 
 namespace calibrate {
 namespace {
+
+std::string contents_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
 
 TEST_CASE("formats are known by their first words, devices by their names in the registry") {
   const std::string csv =
@@ -56,6 +71,47 @@ TEST_CASE("every format has a name of its own and reads nothing from nothing") {
     CHECK(names.insert(format.name).second);
     CHECK_FALSE(format.recognises(""));
     CHECK_FALSE(format.read("", "f", {}).has_value());
+  }
+}
+
+TEST_CASE(
+    "every format has a fuzzer, and what its seeds hold is stored, exported and read as it is") {
+  const std::string fuzzers = std::string(FORESHARD_SOURCE_DIR) + "/tests/fuzz/";
+  const std::string targets = contents_of(fuzzers + "CMakeLists.txt");
+  const ImportOptions options{.device = "H100-SXM5-80GB",
+                              .library = "NCCL",
+                              .library_version = "2.28.3",
+                              .dtype = "float",
+                              .op = base::Collective::all_reduce,
+                              .ranks = 8,
+                              .nodes = 1};
+  for (const ImportFormat& format : import_formats()) {
+    if (format.name == "nccl-xml") continue;  // is refused
+    std::string target = fmt::format("import_{}", format.name);
+    std::replace(target.begin(), target.end(), '-', '_');
+    if (format.name == "nccl-tests") target += "_text";
+    INFO(target);
+    CHECK(targets.find(fmt::format("foreshard_fuzz({}.cpp ", target)) != std::string::npos);
+    std::vector<RunRecords> runs;
+    for (const auto& seed : std::filesystem::directory_iterator(fuzzers + "corpus/" + target)) {
+      const std::string text = contents_of(seed.path());
+      const std::string file = seed.path().filename();
+      ImportResult imported = import_records(text, file, format.name, {}, shipped_registry());
+      if (!imported)
+        imported = import_records(text, file, format.name, options, shipped_registry());
+      if (!imported) continue;  // seeds that are damaged
+      runs.insert(runs.end(), imported->runs.begin(), imported->runs.end());
+    }
+    REQUIRE_FALSE(runs.empty());
+    const Folder folder;
+    auto store = store::Store::open(folder / "a.db", store::Access::write);
+    REQUIRE(store);
+    store->add_all(runs);
+    CHECK(store->all() == runs);
+    const auto again =
+        store::read_calibration_json(viz::calibration_json(store->all(), {}), "f.json");
+    REQUIRE(again);
+    CHECK(*again == runs);
   }
 }
 

@@ -138,6 +138,56 @@ TEST_CASE("kernels are compared by shape and variant") {
         "gemm m=1024 n=1024 k=1024 batch=1 dtype=bf16 output=bf16 adds=0");
 }
 
+/// An all-reduce of 1 KiB beside a product; alone 10 us and 1 ms. `beside` and `kernel`: means of
+/// what they take at once, in us, with a deviation of 2 % of 100 samples.
+RunRecords at_once(double beside, double kernel) {
+  const auto times = [](double us) {
+    return Times{.mean = us * 1e-6, .p50 = 1e-6, .deviation = us * 2e-8, .iterations = 100};
+  };
+  RunRecords run = sweep({}, 1);
+  KernelRecord product;
+  product.kind = "gemm";
+  product.library = "cuBLASLt";
+  product.kernel = base::Gemm{64, 64, 64};
+  product.times = times(1000);
+  run.kernels = {product};
+  run.overlaps = {{0, 0, times(beside), times(kernel)}};
+  return run;
+}
+
+TEST_CASE("collectives beside kernels are compared in the mean, both of them, and no other pair") {
+  // Beside the product the collective takes 15 us, then 18: 20 % slower. The error of each mean is
+  // 2 % / sqrt(100) = 0.2 %. The product takes what it took, and so does either alone. What the
+  // middle samples took (1 us) does not count.
+  const Difference difference = store::difference({at_once(15, 1500)}, {at_once(18, 1500)});
+  REQUIRE(difference.groups.size() == 4);
+  CHECK(difference.compared == 4);
+  CHECK(difference.slower == 1);
+  const ChangedGroup& collective = difference.groups[2];
+  CHECK(collective.of.what == "all_reduce");
+  REQUIRE(collective.beside);
+  CHECK(collective.beside->what == "gemm");
+  CHECK(collective.verdict == Verdict::slower);
+  CHECK(change_of(collective.drift) == Approx(0.2));
+  CHECK(collective.error.value() == Approx(std::hypot(0.002, 0.002)).epsilon(0.05));
+  CHECK(collective.rows.at(0).before == Approx(15e-6));
+  const ChangedGroup& kernel = difference.groups[3];
+  CHECK(kernel.of.what == "gemm");
+  REQUIRE(kernel.beside);
+  CHECK(kernel.beside->what == "all_reduce");
+  CHECK(kernel.verdict == Verdict::same);
+  CHECK(kernel.rows.at(0).size ==
+        "gemm m=64 n=64 k=64 batch=1 dtype=bf16 output=bf16 adds=0, beside 1024 bytes");
+
+  RunRecords other = at_once(15, 1500);
+  other.kernels[0].library = "another";
+  const Difference apart = store::difference({at_once(15, 1500)}, {other});
+  CHECK(apart.compared == 1);  // the collective alone
+  RunRecords wrong = at_once(18, 1500);
+  wrong.collectives[0].wrong = 1;
+  CHECK(store::difference({at_once(15, 1500)}, {wrong}).compared == 1);  // the kernel alone
+}
+
 }  // namespace
 
 }  // namespace calibrate::store
