@@ -11,12 +11,24 @@ constexpr double most_taken = 0.9;
 
 }  // namespace
 
-calibrate::CollectiveCost cost_in_parts(const calibrate::Profile& profile, base::Collective op,
-                                        base::Bytes bytes, int parts,
-                                        const calibrate::GroupShape& shape) {
-  calibrate::CollectiveCost cost = profile.collective(op, ceil_div(bytes, parts), shape);
-  cost.latency = cost.latency * parts;
-  cost.total.time = cost.total.time * parts;
+calibrate::CollectiveCost cost_in_plan(const calibrate::Profile& profile,
+                                       const strategies::Communication& what,
+                                       const calibrate::GroupShape& shape,
+                                       const strategies::Execution& execution) {
+  calibrate::CollectiveCost cost =
+      profile.collective(what.op, ceil_div(what.bytes, what.parts), shape);
+  const bool round =
+      what.op == base::Collective::all_gather || what.op == base::Collective::reduce_scatter;
+  if (round && what.axes.has(strategies::Axis::tensor) && shape.nodes > 1) {
+    // The bytes go out step by step, so that they come at a lower rate on average.
+    const base::Seconds time = cost.total.time + execution.tensor_step * (shape.ranks - 1);
+    const double longer = time / cost.total.time;
+    cost.latency = cost.latency * longer;
+    cost.bus_rate = cost.bus_rate * (1 / longer);
+    cost.total.time = time;
+  }
+  cost.latency = cost.latency * what.parts;
+  cost.total.time = cost.total.time * what.parts;
   return cost;
 }
 

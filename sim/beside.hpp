@@ -3,14 +3,17 @@
 #include "base/collective.hpp"
 #include "base/units.hpp"
 #include "calibrate/profile.hpp"
+#include "strategies/execution.hpp"
+#include "strategies/shard.hpp"
 
 /// Kernels and a collective on one GPU at the same time.
 namespace sim {
 
-/// A collective done in so many equal parts, one behind the other.
-calibrate::CollectiveCost cost_in_parts(const calibrate::Profile& profile, base::Collective op,
-                                        base::Bytes bytes, int parts,
-                                        const calibrate::GroupShape& shape);
+/// A collective done in so many equal parts, one behind the other, in a plan.
+calibrate::CollectiveCost cost_in_plan(const calibrate::Profile& profile,
+                                       const strategies::Communication& what,
+                                       const calibrate::GroupShape& shape,
+                                       const strategies::Execution& execution);
 
 /// What a collective takes from kernels beside it, where that was not measured. Its channels are
 /// blocks that hold an SM each; a ring reads and writes every byte that it moves, and reads what it

@@ -93,8 +93,7 @@ struct Estimator::Impl {
     if (!fresh || there.shapes.front().ranks == 1) return known->second;
     double least = std::numeric_limits<double>::infinity();
     for (const calibrate::GroupShape& shape : there.shapes) {
-      calibrate::CollectiveCost cost =
-          cost_in_parts(profile, what.op, what.bytes, what.parts, shape);
+      calibrate::CollectiveCost cost = cost_in_plan(profile, what, shape, plan.execution);
       const double time = cost.total.time.s() * (shape.nodes > 1 ? slowdown : 1);
       least = std::min(least, time);
       if (&shape != &there.shapes.front()) continue;

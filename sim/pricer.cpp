@@ -200,7 +200,8 @@ calibrate::CollectiveCost Pricer::cost_of(const CollectiveUse& use, std::size_t 
   const auto forced = input_.forced.find(use.op);
   calibrate::CollectiveCost cost =
       forced == input_.forced.end() || where.ranks == 1
-          ? cost_in_parts(input_.profile, use.op, use.bytes, use.parts, where)
+          ? cost_in_plan(input_.profile, {use.op, use.axes, use.bytes, use.parts}, where,
+                         input_.plan.execution)
           : forced_cost(use, shape, forced->second);
   set_shares(cost, use.op, use.bytes, where);
   return cost;

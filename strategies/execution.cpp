@@ -7,6 +7,7 @@ namespace strategies {
 void read_execution(base::MapReader& reader, Execution& execution) {
   reader.read("operator_dispatch", execution.operator_dispatch);
   reader.read("exchange_dispatch", execution.exchange_dispatch);
+  reader.read("tensor_step", execution.tensor_step);
   reader.read("step_dispatch", execution.step_dispatch);
   reader.read("elementwise_traffic", execution.elementwise_traffic, base::Range<double>{1, 100});
   reader.read_choice("gradient_accumulation", execution.fused_accumulation, accumulation_names);

@@ -16,6 +16,9 @@ struct Execution {
   /// message (Megatron-LM synchronised with the device after each exchange), nothing has been
   /// launched ahead.
   base::Seconds exchange_dispatch;
+  /// Of each step that all-gathers and reduce-scatters of tensor ranks on several nodes take round
+  /// their ring, beyond what the profile says: they stand alone between kernels that wait for them.
+  base::Seconds tensor_step;
   /// Once a step, while nothing runs: data, logs, the optimizer's own code.
   base::Seconds step_dispatch;
   /// Bytes that memory-bound kernels of the model move, over those of norms, activations,

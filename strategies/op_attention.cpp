@@ -62,6 +62,29 @@ Op OpBuilder::core_attention(std::int64_t window) const {
   return op;
 }
 
+/// Megatron-LM's softmax kernel takes four heads of sequences at once. Where they are no multiple
+/// of four, PyTorch's operators work on the scores in fp32 (megatron/model/fused_softmax.py): what
+/// they do beyond the kernel, which is counted as attention. Their softmax keeps its output too.
+void OpBuilder::eager_softmax(std::vector<Op>& ops) const {
+  constexpr std::int64_t together = 4;
+  if (options_.flash_attention || !options_.fused_softmax) return;
+  if (options_.batch * q_heads_ % together == 0) return;
+  const std::int64_t scores = tokens_ * q_heads_ * options_.seq;
+  for (const char* name : {"scores_to_fp32", "scaled_scores", "masked_scores", "softmax_output"}) {
+    const bool casts =
+        name == std::string_view("scores_to_fp32") || name == std::string_view("softmax_output");
+    Op op;
+    op.kind = OpKind::attention;
+    op.name = name;
+    op.split = TensorSplit::heads;
+    op.forward = {memory(0, scores * (float_bytes + (casts ? element_ : float_bytes)))};
+    op.backward_input = op.forward;
+    op.saved_bytes = name == std::string_view("softmax_output") ? scores * float_bytes : 0;
+    op.input_elements = op.output_elements = scores;
+    ops.push_back(std::move(op));
+  }
+}
+
 /// A ring works while blocks of keys and values travel, and merges each step's output into the sum
 /// by the log-sum-exps: two reads and a write in fp32.
 void OpBuilder::split_attention(const base::Attention& whole, Op& op) const {
@@ -204,6 +227,7 @@ void OpBuilder::attention(std::vector<Op>& ops, std::int64_t window) const {
                  tokens_ * (q_heads_ * model_.head_dim + kv * (model_.head_dim + value_dim_)), ops);
   exchange_keys(ops);
   ops.push_back(core_attention(window));
+  eager_softmax(ops);
   exchange_heads("all-to-all tokens of heads", tokens_ * q_heads_ * value_dim_, ops);
   ops.push_back(linear({.kind = OpKind::output_projection,
                         .name = "output_projection",

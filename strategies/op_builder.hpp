@@ -64,11 +64,13 @@ class OpBuilder {
   Op activation(OpKind kind, std::string name, std::int64_t rows, std::int64_t width) const;
   Op rotary() const;
   Op core_attention(std::int64_t window) const;
+  void eager_softmax(std::vector<Op>& ops) const;
   Op router() const;
   Op dispatch(const ExpertShape& shape) const;
   Op combine(const ExpertShape& shape) const;
   Op loss() const;
   ExpertShape expert_shape() const;
+  void sort_rows(const ExpertShape& shape, Op& op) const;
   void exchange_dispatched(const ExpertShape& shape, Op& dispatch) const;
   void exchange_results(const ExpertShape& shape, Op& expert_down) const;
   void shared_experts(std::vector<Op>& ops, bool joined) const;

@@ -154,6 +154,7 @@ struct OpOptions {
   std::int64_t seq = 1;
   base::DType dtype = base::DType::bf16;
   bool flash_attention = true;
+  bool fused_softmax = true;  ///< without flash attention: Megatron-LM's kernel, where it fits
   int tensor = 1;  ///< degree: shapes of divided operators are those of one rank
   bool sequence_parallel = false;
   /// Queries, keys and values in one matrix, gate and up in one.

@@ -82,17 +82,21 @@ Op OpBuilder::dispatch(const ExpertShape& shape) const {
   op.split = TensorSplit::replicated;
   op.forward = {memory((shape.tokens + shape.sent_rows) * h)};
   op.backward_input = {memory((shape.tokens + shape.sent_rows) * h)};
-  // What comes from many ranks is sorted by expert once more.
-  if (options_.expert.degree > 1 && shape.experts > 1) {
-    op.forward.push_back(memory(2 * shape.rows() * h));
-    op.backward_input.push_back(memory(2 * shape.rows() * h));
-  }
+  sort_rows(shape, op);
   op.saved_bytes = shape.rows() * index_bytes;
   op.input_elements = shape.tokens * h;
   op.output_elements = shape.rows() * h;
   op.gathers_input = shape.joined;
   exchange_dispatched(shape, op);
   return op;
+}
+
+/// What comes from many ranks is sorted by expert once more, and back before it leaves.
+void OpBuilder::sort_rows(const ExpertShape& shape, Op& op) const {
+  if (options_.expert.degree == 1 || shape.experts == 1) return;
+  const std::int64_t moved = 2 * shape.rows() * model_.hidden;
+  op.forward.push_back(memory(moved));
+  op.backward_input.push_back(memory(moved));
 }
 
 /// Rows travel in `dispatch`, their gradients and results in 16 bits. All-to-all sizes are what a
@@ -227,6 +231,7 @@ void OpBuilder::mixture(std::vector<Op>& ops) const {
   ops.push_back(
       activation(OpKind::expert_activation, "expert_activation", shape.rows(), shape.ffn_local));
   ops.push_back(expert_linear(OpKind::expert_down, shape));
+  sort_rows(shape, ops.back());
   exchange_results(shape, ops.back());
   ops.push_back(combine(shape));
 }

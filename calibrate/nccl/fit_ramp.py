@@ -48,10 +48,11 @@ REGIMES = (
     ("gpudirect-tcpx", ("all_gather",)),
 )
 
-# Of each step that all-gathers and reduce-scatters take round a ring, beyond the model. Sweeps over EFA
-# are of all-reduces, which are trees where they are small; this is what nanotron's steps of 16 and of 32
-# tensor ranks take more (Hugging Face Ultra-Scale Playbook benchmark).
-RING_STEPS = {"efa": "32 us"}
+# Of each node that all-gathers and reduce-scatters go to round a ring, beyond the model. Sweeps over EFA
+# are of all-reduces, which are trees where they are small; this is what nanotron's reductions with ZeRO-1
+# on 16 to 64 nodes take more, whether 1, 2, 4 or 8 ranks of a node are in the ring (Hugging Face
+# Ultra-Scale Playbook benchmark).
+HOPS = {"efa": "45 us"}
 
 # start, share, fill, fill_half. Volta alone may be faster than the model, whose 20 GB/s for an
 # NVLink are 22.5 on a DGX-1; elsewhere the model's rates are bounds.
@@ -266,8 +267,8 @@ def main():
               f"    nodes: {nodes[-1]}")
         for name, value in zip(("start", "share", "fill", "fill_half"), parameters):
             print(f"    {name}: {value:g}")
-        if place in RING_STEPS:
-            print(f"    step: {RING_STEPS[place]}")
+        if place in HOPS:
+            print(f"    hop: {HOPS[place]}")
         print(f"    start_spread: {spread(small or large):.2f}\n"
               f"    wire_spread: {spread(large):.2f}")
         sys.stdout.flush()

@@ -48,7 +48,7 @@ Ramp read_ramp(MapReader& reader) {
   reader.require("share", ramp.share, Range<double>{0.05, 1.5});
   reader.require("fill", ramp.fill, Range<double>{0.0, 1000.0});
   reader.require("fill_half", ramp.fill_half, Range<double>{1e-3, 1000.0});
-  reader.read("step", ramp.step);
+  reader.read("hop", ramp.hop);
   reader.require("start_spread", ramp.start_spread, deviation);
   reader.require("wire_spread", ramp.wire_spread, deviation);
   reader.finish();
@@ -68,15 +68,15 @@ bool is_at(const Ramp& ramp, const GroupShape& shape) {
 
 }  // namespace
 
-base::Seconds Ramp::time(base::Seconds model, base::Seconds least, int ranks) const {
+base::Seconds Ramp::time(base::Seconds model, base::Seconds least, int on_nodes) const {
   CHECK_INVARIANT(least > base::Seconds{} && model >= least);
   const double wire = (model - least).s();
   const double filling = wire > 0 ? fill * least.s() * wire / (wire + fill_half * least.s()) : 0;
-  return base::Seconds::from_s(start * least.s() + wire / share + filling) + step * (ranks - 1);
+  return base::Seconds::from_s(start * least.s() + wire / share + filling) + hop * (on_nodes - 1);
 }
 
-double Ramp::spread(base::Seconds model, base::Seconds least, int ranks) const {
-  const double starting = start * least.s() / time(model, least, ranks).s();
+double Ramp::spread(base::Seconds model, base::Seconds least, int on_nodes) const {
+  const double starting = start * least.s() / time(model, least, on_nodes).s();
   return std::hypot(starting * start_spread, (1 - starting) * wire_spread);
 }
 

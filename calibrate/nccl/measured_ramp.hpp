@@ -14,12 +14,12 @@
 namespace calibrate::nccl {
 
 /// One fit. With L the model's time of nothing and W what it adds for the bytes,
-///   time = start L + W / share + fill L W / (W + fill_half L) + step (ranks - 1).
+///   time = start L + W / share + fill L W / (W + fill_half L) + hop (nodes - 1).
 /// - start: launch, meeting of the ranks and hops, against those of the model;
 /// - share: of the model's rate, for very large messages;
 /// - fill: pipelines that are not full. What is lost grows with the message until a steady state
 ///   and with the hops, of which L is the measure.
-/// - step: of each step that all-gathers and reduce-scatters take round a ring, beyond the model's.
+/// - hop: of each node that all-gathers and reduce-scatters go to round a ring, beyond the model's.
 /// It grows with W, so that more bytes still never cost less.
 struct Ramp {
   // Inside a scale-up domain of NVLinks a fit is for an architecture, across nodes for a kind of
@@ -34,14 +34,14 @@ struct Ramp {
   double share = 1;
   double fill = 0;
   double fill_half = 1;
-  base::Seconds step;
+  base::Seconds hop;
   double start_spread = 0;  ///< of points that start for more than half of their time
   double wire_spread = 0;   ///< of the others
 
-  /// From the model's time of the message and of nothing, for so many ranks. \pre 0 < least <= time
-  base::Seconds time(base::Seconds model, base::Seconds least, int ranks) const;
+  /// From the model's time of the message and of nothing, for so many nodes. \pre 0 < least <= time
+  base::Seconds time(base::Seconds model, base::Seconds least, int on_nodes) const;
   /// Relative standard deviation of that time.
-  double spread(base::Seconds model, base::Seconds least, int ranks) const;
+  double spread(base::Seconds model, base::Seconds least, int on_nodes) const;
 };
 
 struct Ramps {

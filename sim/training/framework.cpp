@@ -53,6 +53,7 @@ void read_rows(base::MapReader reader, Framework& framework) {
   reader.read("fp16_dropout", framework.fp16_dropout, base::Range<double>{0, 1});
   reader.read("sequence_parallel", framework.sequence_parallel);
   reader.read_choice("stages", framework.stages_by_cost, stage_names);
+  reader.read("reduces_early_without_zero", framework.reduces_early_without_zero);
   reader.read_choice("tensor_overlap", framework.tensor_overlap, overlap_names);
   reader.read_choice("peak_memory", framework.peak, peak_names);
   reader.finish();

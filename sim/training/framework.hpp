@@ -46,6 +46,8 @@ struct Framework {
   double fp16_dropout = 0;         ///< of its fp16 runs
   bool sequence_parallel = false;  ///< with tensor parallelism, where a row does not say
   bool stages_by_cost = false;     ///< the head counts as so many layers as its matrix is larger
+  /// Rows without ZeRO hide the reduction of gradients, whatever the plan does.
+  bool reduces_early_without_zero = false;
   /// What a row means that overlaps tensor parallelism.
   strategies::TensorOverlap tensor_overlap = strategies::TensorOverlap::parts;
   PrintedPeak peak = PrintedPeak::fullest_rank;

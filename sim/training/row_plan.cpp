@@ -36,11 +36,18 @@ std::string missing_degree(const Row& row) {
   return {};
 }
 
-int usual_micro_batch(const Row& row, std::int64_t of_replica) {
-  if (*row.pipeline > 1) return 1;
-  const int most = row.recompute == "full" ? 16 : 4;
+/// With a pipeline as small as the fused softmax takes it (see OpBuilder::eager_softmax), which who
+/// tuned a run would not give up.
+int usual_micro_batch(const Row& row, std::int64_t of_replica, bool flash_attention) {
+  const auto divides = [&](int size) { return of_replica % size == 0; };
   int size = 1;
-  while (size * 2 <= most && of_replica % (size * 2) == 0) size *= 2;
+  if (*row.pipeline > 1) {
+    const int heads = row.heads.value_or(0) / *row.tensor;
+    while (!flash_attention && size * heads % 4 != 0 && divides(size * 2)) size *= 2;
+    return size;
+  }
+  const int most = row.recompute == "full" ? 16 : 4;
+  while (size * 2 <= most && divides(size * 2)) size *= 2;
   return size;
 }
 
@@ -157,6 +164,7 @@ void set_overlap(const Row& row, const Framework& framework, Plan& plan,
     plan.overlap.gradient_reduce = has_word(row.overlap, "grad");
     plan.overlap.parameter_gather = has_word(row.overlap, "param");
   } else if (row.data.value_or(1) > 1) {
+    if (framework.reduces_early_without_zero && plan.zero == 0) plan.overlap.gradient_reduce = true;
     inferred.emplace_back("overlap");
   }
   if (nothing) plan.overlap.point_to_point = false;
@@ -233,15 +241,15 @@ Expressed<Plan> plan_of(const Row& row, const Framework& framework,
     return tl::unexpected(std::string("dp is not n_gpus / (tp x pp x cp)"));
   plan.global_batch = *row.global_batch;
   plan.sequence = *row.sequence;
+  plan.flash_attention = row.flash_attention.value_or(plan.flash_attention);
   plan.micro_batch = row.micro_batch.value_or(0);
   if (!row.micro_batch) {
-    plan.micro_batch = usual_micro_batch(row, plan.global_batch / plan.data);
+    plan.micro_batch = usual_micro_batch(row, plan.global_batch / plan.data, plan.flash_attention);
     inferred.push_back(fmt::format("micro batch {}", plan.micro_batch));
   }
   plan.sequence_parallel =
       plan.tensor > 1 && row.sequence_parallel.value_or(framework.sequence_parallel);
   if (plan.tensor > 1 && !row.sequence_parallel) inferred.emplace_back("sequence parallel");
-  plan.flash_attention = row.flash_attention.value_or(plan.flash_attention);
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
   if (!plan.flash_attention) plan.attention_kernels.clear();  // the framework's are fused ones
   set_zero(row, plan, inferred);

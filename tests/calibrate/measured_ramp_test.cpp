@@ -59,10 +59,10 @@ TEST_CASE("a ramp adds a start, a share of the rate and pipelines that fill") {
   CHECK(ramp.time(Seconds::from_us(10), Seconds::from_us(10), 5).us() == Approx(20));
   CHECK(ramp.time(Seconds::from_us(1e6 + 10), Seconds::from_us(10), 5).us() ==
         Approx(1.25e6 + 120).epsilon(1e-6));
-  // 51 us more in each of the 31 steps of 32 ranks.
-  Ramp stepping = ramp;
-  stepping.step = Seconds::from_us(51);
-  CHECK(stepping.time(Seconds::from_us(30), Seconds::from_us(10), 32).us() ==
+  // 51 us more for each of the 31 nodes that follow.
+  Ramp hopping = ramp;
+  hopping.hop = Seconds::from_us(51);
+  CHECK(hopping.time(Seconds::from_us(30), Seconds::from_us(10), 32).us() ==
         Approx(73.571 + 31 * 51).epsilon(1e-4));
 }
 
@@ -142,12 +142,12 @@ TEST_CASE("with fits a collective takes the fitted time, and its flows end at it
       const Ramp* ramp = ramps->find(Collective::all_gather, shape);
       REQUIRE(ramp != nullptr);
       const Seconds least = model->cost(Collective::all_gather, {}, shape).total.time;
-      CHECK(cost.total.time.us() == Approx(ramp->time(plain.total.time, least, shape.ranks).us()));
+      CHECK(cost.total.time.us() == Approx(ramp->time(plain.total.time, least, shape.nodes).us()));
       CHECK(cost.total.time >= plain.total.time);
       CHECK(cost.total.evidence == Evidence::fitted);
-      CHECK(cost.total.spread == Approx(ramp->spread(plain.total.time, least, shape.ranks)));
+      CHECK(cost.total.spread == Approx(ramp->spread(plain.total.time, least, shape.nodes)));
       CHECK(cost.algorithm == plain.algorithm);
-      const double wire = bytes * bus_factor(Collective::all_gather, shape.ranks);
+      const double wire = bytes * bus_factor(Collective::all_gather, shape.nodes);
       CHECK(cost.total.time.s() == Approx(cost.latency.s() + wire / cost.bus_rate.byte()));
     }
 }

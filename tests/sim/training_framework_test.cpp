@@ -40,6 +40,8 @@ TEST_CASE("a profile is a preset and what its published rows mean") {
   CHECK(nanotron.peak == PrintedPeak::rank_0_after_backward);
   CHECK(nanotron.tensor_overlap == strategies::TensorOverlap::own_part);
   CHECK_FALSE(nanotron.plan.execution.fused_accumulation);
+  CHECK_FALSE(nanotron.plan.overlap.gradient_reduce);
+  CHECK(nanotron.reduces_early_without_zero);
   CHECK(nanotron.plan.attention_kernels == "flash-attention-2");
 }
 

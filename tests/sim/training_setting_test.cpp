@@ -87,6 +87,11 @@ TEST_CASE("families differ in norms, positions and gates") {
   CHECK(setting_of(with(with(gpt("a"), llama), {{"flash_attention", "0"}}))
             .plan.attention_kernels.empty());
   CHECK(setting.plan.precision.gradients == base::DType::fp32);
+  // nanotron reduces gradients while the backward runs, but not those of ZeRO-1.
+  CHECK_FALSE(setting_of(with(with(gpt("a"), llama), {{"overlap", "tp"}, {"zero", "1"}}))
+                  .plan.overlap.gradient_reduce);
+  CHECK(setting_of(with(with(gpt("a"), llama), {{"overlap", "tp"}, {"zero", "0"}}))
+            .plan.overlap.gradient_reduce);
   CHECK(setting_of(with(gpt("a"), {{"model", "MPT 1b"}, {"framework", "llm-foundry"}}))
             .model.position == strategies::Position::alibi);
   CHECK(setting_of(with(gpt("a"), {{"model", "BLOOM 1b"}})).model.embedding_norm);

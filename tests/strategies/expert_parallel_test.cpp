@@ -51,6 +51,24 @@ TEST_CASE("expert parallel: two rows a token there and back, both ways") {
   CHECK(layer(graph).expert_parameters == expert);
 }
 
+// With two experts on a rank each of the 2 x tokens rows is read and written once more when it has
+// come, and once more before it leaves.
+TEST_CASE("rows of many ranks are sorted by expert, and back") {
+  const auto moved = [](int degree, bool backward) {
+    const ShardedGraph graph =
+        shard(shipped_model("mixtral-8x7b"), plan_with(1, false, {.degree = degree}));
+    double bytes = 0;
+    for (const Work& work : backward ? layer(graph).backward : layer(graph).forward)
+      for (const base::Kernel& kernel : work.kernels)
+        if (const auto* pass = std::get_if<base::MemoryBound>(&kernel))
+          bytes += pass->bytes.as_double();
+    return bytes;
+  };
+  const double sorted = 2 * 2 * (2 * tokens) * row;
+  CHECK(moved(4, false) - moved(8, false) == Approx(sorted));
+  CHECK(moved(4, true) - moved(8, true) == Approx(sorted));
+}
+
 TEST_CASE("one expert rank: no traffic, and experts are parameters like others") {
   const ShardedGraph graph = shard(shipped_model("mixtral-8x7b"), plan_with(1, false, {}));
   for (const Work& work : layer(graph).forward) CHECK_FALSE(work.communication);

@@ -155,6 +155,33 @@ TEST_CASE("a dense layer in order, with its shapes on one of eight ranks") {
   CHECK(graph.layer_block == std::vector<int>(80, 1));
 }
 
+// 64 heads: 8 on each of 8 ranks are a multiple of four; 2 on each of 32 are with two sequences
+// only.
+TEST_CASE("softmax whose heads are no multiple of four runs operator by operator") {
+  const auto layer_with = [](OpOptions options) {
+    options.seq = 1024;
+    options.flash_attention = false;
+    const OpGraph graph = build_ops(shipped_model("gpt-22b.yaml"), options);
+    return names(layer_of(graph, 0));
+  };
+  const std::vector<std::string> fused = layer_with({.batch = 1, .tensor = 8});
+  CHECK(layer_with({.batch = 2, .tensor = 32}) == fused);
+  CHECK(layer_with({.batch = 1, .fused_softmax = false, .tensor = 32}) == fused);
+  std::vector<std::string> eager = fused;
+  const auto behind = std::find(eager.begin(), eager.end(), "attention") + 1;
+  eager.insert(behind, {"scores_to_fp32", "scaled_scores", "masked_scores", "softmax_output"});
+  CHECK(layer_with({.batch = 1, .tensor = 32}) == eager);
+
+  const OpGraph graph =
+      build_ops(shipped_model("gpt-22b.yaml"),
+                {.batch = 1, .seq = 1024, .flash_attention = false, .tensor = 32});
+  // Scores of 2 heads: read in two bytes and written in four; then four and four.
+  const std::int64_t scores = 2LL * 1024 * 1024;
+  CHECK(traffic(op_named(layer_of(graph, 0), "scores_to_fp32").forward) == scores * 6);
+  CHECK(traffic(op_named(layer_of(graph, 0), "masked_scores").backward_input) == scores * 8);
+  CHECK(op_named(layer_of(graph, 0), "softmax_output").saved_bytes == scores * 4);
+}
+
 TEST_CASE("key-value heads fewer than ranks are replicated") {
   const OpGraph graph = build_ops(shipped_model("llama-3.1-70b"), {.seq = 128, .tensor = 16});
   const Block& layer = layer_of(graph, 0);
