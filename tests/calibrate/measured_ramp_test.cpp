@@ -147,7 +147,7 @@ TEST_CASE("with fits a collective takes the fitted time, and its flows end at it
       CHECK(cost.total.evidence == Evidence::fitted);
       CHECK(cost.total.spread == Approx(ramp->spread(plain.total.time, least, shape.nodes)));
       CHECK(cost.algorithm == plain.algorithm);
-      const double wire = bytes * bus_factor(Collective::all_gather, shape.nodes);
+      const double wire = bytes * bus_factor(Collective::all_gather, shape.ranks);
       CHECK(cost.total.time.s() == Approx(cost.latency.s() + wire / cost.bus_rate.byte()));
     }
 }
