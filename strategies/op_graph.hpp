@@ -155,7 +155,7 @@ struct OpOptions {
   base::DType dtype = base::DType::bf16;
   bool flash_attention = true;
   bool fused_softmax = true;  ///< without flash attention: Megatron-LM's kernel, where it fits
-  int tensor = 1;  ///< degree: shapes of divided operators are those of one rank
+  int tensor = 1;             ///< degree: shapes of divided operators are those of one rank
   bool sequence_parallel = false;
   /// Queries, keys and values in one matrix, gate and up in one.
   bool fused_projections = true;
