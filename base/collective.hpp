@@ -39,6 +39,11 @@ inline constexpr std::array<std::pair<std::string_view, Collective>, 10> collect
 
 std::string_view name_of(Collective op);
 
+/// All-gathers and reduce-scatters, of which an all-reduce is made: bytes go round once.
+constexpr bool one_way(Collective op) {
+  return op == Collective::all_gather || op == Collective::reduce_scatter;
+}
+
 /// How a collective moves its bytes. NCCL's own: ring, tree (double binary), CollNet direct and
 /// chain (reduction in the network), NVLS and NVLS tree (reduction in the NVSwitch), PAT (parallel
 /// aggregated trees). Of MPI and others: recursive halving and doubling, binomial tree, straight to

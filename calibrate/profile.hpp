@@ -74,6 +74,13 @@ struct CollectiveCost {
   int lost_to_memory_source = -1;
   base::Seconds held_up;  ///< of total, what kernels of the same work cost it; 0 when alone
 
+  /// Takes so long from now on, in which latency and wire grow alike. \pre total.time is above 0
+  void stretch_to(base::Seconds time) {
+    const double longer = time / total.time;
+    latency = latency * longer;
+    bus_rate = bus_rate * (1 / longer);
+    total.time = total.time * longer;
+  }
   bool is_held_up() const { return lost_to_products > 0 || lost_to_memory > 0; }
   /// Seconds in which bytes move.
   double wire_time() const { return total.time > latency ? (total.time - latency).s() : 0.0; }

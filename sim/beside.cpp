@@ -17,16 +17,10 @@ calibrate::CollectiveCost cost_in_plan(const calibrate::Profile& profile,
                                        const strategies::Execution& execution) {
   calibrate::CollectiveCost cost =
       profile.collective(what.op, ceil_div(what.bytes, what.parts), shape);
-  const bool round =
-      what.op == base::Collective::all_gather || what.op == base::Collective::reduce_scatter;
-  if (round && what.axes.has(strategies::Axis::tensor) && shape.nodes > 1) {
-    // The bytes go out step by step, so that they come at a lower rate on average.
-    const base::Seconds time = cost.total.time + execution.tensor_step * (shape.ranks - 1);
-    const double longer = time / cost.total.time;
-    cost.latency = cost.latency * longer;
-    cost.bus_rate = cost.bus_rate * (1 / longer);
-    cost.total.time = time;
-  }
+  // The bytes go out step by step, so that they come at a lower rate on average.
+  if (base::one_way(what.op) && what.axes.has(strategies::Axis::tensor) && shape.nodes > 1 &&
+      execution.tensor_step > base::Seconds{})
+    cost.stretch_to(cost.total.time + execution.tensor_step * (shape.ranks - 1));
   cost.latency = cost.latency * what.parts;
   cost.total.time = cost.total.time * what.parts;
   return cost;

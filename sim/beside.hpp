@@ -9,7 +9,8 @@
 /// Kernels and a collective on one GPU at the same time.
 namespace sim {
 
-/// A collective done in so many equal parts, one behind the other, in a plan.
+/// A collective of a plan in as many equal parts as it has, one behind the other. Collectives of
+/// tensor ranks take what Execution::tensor_step adds.
 calibrate::CollectiveCost cost_in_plan(const calibrate::Profile& profile,
                                        const strategies::Communication& what,
                                        const calibrate::GroupShape& shape,

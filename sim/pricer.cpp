@@ -178,11 +178,9 @@ std::uint32_t Pricer::collective(const std::string& name, CommKind kind,
     for (std::size_t shape = 0; shape < groups(communication.axes).shapes.size(); ++shape)
       use.cost.push_back(cost_of(use, shape));
   }
-  const bool held_up =
-      std::any_of(alone->second.cost.begin(), alone->second.cost.end(),
-                  [](const calibrate::CollectiveCost& cost) { return cost.is_held_up(); });
-  const auto [entry, fresh] = collectives_.try_emplace(
-      {key, held_up ? beside : Kernels{}}, static_cast<std::uint32_t>(graph_.collectives.size()));
+  const auto [entry, fresh] =
+      collectives_.try_emplace({key, alone->second.is_held_up() ? beside : Kernels{}},
+                               static_cast<std::uint32_t>(graph_.collectives.size()));
   if (!fresh) return entry->second;
   CollectiveUse& use = graph_.collectives.emplace_back(alone->second);
   const Kernels& kernels = entry->first.second;

@@ -28,11 +28,9 @@ struct SourceTime {
 /// Seconds by source: what collectives lost to kernels beside them, of an average rank.
 std::vector<double> held_up_by_source(const StepGraph& graph, const Timeline& timeline) {
   std::vector<double> seconds(graph.sources.size(), 0);
-  const auto is_held_up = [](const CollectiveUse& use) {
-    return std::any_of(use.cost.begin(), use.cost.end(),
-                       [](const calibrate::CollectiveCost& cost) { return cost.is_held_up(); });
-  };
-  if (std::none_of(graph.collectives.begin(), graph.collectives.end(), is_held_up)) return seconds;
+  if (std::none_of(graph.collectives.begin(), graph.collectives.end(),
+                   [](const CollectiveUse& use) { return use.is_held_up(); }))
+    return seconds;
   const int ranks = graph.grid.size();
   for (int rank = 0; rank < ranks; ++rank) {
     const auto lose = [&](const calibrate::CollectiveCost& cost, double lost) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -52,8 +53,14 @@ struct CollectiveUse {
   base::Bytes bytes;           ///< nccl-tests convention, see Profile::collective
   int parts = 1;               ///< see strategies::Communication
   std::vector<double> shares;  ///< unequal counts, see collectives::Demand; empty: equal
-  /// Cost when alone, by group shape; indexed by StepGraph::group_shape of (axes, group).
+  /// Cost beside the kernels of its own work only (CollectiveCost::held_up), by group shape;
+  /// indexed by StepGraph::group_shape of (axes, group).
   std::vector<calibrate::CollectiveCost> cost;
+
+  /// Whether some group loses speed to kernels beside it.
+  bool is_held_up() const {
+    return std::any_of(cost.begin(), cost.end(), [](const auto& one) { return one.is_held_up(); });
+  }
 };
 
 /// A piece of a segment: a kernel, a collective that the compute stream waits for, or both side by

@@ -62,27 +62,27 @@ Op OpBuilder::core_attention(std::int64_t window) const {
   return op;
 }
 
-/// Megatron-LM's softmax kernel takes four heads of sequences at once. Where they are no multiple
-/// of four, PyTorch's operators work on the scores in fp32 (megatron/model/fused_softmax.py): what
-/// they do beyond the kernel, which is counted as attention. Their softmax keeps its output too.
+/// Where the fused softmax does not fit, PyTorch's operators work on the scores in fp32: what they
+/// do beyond the kernel, which is counted as attention. Their softmax keeps its output too.
 void OpBuilder::eager_softmax(std::vector<Op>& ops) const {
-  constexpr std::int64_t together = 4;
-  if (options_.flash_attention || !options_.fused_softmax) return;
-  if (options_.batch * q_heads_ % together == 0) return;
+  if (options_.flash_attention || !options_.fused_softmax ||
+      fits_fused_softmax(q_heads_, options_.batch))
+    return;
   const std::int64_t scores = tokens_ * q_heads_ * options_.seq;
-  for (const char* name : {"scores_to_fp32", "scaled_scores", "masked_scores", "softmax_output"}) {
-    const bool casts =
-        name == std::string_view("scores_to_fp32") || name == std::string_view("softmax_output");
-    Op op;
+  const auto add = [&](const char* name, std::int64_t bytes_moved, std::int64_t bytes_kept) {
+    Op& op = ops.emplace_back();
     op.kind = OpKind::attention;
     op.name = name;
     op.split = TensorSplit::heads;
-    op.forward = {memory(0, scores * (float_bytes + (casts ? element_ : float_bytes)))};
+    op.forward = {memory(0, scores * bytes_moved)};
     op.backward_input = op.forward;
-    op.saved_bytes = name == std::string_view("softmax_output") ? scores * float_bytes : 0;
+    op.saved_bytes = scores * bytes_kept;
     op.input_elements = op.output_elements = scores;
-    ops.push_back(std::move(op));
-  }
+  };
+  add("scores_to_fp32", element_ + float_bytes, 0);
+  add("scaled_scores", 2 * float_bytes, 0);
+  add("masked_scores", 2 * float_bytes, 0);
+  add("softmax_output", float_bytes + element_, float_bytes);
 }
 
 /// A ring works while blocks of keys and values travel, and merges each step's output into the sum

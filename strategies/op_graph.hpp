@@ -169,6 +169,12 @@ struct OpOptions {
   ExpertParallel expert;  ///< `tensor` filled in
 };
 
+/// Whether Megatron-LM's fused softmax takes so many heads of a sequence, with a micro-batch of
+/// so many: it works on four of them at once (megatron/model/fused_softmax.py).
+constexpr bool fits_fused_softmax(std::int64_t heads, std::int64_t micro_batch) {
+  return heads * micro_batch % 4 == 0;
+}
+
 /// What lies between kernels: only inputs of matrix products are narrower than 16 bits.
 base::DType stored_type(base::DType compute);
 

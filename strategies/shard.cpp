@@ -325,21 +325,21 @@ class Cutter {
 };
 
 OpOptions options_of(const Plan& plan) {
-  return {
-      .batch = plan.micro_batch,
-      .seq = plan.sequence,
-      .dtype = plan.precision.compute,
-      .flash_attention = plan.flash_attention,
-      .fused_softmax = plan.attention_kernels.empty() || plan.attention_kernels == "fused-softmax",
-      .tensor = plan.tensor,
-      .sequence_parallel = plan.sequence_parallel && plan.tensor > 1,
-      .fused_projections = plan.fused_projections,
-      .reduce_per_linear = plan.reduce_per_linear,
-      .gather_logits = plan.gather_logits,
-      .elementwise_traffic = plan.execution.elementwise_traffic,
-      .scaling = plan.precision.scaling,
-      .context = plan.context,
-      .expert = plan.expert};
+  const std::string& kernels = plan.attention_kernels;
+  return {.batch = plan.micro_batch,
+          .seq = plan.sequence,
+          .dtype = plan.precision.compute,
+          .flash_attention = plan.flash_attention,
+          .fused_softmax = kernels.empty() || kernels == "fused-softmax",
+          .tensor = plan.tensor,
+          .sequence_parallel = plan.sequence_parallel && plan.tensor > 1,
+          .fused_projections = plan.fused_projections,
+          .reduce_per_linear = plan.reduce_per_linear,
+          .gather_logits = plan.gather_logits,
+          .elementwise_traffic = plan.execution.elementwise_traffic,
+          .scaling = plan.precision.scaling,
+          .context = plan.context,
+          .expert = plan.expert};
 }
 
 }  // namespace

@@ -178,7 +178,7 @@ class Backend final : public CollectiveBackend {
     cost.total.evidence = Evidence::model;
     if (const nccl::Ramp* ramp = ramps_.find(op, shape))
       apply(*ramp, own_choice_ && nccl::covers(*ramp, op, shape),
-            nccl::one_way(op) ? shape.nodes : 1, least_of(known, group.paths, op),
+            base::one_way(op) ? shape.nodes : 1, least_of(known, group.paths, op),
             wire_bound(op, bytes, shape), cost);
     return cost;
   }
@@ -202,17 +202,13 @@ class Backend final : public CollectiveBackend {
     return bytes / shape.scale_up_rate * base::bus_factor(op, shape.ranks);
   }
 
-  /// `nodes` that a ring goes round, 1 where there is none. Latency and bytes on the
-  /// wire share what is added. A share above 1 stops at the bound, unless the model is beyond it
-  /// itself (NVLS).
+  /// `nodes` that a ring goes round, 1 where there is none. A share above 1 stops at the bound,
+  /// unless the model is beyond it itself (NVLS).
   static void apply(const nccl::Ramp& ramp, bool covered, int nodes, Seconds least, Seconds bound,
                     CollectiveCost& cost) {
     const Seconds model = std::max(cost.total.time, least);
     const Seconds time = std::max(ramp.time(model, least, nodes), std::min(model, bound));
-    const double longer = time / cost.total.time;
-    cost.latency = cost.latency * longer;
-    cost.bus_rate = cost.bus_rate * (1 / longer);
-    cost.total.time = cost.total.time * longer;
+    cost.stretch_to(time);
     const double spread = ramp.spread(model, least, nodes);
     cost.total.spread = covered ? spread : std::max(spread, cost.total.spread);
     if (!covered) return;

@@ -241,9 +241,6 @@ bool implements(CollectiveAlgorithm algorithm, Protocol protocol, Collective op)
          algorithm == CollectiveAlgorithm::collnet_direct || algorithm == CollectiveAlgorithm::pat;
 }
 
-bool one_way(Collective op) {
-  return op == Collective::all_gather || op == Collective::reduce_scatter;
-}
 bool rooted(Collective op) { return op == Collective::broadcast || op == Collective::reduce; }
 
 double chain_us(const Communicator& c, Protocol protocol) {

@@ -56,8 +56,7 @@ struct Selection {
 /// Whether the table prices the operation: all_reduce, all_gather, reduce_scatter, broadcast,
 /// reduce.
 bool has_table(Collective op);
-bool one_way(Collective op);  ///< all-gather and reduce-scatter
-bool rooted(Collective op);   ///< broadcast and reduce
+bool rooted(Collective op);  ///< broadcast and reduce
 
 /// What the bytes of a broadcast or reduce take to pass all ranks of a ring, one hop each. NCCL's
 /// model counts one hop in all where its channels are alike, which is right for a few nodes only.

@@ -130,7 +130,7 @@ Expansion expand_hierarchical(const Demand& demand, std::span<const Member> memb
     add_all_reduce(nodes, whole, flows);
     return {flows.take(), 2 * (inside - 1), 2 * (across - 1)};
   }
-  if (demand.op == Collective::all_gather || demand.op == Collective::reduce_scatter) {
+  if (base::one_way(demand.op)) {
     const Parts parts(nodes, blocks_of(demand, ranks));
     add_blocks(nodes, parts, whole, demand.op == Collective::all_gather, flows);
     return {flows.take(), inside - 1, across - 1};

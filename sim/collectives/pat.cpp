@@ -45,9 +45,7 @@ std::vector<double> strided_sums(const std::vector<double>& blocks, int stride, 
 
 }  // namespace
 
-bool pat_supports(Collective op) {
-  return op == Collective::all_gather || op == Collective::reduce_scatter;
-}
+bool pat_supports(Collective op) { return base::one_way(op); }
 
 Expansion expand_pat(const Demand& demand, std::span<const Member> members) {
   CHECK_INVARIANT(pat_supports(demand.op));

@@ -36,14 +36,14 @@ std::string missing_degree(const Row& row) {
   return {};
 }
 
-/// With a pipeline as small as the fused softmax takes it (see OpBuilder::eager_softmax), which who
-/// tuned a run would not give up.
+/// With a pipeline as small as the fused softmax takes it, which who tuned a run would not give up.
 int usual_micro_batch(const Row& row, std::int64_t of_replica, bool flash_attention) {
   const auto divides = [&](int size) { return of_replica % size == 0; };
   int size = 1;
   if (*row.pipeline > 1) {
     const int heads = row.heads.value_or(0) / *row.tensor;
-    while (!flash_attention && size * heads % 4 != 0 && divides(size * 2)) size *= 2;
+    while (!flash_attention && !strategies::fits_fused_softmax(heads, size) && divides(size * 2))
+      size *= 2;
     return size;
   }
   const int most = row.recompute == "full" ? 16 : 4;

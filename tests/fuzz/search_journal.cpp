@@ -1,13 +1,10 @@
 #include "cli/search_journal.hpp"
 
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/check.hpp"
+#include "tests/fuzz/database_file.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {
@@ -25,19 +22,11 @@ std::vector<std::string> answers_to(const std::vector<std::string>& asked) {
 /// Any bytes as the journal of a search: refused, found to be damaged, or every answer is the one
 /// that was written.
 void fuzz_one(std::string_view bytes) {
-  const std::filesystem::path path = std::filesystem::temp_directory_path() /
-                                     ("foreshard-fuzz-" + std::to_string(getpid()) + ".search");
-  std::ofstream(path, std::ios::binary)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  try {
+  fuzz::with_database_file(bytes, [](const std::string& path) {
     const auto journal = cli::SearchJournal::open(path, "a search");
     if (journal)
       CHECK_INVARIANT(journal->before(answers_to)(pieces) == answers_to(pieces));
     else
       fuzz::check_refusal(journal.error());
-  } catch (const base::EnvironmentError&) {
-    // Damage that only reading finds.
-  }
-  for (const char* beside : {"", "-wal", "-shm", "-journal"})
-    std::filesystem::remove(path.string() + beside);
+  });
 }

@@ -22,6 +22,30 @@ calibrate::CollectiveCost taking(double time, double sms, double memory) {
   return cost;
 }
 
+const std::vector<engine::PlayOptions> all_ways{
+    {}, {.coalesce = false}, {.fold = false}, {.private_as_durations = false}};
+
+/// A kernel, an all-reduce of a tensor-parallel pair and the kernel again, and gradients reduced
+/// beside them from the start.
+struct AllReduceBetweenKernels {
+  AllReduceBetweenKernels(double kernel, double wait, const calibrate::CollectiveCost& gradients)
+      : step(2, 1, 2, 1, machine) {
+    const int tensor =
+        step.collective(Collective::all_reduce, Axis::tensor, 1'000'000, cost_of_time(0, wait));
+    run = step.task(0, TaskKind::run, Stream::compute,
+                    step.segment({StepBuilder::piece(kernel), StepBuilder::piece(0, tensor),
+                                  StepBuilder::piece(kernel)}));
+    reduce =
+        step.task(0, TaskKind::collective, Stream::data_comm,
+                  step.collective(Collective::all_reduce, Axis::data_shard, 1'000'000, gradients));
+  }
+
+  Machine machine{2, 2};
+  StepBuilder step;
+  std::uint32_t run = 0;
+  std::uint32_t reduce = 0;
+};
+
 TEST_CASE("operations on one communicator run one after the other, of different ones at once") {
   // 2 x 2 ranks on four nodes. Two all-reduces of 4 ms among data-parallel pairs: 8 ms. One of them
   // among context-parallel pairs instead, a communicator and stream of its own: 4 ms.
@@ -136,22 +160,11 @@ TEST_CASE("a segment with collectives of its own is slowed in its kernels only")
   // Tensor-parallel pair: kernel 4 ms, all-reduce 2 ms, kernel 4 ms: 10 ms alone. Beside it, from 0
   // to 5 ms, gradients take half of the SMs: 2.5 ms of the first kernel are done by then, 1.5 left:
   // 6.5; all-reduce until 8.5; second kernel until 12.5 ms.
-  const Machine machine{2, 2};
-  StepBuilder step(2, 1, 2, 1, machine);
-  const int tensor =
-      step.collective(Collective::all_reduce, Axis::tensor, 1'000'000, cost_of_time(0, 2e-3));
-  const auto run = step.task(0, TaskKind::run, Stream::compute,
-                             step.segment({StepBuilder::piece(4e-3), StepBuilder::piece(0, tensor),
-                                           StepBuilder::piece(4e-3)}));
-  step.task(
-      0, TaskKind::collective, Stream::data_comm,
-      step.collective(Collective::all_reduce, Axis::data_shard, 1'000'000, taking(5e-3, 0.5, 0)));
-  for (const engine::PlayOptions& options :
-       {engine::PlayOptions{}, engine::PlayOptions{.coalesce = false},
-        engine::PlayOptions{.fold = false}, engine::PlayOptions{.private_as_durations = false}}) {
-    const Timeline timeline = play(step, machine, options);
+  AllReduceBetweenKernels at(4e-3, 2e-3, taking(5e-3, 0.5, 0));
+  for (const engine::PlayOptions& options : all_ways) {
+    const Timeline timeline = play(at.step, at.machine, options);
     CHECK(timeline.step.ms() == Approx(12.5));
-    CHECK(timeline.span(0, run).slowed == Approx(2.5e-3));
+    CHECK(timeline.span(0, at.run).slowed == Approx(2.5e-3));
   }
 }
 
@@ -229,9 +242,6 @@ calibrate::CollectiveCost held_up(double time, double sms, double products, doub
   return cost;
 }
 
-const std::vector<engine::PlayOptions> all_ways{
-    {}, {.coalesce = false}, {.fold = false}, {.private_as_durations = false}};
-
 TEST_CASE("a collective beside kernels loses what they take of its speed") {
   // An all-reduce of 4 ms that loses half of its speed to products and three quarters to copies,
   // inside a node and across. Beside a product of 3 ms: 1.5 ms done, 2.5 left: 5.5 ms. Beside a
@@ -266,22 +276,13 @@ TEST_CASE("kernels and collectives slow each other down") {
   // An all-reduce of 2 ms takes half of the SMs and loses half of its speed to products. Kernels:
   // 3 ms, a wait of 1 ms for another collective, 3 ms. The all-reduce is over after 4 ms, 2 ms of
   // the first kernel are done: 5; waiting until 6, second kernel until 9 ms.
-  const Machine machine{2, 2};
-  StepBuilder step(2, 1, 2, 1, machine);
-  const int tensor =
-      step.collective(Collective::all_reduce, Axis::tensor, 1'000'000, cost_of_time(0, 1e-3));
-  const auto run = step.task(0, TaskKind::run, Stream::compute,
-                             step.segment({StepBuilder::piece(3e-3), StepBuilder::piece(0, tensor),
-                                           StepBuilder::piece(3e-3)}));
-  const auto reduce = step.task(0, TaskKind::collective, Stream::data_comm,
-                                step.collective(Collective::all_reduce, Axis::data_shard, 1'000'000,
-                                                held_up(2e-3, 0.5, 0.5, 0)));
+  AllReduceBetweenKernels at(3e-3, 1e-3, held_up(2e-3, 0.5, 0.5, 0));
   for (const engine::PlayOptions& options : all_ways) {
-    const Timeline timeline = play(step, machine, options);
-    CHECK(timeline.span(0, reduce).end == Approx(4e-3));
-    CHECK(timeline.span(0, reduce).slowed == Approx(2e-3));
-    CHECK(timeline.span(0, run).end == Approx(9e-3));
-    CHECK(timeline.span(0, run).slowed == Approx(2e-3));
+    const Timeline timeline = play(at.step, at.machine, options);
+    CHECK(timeline.span(0, at.reduce).end == Approx(4e-3));
+    CHECK(timeline.span(0, at.reduce).slowed == Approx(2e-3));
+    CHECK(timeline.span(0, at.run).end == Approx(9e-3));
+    CHECK(timeline.span(0, at.run).slowed == Approx(2e-3));
   }
 }
 
