@@ -1,6 +1,6 @@
 import type { EChartsOption } from "echarts";
 import { find, type Document } from "../data/documents";
-import { partsOf, type Diagnostic, type Report } from "../data/report";
+import { partsOf, type Diagnostic, type PathPart, type Report } from "../data/report";
 import {
   byteRate,
   bytes,
@@ -12,7 +12,7 @@ import {
   signedSeconds,
   words,
 } from "../format";
-import { labelOf } from "../labels";
+import { labelOf, labelOfKind } from "../labels";
 import { colourOf, inks, kindOf } from "../palette";
 import { axis, Chart, lines } from "../ui/chart";
 import { Figure, Panel, Term } from "../ui/panel";
@@ -163,7 +163,7 @@ export function BreakdownChart({ report, height }: { report: Report; height: num
             ]);
           },
         },
-        xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
+        xAxis: axis("value", { splitNumber: 4, axisLabel: { formatter: (v: number) => seconds(v) } }),
         yAxis: axis("category", {
           data: parts.map(([key]) => labelOf(key)),
           axisLabel: { color: inks().text },
@@ -266,17 +266,30 @@ function Bounds({ report }: { report: Report }) {
   );
 }
 
+/** Shares of a path by kind or by rank class, largest first. */
+function sharesOf(parts: PathPart[], key: "kind" | "rank_class"): [name: string, share: number][] {
+  const sums = new Map<string, number>();
+  for (const part of parts) sums.set(part[key], (sums.get(part[key]) ?? 0) + part.share);
+  return [...sums].sort((a, b) => b[1] - a[1]);
+}
+
 function CriticalPath({ report }: { report: Report }) {
   const parts = report.critical_path ?? [];
   if (parts.length === 0) return null;
   const spans = parts.reduce((n, part) => n + part.spans, 0);
   const classes = new Set(parts.map((part) => part.rank_class)).size;
   const unseen = parts.reduce((s, part) => s + part.unseen_s, 0);
+  const kinds = sharesOf(parts, "kind").filter(([, share]) => share > 0.01);
+  const [most] = sharesOf(parts, "rank_class");
   return (
     <Panel
       title={<Term of="critical path">Critical path</Term>}
       note={`${count(spans)} spans over ${count(classes)} rank class${classes === 1 ? "" : "es"}, from the end of the step back: before each comes the one whose end it waited for.${unseen > report.step_time_s * 1e-4 ? ` ${percent(unseen / report.step_time_s)} of it is on ranks that the timeline does not draw.` : ""}`}
     >
+      <p class="why" data-testid="path">
+        The step waits for {kinds.map(([kind, share]) => `${percent(share, 0)} ${labelOfKind(kind)}`).join(", ")}
+        {classes > 1 && `; ${percent(most![1], 0)} of it on ${most![0]}`}.
+      </p>
       <DataTable
         name="critical path"
         rows={parts.filter((part) => part.share > 5e-4)}
@@ -392,7 +405,7 @@ export function StepView({ documents }: { documents: Document[] }) {
             name="links"
             rows={report.links}
             columns={[
-              { title: "link", value: (r) => r.name, show: (r) => <span class="line">{r.name}</span> },
+              { title: "link", value: (r) => r.name, show: (r) => <span class="breaks">{r.name}</span> },
               { title: "alike", value: (r) => r.alike, text: count, width: "4em" },
               { title: "bytes", value: (r) => r.bytes, text: (v) => bytes(v), width: "6em" },
               { title: "rate", value: (r) => r.rate_bytes_per_s, text: (v) => byteRate(v), width: "6em" },

@@ -35,7 +35,7 @@ function rowOf(topology: Topology, link: number): LinkRow {
 
 function linkColumns(topology: Topology): Column<LinkRow>[] {
   return [
-    { title: "link", value: (r) => r.name },
+    { title: "link", value: (r) => r.name, show: (r) => <span class="line">{r.name}</span> },
     { title: "rail", value: (r) => (r.rail >= 0 ? r.rail : undefined), text: count, width: "4em" },
     { title: "rate", value: (r) => r.rate, text: (v) => bitRate(v), width: "8em" },
     ...(topology.links.use
