@@ -116,8 +116,10 @@ Json switch_json(const std::string& id, int tier, int rail) {
 /// Those that the dumps name, or else those that were built from what they say of domains.
 Json switches_of(const FoundCluster& found, const topology::Cluster* cluster) {
   Json switches = Json::array();
-  for (const topology::FoundSwitch& one : found.switches)
+  for (const topology::FoundSwitch& one : found.switches) {
     switches.push_back(switch_json(one.id, one.tier, one.rail));
+    if (!one.name.empty()) switches.back()["name"] = one.name;
+  }
   if (!switches.empty() || cluster == nullptr) return switches;
   for (topology::DeviceId id = 0; id < cluster->device_count(); ++id) {
     const topology::Device& device = cluster->device(id);
