@@ -108,7 +108,7 @@ export function LinkStrip({ topology, window, end }: { topology: Topology; windo
     setAt(rows[row] && interval >= 0 && interval < intervals ? { row, interval } : null);
   };
   const chosen = at && rows[at.row];
-  const time = (interval: number) => nanoseconds((end * interval) / rows[0]!.loads.length);
+  const long = end / rows[0]!.loads.length;
   return (
     <>
       <h3>Busiest links</h3>
@@ -123,7 +123,7 @@ export function LinkStrip({ topology, window, end }: { topology: Topology; windo
       </div>
       <p class="note" data-testid="link-load">
         {chosen
-          ? `${chosen.title}: ${percent(chosen.loads[at.interval]! / 1000)} of its rate from ${time(at.interval)} to ${time(at.interval + 1)}`
+          ? `${chosen.title}: ${percent(chosen.loads[at.interval]! / 1000)} of its rate from ${nanoseconds(at.interval * long)} on, for ${nanoseconds(long)}`
           : "Share of the rate, bytes of a transfer spread evenly over its time. Point at a bar to read it; the Topology view colours all links by moment."}
       </p>
     </>

@@ -117,7 +117,7 @@ function Moment({
   value: number;
   onChange: (interval: number) => void;
 }) {
-  const at = (interval: number) => nanoseconds((step * interval) / intervals);
+  const long = step / intervals;
   return (
     <label class="choice moment">
       <span>when</span>
@@ -129,7 +129,7 @@ function Moment({
         aria-label="moment of the step"
         onInput={(e) => onChange(Number(e.currentTarget.value))}
       />
-      <output data-testid="moment">{value < 0 ? "whole step" : `${at(value)} to ${at(value + 1)}`}</output>
+      <output data-testid="moment">{value < 0 ? "whole step" : `${nanoseconds(value * long)}, for ${nanoseconds(long)}`}</output>
     </label>
   );
 }
