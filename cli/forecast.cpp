@@ -141,6 +141,10 @@ base::Result<Prepared> prepare(const sim::Scenario& scenario,
   return prepared;
 }
 
+sim::EngineOptions engine_options(const sim::Scenario& scenario, sim::Fidelity fidelity) {
+  return {.fidelity = fidelity, .routing = scenario.routing, .fold = scenario.fold, .progress = {}};
+}
+
 sim::Report report_of(const sim::Scenario& scenario, const Prepared& prepared,
                       const sim::Timeline& timeline, sim::Fidelity fidelity) {
   return sim::summarise({.scenario = scenario.name,
@@ -167,13 +171,12 @@ base::Result<Forecast> forecast(const sim::Scenario& scenario,
   auto prepared = prepare(scenario, calibrations);
   if (!prepared) return tl::unexpected(std::move(prepared.error()));
   Forecast result;
-  result.timeline = fidelity == sim::Fidelity::analytic
-                        ? prepared->bound
-                        : sim::simulate(prepared->graph, scenario.cluster, prepared->gpu_of_rank,
-                                        {.fidelity = fidelity,
-                                         .routing = scenario.routing,
-                                         .fold = scenario.fold,
-                                         .progress = progress});
+  sim::EngineOptions options = engine_options(scenario, fidelity);
+  options.progress = progress;
+  result.timeline =
+      fidelity == sim::Fidelity::analytic
+          ? prepared->bound
+          : sim::simulate(prepared->graph, scenario.cluster, prepared->gpu_of_rank, options);
   result.report = report_of(scenario, *prepared, result.timeline, fidelity);
   result.graph = std::move(prepared->graph);
   return result;

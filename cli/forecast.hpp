@@ -48,6 +48,9 @@ struct Prepared {
 base::Result<Prepared> prepare(const sim::Scenario& scenario,
                                const calibrate::Calibrations& calibrations);
 
+/// How a step of the scenario is played.
+sim::EngineOptions engine_options(const sim::Scenario& scenario, sim::Fidelity fidelity);
+
 /// What is to be said of the step as it was played.
 sim::Report report_of(const sim::Scenario& scenario, const Prepared& prepared,
                       const sim::Timeline& timeline, sim::Fidelity fidelity);

@@ -18,10 +18,11 @@ void PageOption::write(const std::vector<std::string>& documents) const {
 }
 
 std::string topology_document(const sim::Scenario& scenario, const std::string& path,
-                              const std::vector<double>& link_utilisation) {
+                              const std::vector<double>& link_utilisation,
+                              const sim::LinkCourses* courses) {
   return viz::topology_json(
       scenario.found != nullptr ? *scenario.found : topology::found_of(scenario.cluster, path),
-      &scenario.cluster, link_utilisation);
+      &scenario.cluster, link_utilisation, courses);
 }
 
 }  // namespace cli

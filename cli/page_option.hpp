@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/link_courses.hpp"
 #include "sim/scenario.hpp"
 
 namespace cli {
@@ -22,6 +23,7 @@ class PageOption {
 /// The cluster of a scenario ("foreshard.topology.v1") with the use of its links, which may be
 /// empty.
 std::string topology_document(const sim::Scenario& scenario, const std::string& path,
-                              const std::vector<double>& link_utilisation);
+                              const std::vector<double>& link_utilisation,
+                              const sim::LinkCourses* courses = nullptr);
 
 }  // namespace cli

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,9 @@
 #include "cli/progress.hpp"
 #include "cli/scenario_argument.hpp"
 #include "cli/value_or_leave.hpp"
+#include "cli/what_if.hpp"
 #include "cli/workload.hpp"
+#include "sim/link_courses.hpp"
 #include "sim/memory_advice.hpp"
 #include "viz/timeline_json.hpp"
 #include "viz/viz.hpp"
@@ -38,6 +41,7 @@ struct RunOptions {
   std::string trace;
   std::string dot;
   std::string svg;
+  bool what_if = false;
   PageOption page;
 };
 
@@ -82,13 +86,30 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
   if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
 }
 
+/// How busy links are over the step, as far as a page shows it.
+std::optional<sim::LinkCourses> courses_of(const sim::Scenario& scenario,
+                                           const Forecast& forecast) {
+  constexpr int intervals = 200;
+  constexpr std::size_t courses_max = 2000;
+  const sim::Fidelity fidelity = forecast.report.fidelity;
+  if (fidelity == sim::Fidelity::analytic) return {};
+  return sim::link_courses(forecast.graph, forecast.timeline, scenario.cluster,
+                           sim::place_ranks(scenario), engine_options(scenario, fidelity),
+                           intervals, courses_max);
+}
+
 /// What the page of a step shows: the report, the step over time, the cluster with the use of its
 /// links, and where the ranks are.
 std::vector<std::string> documents_of(const RunOptions& options, const sim::Scenario& scenario,
                                       const Forecast& forecast) {
-  return {viz::report_json(forecast.report),
+  sim::Report report = forecast.report;
+  if (!options.what_if && quick_to_play(forecast.timeline))
+    report.what_if = play_changes(scenario, forecast, report.fidelity);
+  const std::optional<sim::LinkCourses> courses = courses_of(scenario, forecast);
+  return {viz::report_json(report),
           viz::timeline_json(scenario.name, forecast.graph, forecast.timeline),
-          topology_document(scenario, options.scenario.path, forecast.report.link_utilisation),
+          topology_document(scenario, options.scenario.path, report.link_utilisation,
+                            courses ? &*courses : nullptr),
           viz::ranks_json(forecast.graph, scenario.cluster, sim::place_ranks(scenario))};
 }
 
@@ -99,6 +120,9 @@ void refuse(const RunOptions& options, const sim::Workload& workload, sim::Fidel
   if (!options.trace.empty() || !options.dot.empty() || !options.svg.empty())
     problems.push_back({where, "--trace, --dot and --svg draw one job, but there are several",
                         "--json has all there is"});
+  if (options.what_if)
+    problems.push_back({where, "--what-if changes one job, but there are several",
+                        "run the scenario of each alone"});
   if (workload.policies.empty() && fidelity == sim::Fidelity::analytic)
     problems.push_back({where, "jobs cannot meet in the analytic engine, which has no links",
                         "take --fidelity hybrid or flow"});
@@ -144,6 +168,8 @@ void run(const RunOptions& options) {
   if (!memory.fits)
     if (const auto made = profile_for(scenario, calibrations))
       memory.advice = sim::advise(scenario, *made->profile, memory);
+  if (options.what_if)
+    answer.report.what_if = play_changes(scenario, answer, answer.report.fidelity);
   if (!options.json.empty()) write_output(options.json, viz::report_json(answer.report));
   write_pictures(options, scenario, answer);
   if (options.page.wanted()) options.page.write(documents_of(options, scenario, answer));
@@ -177,6 +203,8 @@ void setup_run(CLI::App& app) {
   command->add_option("--svg", options->svg, "the same as a picture, drawn by Graphviz")
       ->type_name("FILE")
       ->check(file);
+  command->add_flag("--what-if", options->what_if,
+                    "simulate the step again with faster links, kernels and launches");
   options->page.add_to(*command);
   command->callback([options] { run(*options); });
 }

@@ -67,27 +67,10 @@ class RankBreakdown {
     divide_exposed(segment, Seconds::from_s(span.end - span.begin) - spent - slowed);
   }
 
-  /// What a segment waited for its collectives, by their kinds: as what each is longer than the
-  /// kernels beside it when alone; where all are hidden then, as their lengths.
   void divide_exposed(const Segment& segment, Seconds exposed) {
-    std::map<CommKind, std::array<double, 2>> weights;  // longer, length
-    std::array<double, 2> sums{};
-    for (const Piece& piece : segment.pieces) {
-      if (piece.collective < 0) continue;
-      const CollectiveUse& use = graph_.collectives[static_cast<std::size_t>(piece.collective)];
-      const double length = graph_.cost_of(use, rank_).total.time.s();
-      const std::array<double, 2> both{std::max(0.0, length - piece.compute.s()), length};
-      for (const std::size_t i : {0U, 1U}) {
-        weights[use.kind][i] += both[i];
-        sums[i] += both[i];
-      }
-    }
-    const std::size_t by = sums[0] > 0 ? 0 : 1;
-    if (sums[by] <= 0) {
-      sum_.other += exposed;
-      return;
-    }
-    for (const auto& [kind, weight] : weights) part_of(kind) += exposed * (weight[by] / sums[by]);
+    const auto waits = waits_by_kind(graph_, segment, rank_);
+    if (waits.empty()) sum_.other += exposed;
+    for (const auto& [kind, share] : waits) part_of(kind) += exposed * share;
   }
 
   Seconds& exposed(const Task& task) {
@@ -184,6 +167,26 @@ std::vector<Seconds> exposed_by_task(const StepGraph& graph, const Timeline& tim
   RankBreakdown breakdown(graph, timeline, rank);
   breakdown.measure();
   return breakdown.exposed_of_task();
+}
+
+std::map<CommKind, double> waits_by_kind(const StepGraph& graph, const Segment& segment, int rank) {
+  std::map<CommKind, std::array<double, 2>> weights;  // longer, length
+  std::array<double, 2> sums{};
+  for (const Piece& piece : segment.pieces) {
+    if (piece.collective < 0) continue;
+    const CollectiveUse& use = graph.collectives[static_cast<std::size_t>(piece.collective)];
+    const double length = graph.cost_of(use, rank).total.time.s();
+    const std::array<double, 2> both{std::max(0.0, length - piece.compute.s()), length};
+    for (const std::size_t i : {0U, 1U}) {
+      weights[use.kind][i] += both[i];
+      sums[i] += both[i];
+    }
+  }
+  const std::size_t by = sums[0] > 0 ? 0 : 1;
+  std::map<CommKind, double> shares;
+  if (sums[by] > 0)
+    for (const auto& [kind, weight] : weights) shares[kind] = weight[by] / sums[by];
+  return shares;
 }
 
 Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {

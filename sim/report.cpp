@@ -303,6 +303,8 @@ Report summarise(const ReportInput& input) {
   report.mfu = report.model_tflops_per_gpu / peak;
   report.hfu = (input.hardware_flop / report.step).tflops() / ranks / peak;
   report.breakdown = break_down(input.graph, input.timeline);
+  report.critical_path =
+      parts_of(critical_path(input.graph, input.timeline), input.graph, input.timeline);
   std::vector<Bytes> memory_of_rank;
   for (const topology::GpuId id : input.gpu_of_rank)
     memory_of_rank.push_back(input.cluster.gpu_spec(id).memory);

@@ -7,6 +7,7 @@
 
 #include "base/diagnostic.hpp"
 #include "base/units.hpp"
+#include "sim/critical_path.hpp"
 #include "sim/engine.hpp"
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
@@ -109,6 +110,12 @@ struct Measured {
   std::string source;
 };
 
+/// The step once more with one thing changed.
+struct ChangedStep {
+  std::string change;  ///< "links between nodes twice as fast"
+  base::Seconds step;
+};
+
 /// What `run` answers. Every field has its unit in its type.
 struct Report {
   std::string scenario;
@@ -141,6 +148,9 @@ struct Report {
   double memory_share = 0;  ///< of the bandwidth
   /// How much longer collectives took for kernels beside them, all together, of an average rank.
   base::Seconds held_up;
+  std::vector<PathPart> critical_path;  ///< largest first; adds up to the step
+  /// Least step first; empty unless somebody plays them, see what_if.hpp.
+  std::vector<ChangedStep> what_if;
   std::string binding_link;       ///< one sentence: the link that binds; empty when none does
   base::Diagnostics diagnostics;  ///< warnings and notes: what was inferred or extrapolated
 };

@@ -42,8 +42,8 @@ class Differ {
   }
 
  private:
-  void say(std::string kind, std::string what) {
-    out_.push_back({std::move(kind), std::move(what)});
+  void say(std::string kind, std::string what, std::vector<std::string> devices) {
+    out_.push_back({std::move(kind), std::move(what), std::move(devices)});
   }
 
   void compare_nodes() {
@@ -53,20 +53,20 @@ class Differ {
     for (const FoundNode& node : before_.nodes) {
       const std::optional<std::size_t> at = names.find(node);
       if (!at || !matched.insert(*at).second) {
-        say("node gone", node.name);
+        say("node gone", node.name, {node.name});
         continue;
       }
       now_name_[node.name] = after_.nodes[*at].name;
       compare(node, after_.nodes[*at]);
     }
     for (std::size_t i = 0; i < after_.nodes.size(); ++i)
-      if (!matched.contains(i)) say("node new", after_.nodes[i].name);
+      if (!matched.contains(i)) say("node new", after_.nodes[i].name, {after_.nodes[i].name});
   }
 
   void compare(const FoundNode& a, const FoundNode& b) {
     const auto changed = [&](const std::string& kind, const auto& was, const auto& is) {
       if (was != is)
-        say(kind, fmt::format("{}: {} -> {}", b.name, or_unknown(was), or_unknown(is)));
+        say(kind, fmt::format("{}: {} -> {}", b.name, or_unknown(was), or_unknown(is)), {b.name});
     };
     changed("node type", a.type, b.type);
     changed("GPU", a.gpu, b.gpu);
@@ -76,7 +76,8 @@ class Differ {
     if (a.unavailable != b.unavailable)
       say("availability",
           fmt::format("{}: {} -> {}", b.name, a.unavailable.empty() ? "available" : a.unavailable,
-                      b.unavailable.empty() ? "available" : b.unavailable));
+                      b.unavailable.empty() ? "available" : b.unavailable),
+          {b.name});
     changed("place", fmt::format("{}", fmt::join(a.domains, "/")),
             fmt::format("{}", fmt::join(b.domains, "/")));
     changed("NVLink domain", a.accelerator_domain, b.accelerator_domain);
@@ -90,53 +91,63 @@ class Differ {
     for (const FoundSwitch& one : before_.switches) was.insert(one.id);
     for (const FoundSwitch& one : after_.switches) is.insert(one.id);
     for (const std::string& id : was)
-      if (!is.contains(id)) say("switch gone", id);
+      if (!is.contains(id)) say("switch gone", id, {id});
     for (const std::string& id : is)
-      if (!was.contains(id)) say("switch new", id);
+      if (!was.contains(id)) say("switch new", id, {id});
+  }
+
+  std::string device_at(const CableEnd& end, const FoundCluster& cluster, bool earlier) const {
+    if (end.at != CableEnd::At::node) return cluster.switches[end.index].id;
+    const std::string& name = cluster.nodes[end.index].name;
+    const auto now = now_name_.find(name);
+    return earlier && now != now_name_.end() ? now->second : name;
   }
 
   std::string end_text(const CableEnd& end, const FoundCluster& cluster, bool earlier) const {
-    std::string text;
-    if (end.at == CableEnd::At::node) {
-      text = cluster.nodes[end.index].name;
-      const auto now = now_name_.find(text);
-      if (earlier && now != now_name_.end()) text = now->second;
-    } else {
-      text = cluster.switches[end.index].id;
-    }
+    std::string text = device_at(end, cluster, earlier);
     if (!end.nic.empty()) text += " " + end.nic;
     if (!end.port.empty()) text += ":" + end.port;
     return text;
   }
 
+  struct Parallel {
+    std::vector<std::string> devices;  // at both ends
+    std::vector<std::string> states;
+  };
+
   /// Cables by both ends; parallel ones without ports are told apart by nothing but their number.
-  std::map<std::string, std::vector<std::string>> cables_of(const FoundCluster& cluster,
-                                                            bool earlier) const {
-    std::map<std::string, std::vector<std::string>> cables;
+  std::map<std::string, Parallel> cables_of(const FoundCluster& cluster, bool earlier) const {
+    std::map<std::string, Parallel> cables;
     for (const FoundCable& cable : cluster.cables) {
       const auto [a, b] =
           std::minmax({end_text(cable.a, cluster, earlier), end_text(cable.b, cluster, earlier)});
-      cables[fmt::format("{} -> {}", a, b)].push_back(state_of(cable));
+      Parallel& all = cables[fmt::format("{} -> {}", a, b)];
+      all.devices = {device_at(cable.a, cluster, earlier), device_at(cable.b, cluster, earlier)};
+      all.states.push_back(state_of(cable));
     }
-    for (auto& [ends, states] : cables) std::sort(states.begin(), states.end());
+    for (auto& [ends, all] : cables) std::sort(all.states.begin(), all.states.end());
     return cables;
   }
 
   void compare_cables() {
     const auto was = cables_of(before_, true);
     const auto is = cables_of(after_, false);
-    for (const auto& [ends, states] : was) {
+    for (const auto& [ends, all] : was) {
       const auto now = is.find(ends);
       if (now == is.end())
-        say("cable gone", ends);
-      else if (now->second.size() != states.size())
-        say("cables", fmt::format("{}: {} -> {}", ends, states.size(), now->second.size()));
-      else if (now->second != states)
-        say("cable state", fmt::format("{}: {} -> {}", ends, fmt::join(states, "; "),
-                                       fmt::join(now->second, "; ")));
+        say("cable gone", ends, all.devices);
+      else if (now->second.states.size() != all.states.size())
+        say("cables",
+            fmt::format("{}: {} -> {}", ends, all.states.size(), now->second.states.size()),
+            all.devices);
+      else if (now->second.states != all.states)
+        say("cable state",
+            fmt::format("{}: {} -> {}", ends, fmt::join(all.states, "; "),
+                        fmt::join(now->second.states, "; ")),
+            all.devices);
     }
-    for (const auto& [ends, states] : is)
-      if (!was.contains(ends)) say("cable new", ends);
+    for (const auto& [ends, all] : is)
+      if (!was.contains(ends)) say("cable new", ends, all.devices);
   }
 
   const FoundCluster& before_;

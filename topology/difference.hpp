@@ -11,6 +11,9 @@ namespace topology {
 struct Change {
   std::string kind;  ///< "node added", "moved", "cable down", …
   std::string what;  ///< "gpu-7: spine-1/leaf-2 -> spine-1/leaf-4"
+  /// Nodes and switches that it is of, by their later names where they have one; both ends of a
+  /// cable.
+  std::vector<std::string> devices;
 };
 
 /// What changed from one dump to the other: nodes (matched by any of their names) that came, went,

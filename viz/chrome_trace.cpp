@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/piece_times.hpp"
 #include "viz/shown_programs.hpp"
 #include "viz/viz.hpp"
 
@@ -174,7 +174,8 @@ class TraceWriter {
     const std::vector<double> lengths =
         executed_ != nullptr
             ? measured_lengths((*executed_)[static_cast<std::size_t>(shown.rank)].pieces[index])
-            : piece_lengths(segment, shown.rank, static_cast<double>(end - begin) * 1e-9);
+            : sim::piece_lengths(graph_, segment, shown.rank,
+                                 static_cast<double>(end - begin) * 1e-9);
     double elapsed = 0;
     Nanoseconds from = begin;
     for (std::size_t i = 0; i < lengths.size(); ++i) {
@@ -190,22 +191,6 @@ class TraceWriter {
     std::vector<double> lengths;
     for (const sim::PieceTime& piece : pieces)
       lengths.push_back(piece.compute + piece.communication);
-    return lengths;
-  }
-
-  /// Time of each piece within a segment that took `total`. Kernels keep the time they were priced
-  /// at and collectives share the rest by what they cost alone; without collectives, or when the
-  /// segment ran faster than its kernels, all pieces are scaled alike.
-  std::vector<double> piece_lengths(const sim::Segment& segment, int rank, double total) const {
-    const PieceCosts costs = costs_of(graph_, segment, rank);
-    const double kernel_sum = std::accumulate(costs.kernels.begin(), costs.kernels.end(), 0.0);
-    const double wait_sum = std::accumulate(costs.waits.begin(), costs.waits.end(), 0.0);
-    std::vector<double> lengths = costs.kernels;
-    const double rest = total - kernel_sum;
-    const bool share_rest = wait_sum > 0 && rest > 0;
-    const double scale = share_rest || kernel_sum <= 0 ? 1 : total / kernel_sum;
-    for (std::size_t i = 0; i < lengths.size(); ++i)
-      lengths[i] = lengths[i] * scale + (share_rest ? rest * costs.waits[i] / wait_sum : 0);
     return lengths;
   }
 

@@ -243,7 +243,7 @@ std::string cluster_difference_text(const std::vector<topology::Change>& changes
 std::string cluster_difference_json(const std::vector<topology::Change>& changes) {
   Json list = Json::array();
   for (const topology::Change& change : changes)
-    list.push_back({{"kind", change.kind}, {"what", change.what}});
+    list.push_back({{"kind", change.kind}, {"what", change.what}, {"devices", change.devices}});
   return Json{{"schema", "foreshard.cluster_diff.v1"}, {"changes", list}}.dump(
              1, ' ', false, Json::error_handler_t::replace) +
          "\n";

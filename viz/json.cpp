@@ -79,6 +79,27 @@ Json links_json(const std::vector<sim::LinkLoad>& links) {
   return out;
 }
 
+Json critical_path_json(const std::vector<sim::PathPart>& parts, base::Seconds step) {
+  Json out = Json::array();
+  for (const sim::PathPart& part : parts)
+    out.push_back({{"kind", part.kind},
+                   {"rank_class", part.rank_class},
+                   {"spans", part.spans},
+                   {"time_s", part.time.s()},
+                   {"share", part.time / step},
+                   {"unseen_s", part.unseen.s()}});
+  return out;
+}
+
+Json what_if_json(const std::vector<sim::ChangedStep>& changes, base::Seconds step) {
+  Json out = Json::array();
+  for (const sim::ChangedStep& one : changes)
+    out.push_back({{"change", one.change},
+                   {"step_time_s", one.step.s()},
+                   {"saves_s", (step - one.step).s()}});
+  return out;
+}
+
 Json sources_json(const std::vector<sim::SourceShare>& sources) {
   Json out = Json::array();
   for (const sim::SourceShare& source : sources)
@@ -133,6 +154,8 @@ Json report_object(const sim::Report& report) {
            {{"forward_s", b.forward.s()},
             {"backward_s", b.backward.s()},
             {"recompute_s", b.recompute.s()}}},
+          {"critical_path", critical_path_json(report.critical_path, report.step)},
+          {"what_if", what_if_json(report.what_if, report.step)},
           {"links", links_json(report.links)},
           {"sources", sources_json(report.sources)},
           {"diagnostics", diagnostics_json(report.diagnostics)}};

@@ -58,6 +58,18 @@ nlohmann::ordered_json search_json(const Summary& summary) {
   using Json = nlohmann::ordered_json;
   Json axes = Json::object();
   for (const auto& [key, values] : summary.axes) axes[key] = values;
+  Json rounds = Json::array();
+  for (const sim::search::Round& round : summary.rounds)
+    rounds.push_back({{"slowdown", round.slowdown},
+                      {"refused", round.counts.refused},
+                      {"too_large", round.counts.memory},
+                      {"cannot_be_best", round.counts.slower},
+                      {"estimated", round.counts.estimated},
+                      {"undecided", round.undecided},
+                      {"simulated", round.simulated},
+                      {"best_s", round.best},
+                      {"bound_s", round.bound},
+                      {"gap", 1 - round.bound / round.best}});
   return {{"axes", std::move(axes)},
           {"plans", summary.plans},
           {"refused", summary.counts.refused},
@@ -75,7 +87,8 @@ nlohmann::ordered_json search_json(const Summary& summary) {
           {"proven", summary.proven},
           {"bound_s", summary.bound},
           {"gap", summary.gap},
-          {"verdict", sim::search::verdict(summary)}};
+          {"verdict", sim::search::verdict(summary)},
+          {"rounds", std::move(rounds)}};
 }
 
 }  // namespace viz

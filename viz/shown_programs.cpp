@@ -28,18 +28,4 @@ Moved moved_by(const sim::StepGraph& graph, const sim::Task& task) {
   return {message.name, message.bytes, sim::CommKind::pipeline};
 }
 
-PieceCosts costs_of(const sim::StepGraph& graph, const sim::Segment& segment, int rank) {
-  PieceCosts costs;
-  for (const sim::Piece& piece : segment.pieces) {
-    costs.kernels.push_back(piece.compute.s());
-    double alone = 0;
-    if (piece.collective >= 0) {
-      const auto& use = graph.collectives[static_cast<std::size_t>(piece.collective)];
-      alone = graph.cost_of(use, rank).total.time.s();
-    }
-    costs.waits.push_back(std::max(0.0, alone - costs.kernels.back()));
-  }
-  return costs;
-}
-
 }  // namespace viz

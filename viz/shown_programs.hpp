@@ -30,13 +30,4 @@ struct Moved {
 /// \pre `task` is no segment
 Moved moved_by(const sim::StepGraph& graph, const sim::Task& task);
 
-/// Seconds of each piece of a segment: what its kernel was priced at, and what its collective,
-/// alone, takes beyond that.
-struct PieceCosts {
-  std::vector<double> kernels;
-  std::vector<double> waits;
-};
-
-PieceCosts costs_of(const sim::StepGraph& graph, const sim::Segment& segment, int rank);
-
 }  // namespace viz

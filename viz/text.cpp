@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/quantity.hpp"
 #include "viz/digits.hpp"
@@ -148,6 +149,67 @@ void where_time_goes(Page& page, const sim::Report& report) {
                24);
 }
 
+/// "backward" as it is; what is said between ranks by what it is for.
+std::string_view spent_on(std::string_view kind) {
+  static constexpr std::pair<std::string_view, std::string_view> words[] = {
+      {"tensor", "tensor-parallel collectives"},
+      {"context", "context-parallel collectives"},
+      {"expert", "exchange with experts"},
+      {"data", "gradient reduction"},
+      {"parameter", "parameter gathering"},
+      {"pipeline", "stage messages"},
+      {"host", "host launches"},
+      {"slowed", "kernels beside collectives"},
+      {"wait", "waiting"}};
+  for (const auto& [name, said] : words)
+    if (name == kind) return said;
+  return kind;
+}
+
+/// "77 % backward, 18 % forward, 3 % stage messages; 70 % of it on stage 3": kinds of a hundredth
+/// at least, and the rank class with most of the path where there are several.
+std::string critical_path_text(const sim::Report& report) {
+  constexpr double share_min = 0.01;
+  std::vector<std::pair<std::string, base::Seconds>> kinds;
+  std::vector<std::pair<std::string, base::Seconds>> classes;
+  const auto add = [](auto& sums, const std::string& name, base::Seconds time) {
+    const auto known = std::find_if(sums.begin(), sums.end(),
+                                    [&](const auto& entry) { return entry.first == name; });
+    if (known == sums.end())
+      sums.emplace_back(name, time);
+    else
+      known->second += time;
+  };
+  for (const sim::PathPart& part : report.critical_path) {
+    add(kinds, part.kind, part.time);
+    add(classes, part.rank_class, part.time);
+  }
+  for (auto* sums : {&kinds, &classes})
+    std::stable_sort(sums->begin(), sums->end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+  const auto percent = [&](base::Seconds time) { return 100 * ratio(time.s(), report.step.s()); };
+  std::string text;
+  for (const auto& [kind, time] : kinds)
+    if (percent(time) >= 100 * share_min)
+      text += fmt::format("{}{:.0f} % {}", text.empty() ? "" : ", ", percent(time), spent_on(kind));
+  if (classes.size() > 1)
+    text += fmt::format("; {:.0f} % of it on {}", percent(classes.front().second),
+                        classes.front().first);
+  return text;
+}
+
+/// The changes that help most.
+void what_if(Page& page, const sim::Report& report) {
+  constexpr std::size_t shown = 3;
+  if (report.what_if.empty()) return;
+  page.heading("What would help (the step simulated again, one thing changed)");
+  for (std::size_t i = 0; i < std::min(shown, report.what_if.size()); ++i) {
+    const sim::ChangedStep& one = report.what_if[i];
+    page.line(fmt::format("  {}{:>12}{:>+7.1f} %", fit(one.change, 40), time_text(one.step),
+                          100 * (one.step / report.step - 1)));
+  }
+}
+
 void links(Page& page, const std::vector<sim::LinkLoad>& links) {
   constexpr std::size_t shown = 5;
   if (links.empty()) return;
@@ -201,6 +263,10 @@ std::string report_text(const sim::Report& report, const TextOptions& options) {
     page.text += '\n';
     page.entry("bottleneck", report.bottleneck, Paint::strong);
   }
+  if (const std::string path = critical_path_text(report); !path.empty()) {
+    page.text += '\n';
+    page.entry("crit. path", path);
+  }
   if (!report.binding_link.empty()) {
     page.text += '\n';
     page.entry("network", report.binding_link, Paint::strong);
@@ -215,6 +281,7 @@ std::string report_text(const sim::Report& report, const TextOptions& options) {
   if (report.held_up > base::Seconds{})
     page.entry("held up", fmt::format("collectives beside kernels take {} longer, all together",
                                       time_text(report.held_up)));
+  what_if(page, report);
   links(page, report.links);
   sources(page, report.sources);
   diagnostics(page, report.diagnostics);

@@ -10,6 +10,8 @@
 #include <tuple>
 #include <utility>
 
+#include "sim/critical_path.hpp"
+#include "sim/piece_times.hpp"
 #include "viz/shown_programs.hpp"
 
 namespace viz {
@@ -50,6 +52,7 @@ struct Columns {
   std::vector<int> name, kind, micro_batch, chunk, segment;
   std::vector<Nanoseconds> gap, length;
   std::vector<std::int64_t> bytes;
+  std::vector<int> critical;  // places of those on the critical path
   Nanoseconds last = 0;
 
   void add(int name_index, int kind_index, Nanoseconds begin, Nanoseconds end,
@@ -64,6 +67,7 @@ struct Columns {
     bytes.push_back(moved);
     last = end;
   }
+  void mark_next() { critical.push_back(static_cast<int>(name.size())); }
   Json json(sim::Stream stream) const {
     return {{"name", sim::name_of(stream)},
             {"names", name},
@@ -73,7 +77,8 @@ struct Columns {
             {"micro_batches", micro_batch},
             {"chunks", chunk},
             {"segments", segment},
-            {"bytes", bytes}};
+            {"bytes", bytes},
+            {"critical", critical}};
   }
 };
 
@@ -83,6 +88,9 @@ class TimelineWriter {
       : graph_(graph), shown_(shown_programs(graph)) {}
 
   void add(const sim::Timeline& timeline, bool executed) {
+    if (!executed)
+      for (const sim::PathStep& step : sim::critical_path(graph_, timeline))
+        critical_.emplace(step.rank, step.task);
     for (const ShownProgram& shown : shown_) add_class(shown, timeline, executed);
     if (!executed) add_messages(timeline);
   }
@@ -113,9 +121,12 @@ class TimelineWriter {
       const Nanoseconds ready = std::max(at(span.ready), stream.last);
       const Nanoseconds begin = std::max(at(span.begin), ready);
       const Nanoseconds end = std::max(at(span.end), begin);
+      const bool critical =
+          !executed && critical_.contains({shown.rank, static_cast<std::uint32_t>(i)});
       if (task.kind == sim::TaskKind::run) {
         const sim::Segment& segment = graph_.segments[task.index];
         segments.insert(task.index);
+        if (critical) stream.mark_next();
         stream.add(names_.of(segment.name), kinds_.of(sim::name_of(segment.phase)), begin, end,
                    task, static_cast<int>(task.index), 0);
         continue;
@@ -123,6 +134,7 @@ class TimelineWriter {
       const Moved moved = moved_by(graph_, task);
       const int name = names_.of(moved.name);
       if (begin > ready) stream.add(name, kinds_.of(wait), ready, begin, task, -1, 0);
+      if (critical) stream.mark_next();
       stream.add(name, kinds_.of(sim::name_of(moved.kind)), begin, end, task, -1,
                  moved.bytes.count());
     }
@@ -146,7 +158,7 @@ class TimelineWriter {
 
   Json pieces(std::uint32_t index, int rank) {
     const sim::Segment& segment = graph_.segments[index];
-    const PieceCosts costs = costs_of(graph_, segment, rank);
+    const sim::PieceCosts costs = sim::costs_of(graph_, segment, rank);
     std::vector<int> name;
     std::vector<int> kind;
     std::vector<std::int64_t> bytes;
@@ -231,6 +243,7 @@ class TimelineWriter {
 
   const sim::StepGraph& graph_;
   std::vector<ShownProgram> shown_;
+  std::set<std::pair<int, std::uint32_t>> critical_;  // rank, task
   Names names_;
   Names kinds_;
   Json classes_ = Json::array();

@@ -68,8 +68,10 @@ class LinkColumns {
   Json states_ = Json::array();
 };
 
-Json links_of(const topology::Cluster& cluster, const std::vector<double>& link_utilisation) {
+Json links_of(const topology::Cluster& cluster, const std::vector<double>& link_utilisation,
+              const sim::LinkCourses* courses) {
   LinkColumns links(!link_utilisation.empty());
+  std::vector<int> course;
   for (topology::LinkId id = 0; id < cluster.link_count(); ++id) {
     const topology::Link& link = cluster.link(id);
     const topology::Device& from = cluster.device(link.from);
@@ -80,8 +82,14 @@ Json links_of(const topology::Cluster& cluster, const std::vector<double>& link_
                                              : CableState::up;
     links.add(from.name, to.name, link.rate.byte() * 8, state,
               id < link_utilisation.size() ? link_utilisation[id] : 0);
+    if (courses != nullptr) course.push_back(courses->of_link[id]);
   }
-  return std::move(links).json();
+  Json json = std::move(links).json();
+  if (courses != nullptr) {
+    json["course"] = std::move(course);
+    json["courses"] = {{"intervals", courses->intervals}, {"load_permille", courses->distinct}};
+  }
+  return json;
 }
 
 std::string end_name(const FoundCluster& found, const topology::CableEnd& end) {
@@ -119,13 +127,15 @@ Json node_json(const topology::FoundNode& node) {
 }  // namespace
 
 std::string topology_json(const FoundCluster& found, const topology::Cluster* cluster,
-                          const std::vector<double>& link_utilisation) {
+                          const std::vector<double>& link_utilisation,
+                          const sim::LinkCourses* courses) {
   Json json{{"schema", "foreshard.topology.v1"},
             {"sources", Json::array()},
             {"levels", found.levels},
             {"nodes", Json::array()},
             {"switches", Json::array()},
-            {"links", cluster != nullptr ? links_of(*cluster, link_utilisation) : links_of(found)},
+            {"links",
+             cluster != nullptr ? links_of(*cluster, link_utilisation, courses) : links_of(found)},
             {"trouble", Json::array()},
             {"notes", diagnostics_json(found.notes)}};
   for (const FoundCluster::Source& source : found.sources)

@@ -336,9 +336,7 @@ void Traffic::each_flow(const std::function<void(const Flow& flow, double bytes)
 std::vector<double> Traffic::link_bytes() const {
   std::vector<double> bytes(rate_.size(), 0);
   each_flow([&](const Flow& flow, double amount) {
-    const Path& path = paths_[flow.path];
-    for (std::uint32_t hop = path.first_hop; hop < path.first_hop + path.hops; ++hop)
-      if (carries_[hop]) bytes[hops_[hop]] += amount;
+    each_carrier(flow.path, [&](std::uint32_t link) { bytes[link] += amount; });
   });
   // A bundle's cables carry alike, each as its rate allows.
   if (fabric_.bundles) {

@@ -65,6 +65,14 @@ class Traffic {
   std::span<const std::uint32_t> hops(std::uint32_t path) const {
     return {hops_.data() + paths_[path].first_hop, paths_[path].hops};
   }
+  /// Calls `look` with each link that the bytes on a path are counted on: a bundle that is part of
+  /// another on the path, and not the larger one.
+  template <class Look>
+  void each_carrier(std::uint32_t path, const Look& look) const {
+    const Path& hops = paths_[path];
+    for (std::uint32_t hop = hops.first_hop; hop < hops.first_hop + hops.hops; ++hop)
+      if (carries_[hop]) look(hops_[hop]);
+  }
   std::size_t paths() const { return paths_.size(); }
   std::size_t links() const { return rate_.size(); }
   double rate(std::uint32_t link) const { return rate_[link]; }

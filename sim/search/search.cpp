@@ -1,6 +1,7 @@
 #include "sim/search/search.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
@@ -33,11 +34,17 @@ class Search {
     const std::vector<Candidate> alone = fitting;  // what they take without contention
     outcome_.plans = outcome_.counts.all() + outcome_.undecided;
     const Counts counts = outcome_.counts;
-    while (simulate(fitting) && !stopped()) {
+    bool goes_on = simulate(fitting);
+    end_round(alone, fitting);
+    while (goes_on && !stopped()) {
       outcome_.slowdown = slowdown();
       fitting = fitting_of(units);
+      goes_on = simulate(fitting);
+      end_round(alone, fitting);
     }
+    const int simulated = outcome_.simulated;
     simulate_what_may_be_faster(alone);
+    if (outcome_.simulated > simulated) end_round(alone, fitting);
     outcome_.counts = counts;
     finish(alone, fitting);
     return std::move(outcome_);
@@ -186,6 +193,21 @@ class Search {
     return std::max(1.0, sum / static_cast<double>(tasks.size()));
   }
 
+  /// No plan takes less: neither one that was not looked at nor one that was not simulated.
+  double bound(const std::vector<Candidate>& alone) const {
+    double bound = not_seen_;
+    for (const Candidate& one : alone)
+      if (!forecasts_.contains(one.code)) bound = std::min(bound, one.step);
+    return bound;
+  }
+
+  void end_round(const std::vector<Candidate>& alone, const std::vector<Candidate>& fitting) {
+    double best = fastest();
+    if (std::isinf(best) && !fitting.empty()) best = fitting.front().step;
+    outcome_.rounds.push_back({outcome_.slowdown, outcome_.counts, outcome_.undecided,
+                               outcome_.simulated, best, std::min(bound(alone), best)});
+  }
+
   void finish(const std::vector<Candidate>& alone, const std::vector<Candidate>& last) {
     for (auto& [code, forecast] : forecasts_) {
       // Ranks that wait for each other may hold more than the analytic engine sees.
@@ -198,9 +220,7 @@ class Search {
                      [](const Found& a, const Found& b) { return a.step() < b.step(); });
     for (const Candidate& one : last)
       if (!forecasts_.contains(one.code)) outcome_.best.push_back({one.code, one.step, {}});
-    outcome_.bound = not_seen_;
-    for (const Candidate& one : alone)
-      if (!forecasts_.contains(one.code)) outcome_.bound = std::min(outcome_.bound, one.step);
+    outcome_.bound = bound(alone);
     if (!outcome_.best.empty())
       outcome_.bound = std::min(outcome_.bound, outcome_.best.front().step());
   }

@@ -70,6 +70,18 @@ struct Found {
   double step() const { return simulated ? simulated->step.s() : estimated; }
 };
 
+/// What is known after a pass over the space and the simulations that it asked for.
+struct Round {
+  double slowdown = 1;  ///< assumed of collectives between nodes
+  Counts counts;        ///< what became of plans in this pass
+  double undecided = 0;
+  int simulated = 0;  ///< plans so far
+  double best = 0;    ///< seconds: least step so far, estimated while none is simulated
+  double bound = 0;   ///< as Outcome::bound
+
+  bool operator==(const Round&) const = default;
+};
+
 /// What a search found out.
 struct Outcome {
   double plans = 0;      ///< of the space
@@ -87,6 +99,7 @@ struct Outcome {
   /// No plan of the space is faster: the least step without contention of those that were not
   /// simulated, or the step of the best. In seconds; infinite: there is no plan.
   double bound = 0;
+  std::vector<Round> rounds;
 
   /// Whether the best is known to be: no plan can undercut it.
   bool proven() const { return !best.empty() && bound >= best.front().step(); }

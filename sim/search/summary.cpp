@@ -32,6 +32,7 @@ Summary summarise(const Space& space, const Outcome& outcome) {
   summary.proven = outcome.proven();
   summary.bound = outcome.bound;
   summary.gap = outcome.gap();
+  summary.rounds = outcome.rounds;
   return summary;
 }
 

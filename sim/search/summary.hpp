@@ -26,6 +26,7 @@ struct Summary {
   bool proven = false;  ///< no plan of the space is faster than the first
   double bound = 0;     ///< seconds that no plan undercuts
   double gap = 0;       ///< 1 - bound / step of the first
+  std::vector<Round> rounds;
 
   bool operator==(const Summary&) const = default;
 };

@@ -29,6 +29,23 @@ TEST_CASE("a command writes its page beside its answer, the same bytes each time
   CHECK(contents_of(folder / "a.html") == contents_of(folder / "b.html"));
 }
 
+TEST_CASE("what would help is simulated when asked, the best three in the text") {
+  const Outcome plain = foreshard("run scenarios/quickstart.yaml");
+  CHECK_FALSE(contains(plain.out, "What would help"));
+  CHECK(contains(plain.out, "crit. path"));
+  const Outcome asked = foreshard("run scenarios/quickstart.yaml --what-if");
+  CHECK(asked.code == 0);
+  CHECK(contains(asked.out,
+                 "What would help (the step simulated again, one thing changed)\n"
+                 "  kernels 10 % faster "));
+  const Outcome json = foreshard("run scenarios/quickstart.yaml --what-if --json -");
+  CHECK(contains(json.out, "\"change\": \"links between nodes twice as fast\""));
+  CHECK(json.out == foreshard("run scenarios/quickstart.yaml --what-if --json -").out);
+  const Outcome jobs = foreshard("run scenarios/jobs/fragmented.yaml --what-if");
+  CHECK(jobs.code == 1);
+  CHECK(contains(jobs.err, "--what-if changes one job, but there are several"));
+}
+
 TEST_CASE("view makes a page of what --json wrote and prints its path") {
   const Folder folder;
   const std::string json = folder / "report.json";

@@ -210,6 +210,36 @@ TEST_CASE("contention that simulations show decides what is simulated next") {
   CHECK(outcome.slowdown == Approx(3).epsilon(0.02));
 }
 
+TEST_CASE("rounds tell what was assumed, and how far apart the best and the bound still are") {
+  const Subject subject("llama-3.1-8b", 32);
+  const Space space = small_space(subject);
+  Team team(subject, space);
+  team.slower = [](const PlanCode&) { return 1.25; };
+  const Outcome plain = search(team.explorer, team.crew(), {.simulated_plans = 0});
+  REQUIRE(plain.rounds.size() == 1);  // nothing is simulated: the analytic engine has the last word
+  CHECK(plain.rounds[0] ==
+        Round{1, plain.counts, 0, 0, plain.best[0].estimated, plain.best[0].estimated});
+  const Outcome outcome = search(team.explorer, team.crew(), {.simulated_plans = 6});
+  REQUIRE(outcome.rounds.size() > 1);
+  CHECK(outcome.rounds[0].slowdown == 1);
+  CHECK(outcome.rounds[0].simulated == 2);
+  CHECK(outcome.rounds[0].counts == outcome.counts);
+  // After the first round: the best took 1.25 t1, the third takes at least t3 without contention.
+  CHECK(outcome.rounds[0].best == Approx(1.25 * plain.best[0].estimated));
+  CHECK(outcome.rounds[0].bound == plain.best[2].estimated);
+  for (std::size_t i = 1; i < outcome.rounds.size(); ++i) {
+    const Round& round = outcome.rounds[i];
+    CHECK(round.slowdown > 1);
+    CHECK(round.counts.all() + round.undecided == outcome.plans);
+    CHECK(round.simulated >= outcome.rounds[i - 1].simulated);
+    CHECK(round.best <= outcome.rounds[i - 1].best);
+    CHECK(round.bound >= outcome.rounds[i - 1].bound);
+  }
+  CHECK(outcome.rounds.back().simulated == outcome.simulated);
+  CHECK(outcome.rounds.back().best == outcome.best.front().step());
+  CHECK(outcome.rounds.back().bound == outcome.bound);
+}
+
 TEST_CASE("plans that do not fit after all make room for others") {
   const Subject subject("llama-3.1-8b", 32);
   const Space space = small_space(subject);

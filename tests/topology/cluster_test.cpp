@@ -4,6 +4,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/topology/support.hpp"
+#include "topology/upgrade.hpp"
 
 namespace topology {
 namespace {
@@ -342,6 +343,27 @@ TEST_CASE("mistakes in a cluster are told at their place") {
   const base::Result<Cluster> cluster = cluster_from(row.yaml);
   REQUIRE_FALSE(cluster);
   CHECK(text_of(cluster.error()) == row.want);
+}
+
+TEST_CASE("faster links are those that are chosen, all else stays") {
+  const Cluster before = built(rail_optimized(2));
+  const Cluster after =
+      with_faster_links(before, 2, [&](const Link& link) { return !is_scale_up(before, link); });
+  REQUIRE(after.link_count() == before.link_count());
+  int faster = 0;
+  for (LinkId id = 0; id < before.link_count(); ++id) {
+    const Link& was = before.link(id);
+    const Link& is = after.link(id);
+    CHECK((is.from == was.from && is.to == was.to && is.latency == was.latency));
+    const double factor = is_scale_up(before, was) ? 1 : 2;
+    CHECK(is.rate.byte() == factor * was.rate.byte());
+    faster += factor > 1 ? 1 : 0;
+  }
+  // 16 GPUs, a PCIe cable to the NIC of each and one from there to a leaf, both directions; and
+  // those between leaves and spines.
+  CHECK(faster >= 2 * 16 * 2);
+  CHECK(faster < static_cast<int>(before.link_count()));
+  CHECK(after.gpu_spec(0).memory == before.gpu_spec(0).memory);
 }
 
 }  // namespace

@@ -152,6 +152,8 @@ TEST_CASE("two dumps differ in what came, went, moved and broke") {
         "node new: n9\n"
         "place: n1: r0 -> r1\n");
 
+  CHECK(difference(before, after)[1].devices == std::vector<std::string>{"N0.example"});
+
   const auto whole = cluster_from(
       "nodes: {type: dgx-h100, count: 4}\nfabric: {kind: fat_tree, nodes_per_leaf: 2, spines: "
       "2}\n");
@@ -159,9 +161,10 @@ TEST_CASE("two dumps differ in what came, went, moved and broke") {
       "nodes: {type: dgx-h100, count: 4}\nfabric: {kind: fat_tree, nodes_per_leaf: 2, spines: 2}\n",
       "link_down: ['node-1/nic-3']\n");
   REQUIRE((whole.has_value() && broken.has_value()));
-  const std::string text = text_of(difference(found_of(*whole, "a"), found_of(*broken, "b")));
-  CHECK_THAT(text,
+  const std::vector<Change> changes = difference(found_of(*whole, "a"), found_of(*broken, "b"));
+  CHECK_THAT(text_of(changes),
              Catch::StartsWith("cable state: leaf-0 -> node-1 nic-3: up, 400 Gbit/s -> down"));
+  CHECK(changes[0].devices == std::vector<std::string>{"node-1", "leaf-0"});
 }
 
 }  // namespace topology

@@ -57,6 +57,14 @@ inline sim::Report sample_report() {
   report.breakdown.optimizer = Seconds::from_ms(13.9);
   report.breakdown.slowed = Seconds::from_ms(0.06);
   report.breakdown.other = Seconds::from_ms(0.04);
+  report.critical_path = {{"backward", "stage 0", 33, Seconds::from_ms(700), {}},
+                          {"forward", "stage 0", 33, Seconds::from_ms(400), {}},
+                          {"tensor", "stage 1", 8, Seconds::from_ms(140), Seconds::from_ms(20)},
+                          {"pipeline", "stage 1", 2, Seconds::from_ms(10), {}}};
+  report.what_if = {{"kernels 10 % faster", Seconds::from_ms(1150)},
+                    {"links inside nodes twice as fast", Seconds::from_ms(1200)},
+                    {"no latency between nodes", Seconds::from_ms(1249)},
+                    {"launches that cost nothing", Seconds::from_ms(1250)}};
   report.links = {
       {"node-1/nic-0 -> leaf-0", Bytes::from_gib(6.5), BytesPerSecond::from_gbit(400), 0.112, 0.2,
        Seconds::from_ms(31), 15},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/step_graph.hpp"
@@ -59,6 +60,13 @@ inline sim::Task task_of(sim::TaskKind kind, sim::Stream stream, int micro_batch
   return {.kind = kind, .stream = stream, .micro_batch = micro_batch, .index = index};
 }
 
+/// Makes a task wait for one other.
+inline void after(sim::Program& program, std::uint32_t task, std::uint32_t dependency) {
+  program.tasks[task].first_dependency = static_cast<std::uint32_t>(program.dependencies.size());
+  program.tasks[task].dependency_count = 1;
+  program.dependencies.push_back(dependency);
+}
+
 inline SampleStep sample_step() {
   using sim::Stream;
   using sim::TaskKind;
@@ -88,6 +96,10 @@ inline SampleStep sample_step() {
                   task_of(TaskKind::send, Stream::send, 0, 3),
                   task_of(TaskKind::collective, Stream::data_comm, -1, 1),
                   task_of(TaskKind::run, Stream::compute, -1, 2)};
+  for (const auto& [task, dependency] : {std::pair(1U, 0U), {3U, 2U}, {4U, 3U}, {5U, 4U}})
+    after(first, task, dependency);
+  for (const auto& [task, dependency] : {std::pair(1U, 0U), {3U, 2U}, {4U, 2U}, {5U, 4U}})
+    after(second, task, dependency);
   graph.programs = {first, second};
   graph.program_of_rank = {0, 0, 1, 1};
 

@@ -63,6 +63,21 @@ TEST_CASE("the inside of a segment is written once a class") {
   CHECK(segments[0].at("beyond_ns") == Numbers{0, 2'000'000, 0});
 }
 
+TEST_CASE("spans of the critical path are marked") {
+  const SampleStep step = sample_step();
+  const json timeline = json::parse(timeline_json("by hand", step.graph, step.timeline));
+  // Forward 0, its message, both passes of stage 1, the gradient's message, backward 0, reduction
+  // (after a wait, which is not on the path), optimizer.
+  const json& first = timeline.at("classes")[0];
+  CHECK(stream_named(first, "compute").at("critical") == Numbers{0, 1, 2});
+  CHECK(stream_named(first, "send").at("critical") == Numbers{0});
+  CHECK(stream_named(first, "receive").at("critical") == Numbers{});
+  CHECK(stream_named(first, "data").at("critical") == Numbers{1});
+  const json& second = timeline.at("classes")[1];
+  CHECK(stream_named(second, "compute").at("critical") == Numbers{0, 1});
+  CHECK(stream_named(second, "send").at("critical") == Numbers{0});
+}
+
 TEST_CASE("a message leads from its send to its receive, and memory to its changes") {
   const SampleStep step = sample_step();
   const json timeline = json::parse(timeline_json("by hand", step.graph, step.timeline));

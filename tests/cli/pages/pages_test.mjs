@@ -67,6 +67,107 @@ const tests = {
     await opened.finish();
   },
 
+  async "the critical path and what would help are those of the report"() {
+    const { html, json } = answer("path", "run scenarios/llama3-70b-64xh100.yaml --what-if");
+    const opened = await Opened.open(browser, html);
+    const parts = json.critical_path.filter((part) => part.share > 5e-4);
+    const rows = await opened.rows("critical path");
+    assert.deepEqual(
+      rows.map((row) => row.slice(0, 3)),
+      parts.map((part) => [part.kind, part.rank_class, part.spans.toLocaleString("en")]),
+    );
+    parts.forEach((part, i) => assertSays(rows[i][3], part.time_s));
+    const sum = json.critical_path.reduce((s, part) => s + part.time_s, 0);
+    assert.ok(Math.abs(sum / json.step_time_s - 1) < 1e-9);
+    const changes = await opened.rows("what if");
+    assert.deepEqual(
+      changes.map((row) => row[0]),
+      json.what_if.map((one) => one.change),
+    );
+    json.what_if.forEach((one, i) => assertSays(changes[i][1], one.step_time_s));
+    // Without being asked a page has them where they are quickly simulated.
+    const unasked = answer("unasked", "run scenarios/llama3-70b-64xh100.yaml");
+    assert.deepEqual(unasked.json.what_if, []);
+    const again = await Opened.open(browser, unasked.html);
+    assert.deepEqual(await again.rows("what if"), changes);
+    await again.finish();
+    await opened.finish();
+    const bounds = await Opened.open(browser, view("bounds", unasked.json));
+    await bounds.page.getByRole("heading", { name: "What would help, at most" }).waitFor();
+    await bounds.finish();
+  },
+
+  async "links over time: a strip under the timeline, and the map at a moment"() {
+    const { html } = answer("links", "run scenarios/llama3-70b-64xh100.yaml");
+    const opened = await Opened.open(browser, html, "view=data");
+    const topology = JSON.parse(
+      await opened.download(() =>
+        opened.page
+          .locator("section", { hasText: "foreshard.topology.v1" })
+          .getByRole("button", { name: "JSON" })
+          .click(),
+      ),
+    );
+    const { use, course, courses } = topology.links;
+    assert.equal(course.length, use.length);
+    const busiest = use.indexOf(Math.max(...use));
+    const loads = courses.load_permille[course[busiest]];
+    assert.equal(loads.length, courses.intervals);
+    // All intervals together are the use of the link in the step.
+    const mean = loads.reduce((a, b) => a + b, 0) / loads.length / 1000;
+    assert.ok(Math.abs(mean - use[busiest]) < 0.0006, `${mean} of ${use[busiest]}`);
+    const most = Math.max(...loads);
+    const interval = loads.indexOf(most);
+    await opened.page.getByRole("tab", { name: "Timeline" }).click();
+    const strip = opened.page.getByLabel("load of the busiest links");
+    const { width } = await strip.boundingBox();
+    const left = 230; // labelWidth
+    await strip.hover({
+      position: { x: left + ((width - left) * (interval + 0.5)) / courses.intervals, y: 8 },
+    });
+    const said = await opened.text("link-load");
+    const { devices, from, to } = topology.links;
+    assert.ok(said.startsWith(`${devices[from[busiest]]} → ${devices[to[busiest]]}`), said);
+    assert.ok(said.includes(`: ${(most / 10).toFixed(1)} % of its rate`), said);
+    await opened.page.getByRole("tab", { name: "Topology" }).click();
+    assert.equal(await opened.text("moment"), "whole step");
+    await opened.page.getByLabel("moment of the step").fill(String(interval));
+    const node = devices[from[busiest]].split("/")[0];
+    const wanted = use.reduce((load, _, i) => {
+      const ends = [devices[from[i]], devices[to[i]]];
+      return ends.some((end) => end.startsWith(`${node}/`)) && course[i] >= 0
+        ? Math.max(load, courses.load_permille[course[i]][interval])
+        : load;
+    }, 0);
+    assert.equal(
+      await opened.page.getByRole("button", { name: node, exact: true }).getAttribute("title"),
+      `${node}: ${(wanted / 10).toFixed(1)} %`,
+    );
+    assert.match(opened.page.url(), new RegExp(`moment=${interval}`));
+    await opened.finish();
+  },
+
+  async "a search: what is known after each round"() {
+    const { html, json } = answer(
+      "search",
+      "compare scenarios/quickstart.yaml --search --simulate 4 --set plan.global_batch=64",
+    );
+    const opened = await Opened.open(browser, html);
+    const rows = await opened.rows("rounds");
+    assert.equal(rows.length, json.search.rounds.length);
+    assert.ok(rows.length > 1);
+    json.search.rounds.forEach((round, i) => {
+      assertSays(rows[i][8], round.best_s);
+      assertSays(rows[i][9], round.bound_s);
+      assertSays(rows[i][7], round.simulated);
+    });
+    const said = await opened.page
+      .getByRole("img", { name: /^rounds of the search/ })
+      .getAttribute("aria-label");
+    assert.ok(said.includes(`round ${rows.length}: best ${rows[rows.length - 1][8]}`), said);
+    await opened.finish();
+  },
+
   async "a table sorts by a click and goes to CSV with whole numbers, a picture to SVG"() {
     const { html, json } = answer("table", "run scenarios/quickstart.yaml");
     const opened = await Opened.open(browser, html);
@@ -172,7 +273,10 @@ const tests = {
     const cluster = JSON.parse(
       readFileSync(join(source, "scenarios/clusters/quickstart-nodes.json"), "utf8"),
     );
-    cluster.items.pop();
+    const gone = cluster.items.pop().metadata.name;
+    const some = cluster.items.find((item) => item.status.capacity["nvidia.com/gpu"]);
+    some.spec.unschedulable = true;
+    const cordoned = some.metadata.name;
     const later = join(folder, "later.json");
     writeFileSync(later, JSON.stringify(cluster));
     const diff = answer("diff", "topology diff scenarios/clusters/quickstart-nodes.json", later);
@@ -181,6 +285,12 @@ const tests = {
       await opened.rows("differences"),
       diff.json.changes.map((change) => [change.kind, change.what]),
     );
+    const legend = await opened.page.locator(".legend").first().textContent();
+    assert.match(legend, /gone \(1\)/);
+    const cell = (name) => opened.page.getByRole("button", { name, exact: true });
+    assert.equal(await cell(gone).first().getAttribute("title"), `${gone}: gone`);
+    assert.equal(await cell(gone).count(), 1); // not in the cluster afterwards
+    assert.equal(await cell(cordoned).last().getAttribute("title"), `${cordoned}: changed`);
     await opened.finish();
     const drawn = answer("drawn", "topology render scenarios/quickstart.yaml --colour load");
     await (await Opened.open(browser, drawn.html)).finish();

@@ -29,11 +29,12 @@ export const terms: Record<string, string> = {
   alike: "Links between such devices, of this rate, as busy.",
   source: "Where durations come from: measured, interpolated, fitted or modelled.",
   spread: "Relative uncertainty of the durations from this source.",
+  contention: "Transfers that share a link take longer than each alone.",
   "rank class": "Ranks that run the same program; the lowest of them is drawn.",
   stream: "Tasks of one stream run one after the other; streams run side by side.",
   "micro-batch": "The part of the global batch that goes through the pipeline at once.",
   segment: "What the compute stream does between two points at which another stream matters.",
-  "critical path": "The chain of spans, each waiting for the one before, that ends with the step.",
+  "critical path": "The chain of spans, each waiting for the one before, that ends with the step. What is not on it costs no time.",
   peak: "The most that the fullest rank holds at any time of the step.",
   fragmentation:
     "Reserved by the allocator, but in no tensor; of a cluster: 1 - free nodes of the freest domain / free nodes.",

@@ -52,4 +52,21 @@ export interface Search {
   bound_s: number;
   gap: number;
   verdict: string;
+  rounds?: Round[];
+}
+
+/** What was known after a pass over the plans and the simulations that it asked for. */
+export interface Round {
+  /** of collectives between nodes, assumed */
+  slowdown: number;
+  refused: number;
+  too_large: number;
+  cannot_be_best: number;
+  estimated: number;
+  undecided: number;
+  /** so far */
+  simulated: number;
+  best_s: number | null;
+  bound_s: number | null;
+  gap: number | null;
 }

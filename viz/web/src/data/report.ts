@@ -24,9 +24,21 @@ export interface Report extends Document {
   memory: Memory;
   breakdown: Record<string, number>;
   compute: { forward_s: number; backward_s: number; recompute_s: number };
+  critical_path?: PathPart[];
+  what_if?: { change: string; step_time_s: number; saves_s: number }[];
   links: Link[];
   sources: { name: string; share: number; spread: number }[];
   diagnostics: Diagnostic[];
+}
+
+/** Time of the critical path by what it was spent on and where; all together the step. */
+export interface PathPart {
+  kind: string;
+  rank_class: string;
+  spans: number;
+  time_s: number;
+  share: number;
+  unseen_s: number;
 }
 
 export interface Memory {

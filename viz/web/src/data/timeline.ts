@@ -10,6 +10,8 @@ interface RawStream {
   chunks: number[];
   segments: number[];
   bytes: number[];
+  /** places of spans on the critical path */
+  critical?: number[];
 }
 
 interface RawSegment {
@@ -51,6 +53,8 @@ export interface Stream {
   chunks: Int16Array;
   segments: Int32Array;
   bytes: Float64Array;
+  /** 1: on the critical path */
+  critical: Uint8Array;
 }
 
 export interface RankClass {
@@ -78,6 +82,8 @@ function readStream(raw: RawStream): Stream {
   const count = raw.names.length;
   const begin = new Float64Array(count);
   const end = new Float64Array(count);
+  const critical = new Uint8Array(count);
+  for (const i of raw.critical ?? []) critical[i] = 1;
   let at = 0;
   for (let i = 0; i < count; ++i) {
     begin[i] = at + raw.gap_ns[i]!;
@@ -94,6 +100,7 @@ function readStream(raw: RawStream): Stream {
     chunks: Int16Array.from(raw.chunks),
     segments: Int32Array.from(raw.segments),
     bytes: Float64Array.from(raw.bytes),
+    critical,
   };
 }
 

@@ -30,6 +30,8 @@ interface RawTopology extends Document {
     to: number[];
     rate_bit_s: number[];
     use?: number[];
+    course?: number[];
+    courses?: { intervals: number; load_permille: number[][] };
     not_up: { link: number; state: string }[];
   };
   trouble: { name: string; state: string; trouble: string }[];
@@ -61,6 +63,26 @@ export interface Links {
   /** share of the step; null: nobody simulated it */
   use: number[] | null;
   state: Map<number, string>;
+  /** what `use` is drawn as a share of; null: of the busiest link */
+  scale: number | null;
+}
+
+/** Loads of links over the step, in equal intervals. */
+export interface Courses {
+  intervals: number;
+  /** different ones: thousandths of the rate, by interval */
+  loads: number[][];
+  /** by link, -1: nothing crosses it */
+  ofLink: number[];
+}
+
+/** How two clusters differ, as one of them shows it. */
+export interface Marks {
+  /** by node; null: unchanged */
+  node: (string | null)[];
+  switch: (string | null)[];
+  /** "device\ndevice" of cables, both ways round */
+  cables: Map<string, string>;
 }
 
 export interface Group {
@@ -79,6 +101,8 @@ export interface Topology {
   groupOfNode: Int32Array;
   devices: Device[];
   links: Links;
+  courses: Courses | null;
+  marks: Marks | null;
   /** most that any link of the node's NICs is used; NaN: unknown */
   loadOfNode: Float64Array;
   trouble: { name: string; state: string; trouble: string }[];
@@ -121,19 +145,78 @@ function groupsOf(nodes: Node[], devices: Device[], links: RawTopology["links"])
   return [...groups.values()];
 }
 
-function build(raw: RawTopology, ranks: Ranks | null): Topology {
-  const nodeIndex = new Map(raw.nodes.map((node, i) => [node.name, i]));
-  const switchIndex = new Map(raw.switches.map((one, i) => [one.id, i]));
-  const devices = raw.links.devices.map((name) => deviceOf(name, nodeIndex, switchIndex));
-  const { from, to, rate_bit_s, use } = raw.links;
-  const loadOfNode = new Float64Array(raw.nodes.length).fill(NaN);
+/** Of each node, the most that any link of its NICs is used; NaN: unknown. */
+function loadsOf(nodes: number, devices: Device[], from: number[], to: number[], use: number[] | null) {
+  const loads = new Float64Array(nodes).fill(NaN);
   for (let i = 0; use && i < from.length; ++i)
     for (const end of [devices[from[i]!]!, devices[to[i]!]!])
       if (end.node >= 0)
-        loadOfNode[end.node] = Math.max(
-          Number.isNaN(loadOfNode[end.node]) ? 0 : loadOfNode[end.node]!,
-          use[i]!,
-        );
+        loads[end.node] = Math.max(Number.isNaN(loads[end.node]) ? 0 : loads[end.node]!, use[i]!);
+  return loads;
+}
+
+/** The cluster with its links as busy as they are in one interval of the step. */
+export function atInterval(topology: Topology, interval: number): Topology {
+  const { courses, links } = topology;
+  if (!courses || interval < 0) return topology;
+  const use = courses.ofLink.map((course) => (course < 0 ? 0 : courses.loads[course]![interval]! / 1000));
+  const scale = Math.max(1e-3, ...courses.loads.map((loads) => Math.max(...loads) / 1000));
+  return {
+    ...topology,
+    links: { ...links, use, scale },
+    loadOfNode: loadsOf(topology.nodes.length, topology.devices, links.from, links.to, use),
+  };
+}
+
+interface Change {
+  kind: string;
+  what: string;
+  devices?: string[];
+}
+
+const cableKinds = ["cable gone", "cable new", "cables", "cable state"];
+
+/** What of a change is to be seen: "new", "gone", "changed", or "cables changed". */
+const markOf = (kind: string): string =>
+  cableKinds.includes(kind)
+    ? "cables changed"
+    : kind.endsWith(" new")
+      ? "new"
+      : kind.endsWith(" gone")
+        ? "gone"
+        : "changed";
+
+function marksOf(changes: Change[], nodes: Map<string, number>, switches: Map<string, number>): Marks {
+  const marks: Marks = {
+    node: Array.from({ length: nodes.size }, () => null),
+    switch: Array.from({ length: switches.size }, () => null),
+    cables: new Map(),
+  };
+  const weight = [null, "cables changed", "changed", "gone", "new"];
+  for (const { kind, devices = [] } of changes) {
+    const mark = markOf(kind);
+    for (const [of, index] of [
+      [marks.node, nodes],
+      [marks.switch, switches],
+    ] as const)
+      for (const device of devices) {
+        const i = index.get(device);
+        if (i !== undefined && weight.indexOf(mark) > weight.indexOf(of[i]!)) of[i] = mark;
+      }
+    if (cableKinds.includes(kind) && devices.length === 2) {
+      const how = kind === "cable gone" ? "gone" : kind === "cable new" ? "new" : "changed";
+      marks.cables.set(devices.join("\n"), how);
+      marks.cables.set([...devices].reverse().join("\n"), how);
+    }
+  }
+  return marks;
+}
+
+function build(raw: RawTopology, ranks: Ranks | null, changes: Change[] | null): Topology {
+  const nodeIndex = new Map(raw.nodes.map((node, i) => [node.name, i]));
+  const switchIndex = new Map(raw.switches.map((one, i) => [one.id, i]));
+  const devices = raw.links.devices.map((name) => deviceOf(name, nodeIndex, switchIndex));
+  const { from, to, rate_bit_s, use, course, courses } = raw.links;
   const groups = groupsOf(raw.nodes, devices, raw.links);
   const groupOfNode = new Int32Array(raw.nodes.length);
   groups.forEach((group, g) => group.nodes.forEach((node) => (groupOfNode[node] = g)));
@@ -159,8 +242,14 @@ function build(raw: RawTopology, ranks: Ranks | null): Topology {
       rate: rate_bit_s,
       use: use ?? null,
       state: new Map(raw.links.not_up.map((one) => [one.link, one.state])),
+      scale: null,
     },
-    loadOfNode,
+    courses:
+      course && courses
+        ? { intervals: courses.intervals, loads: courses.load_permille, ofLink: course }
+        : null,
+    marks: changes && marksOf(changes, nodeIndex, switchIndex),
+    loadOfNode: loadsOf(raw.nodes.length, devices, from, to, use ?? null),
     notes: raw.notes,
     trouble: raw.trouble,
     ranks,
@@ -185,9 +274,12 @@ const known = new WeakMap<Document[], Topology[]>();
 export function readTopologies(documents: Document[]): Topology[] {
   if (!known.has(documents)) {
     const ranks = find<Ranks>(documents, "foreshard.ranks.v1") ?? null;
+    const diff = find<Document & { changes: Change[] }>(documents, "foreshard.cluster_diff.v1");
     known.set(
       documents,
-      all<RawTopology>(documents, "foreshard.topology.v1").map((raw) => build(raw, ranks)),
+      all<RawTopology>(documents, "foreshard.topology.v1").map((raw) =>
+        build(raw, ranks, diff?.changes ?? null),
+      ),
     );
   }
   return known.get(documents)!;

@@ -1,6 +1,6 @@
 import type { EChartsOption } from "echarts";
 import { useMemo } from "preact/hooks";
-import type { Comparison, Plan, Search } from "../data/comparison";
+import type { Comparison, Plan } from "../data/comparison";
 import { find, type Document } from "../data/documents";
 import {
   bytes,
@@ -19,6 +19,7 @@ import { useHash } from "../ui/hash";
 import { Choice, Panel, Term } from "../ui/panel";
 import { DataTable, type Column } from "../ui/table";
 import { labelOf } from "../labels";
+import { SearchPanel } from "./search";
 
 const shownSideBySide = 3;
 
@@ -173,51 +174,6 @@ function SideBySide({ plans }: { plans: Plan[] }) {
             .join(", ") || "nothing that matters"}
         </p>
       ))}
-    </Panel>
-  );
-}
-
-function SearchPanel({ search }: { search: Search }) {
-  const rows: { what: string; plans: number }[] = [
-    { what: "refused: no plan for this scenario", plans: search.refused },
-    { what: "too large: memory for sure above the GPU's", plans: search.too_large },
-    { what: "cannot be best: no less time than one that was found", plans: search.cannot_be_best },
-    { what: "undecided when the search was stopped", plans: search.undecided },
-    { what: "estimated", plans: search.estimated },
-    { what: "of these, too large after all", plans: search.too_large_after_all },
-    { what: "of these, simulated", plans: search.simulated },
-    { what: "of these, fit but not simulated", plans: search.not_simulated },
-  ];
-  return (
-    <Panel wide title={`Search of ${count(search.plans)} plans`}>
-      <p class="why">{search.verdict}</p>
-      <dl class="facts">
-        <dt>no plan takes less than</dt>
-        <dd>
-          {seconds(search.bound_s)} (
-          {search.proven ? "proven" : `the first is at most ${percent(search.gap)} above`})
-        </dd>
-        {Object.entries(search.axes).map(([key, values]) => (
-          <>
-            <dt>{key}</dt>
-            <dd>{values.join(", ")}</dd>
-          </>
-        ))}
-      </dl>
-      <DataTable
-        name="what became of plans"
-        rows={rows}
-        columns={[
-          { title: "what became of them", value: (r) => r.what },
-          { title: "plans", value: (r) => r.plans, text: count, width: "8em" },
-          {
-            title: "share",
-            value: (r) => r.plans / search.plans,
-            text: (v) => percent(v),
-            width: "7em",
-          },
-        ]}
-      />
     </Panel>
   );
 }

@@ -1,9 +1,6 @@
 import type { EChartsOption } from "echarts";
-import { useMemo } from "preact/hooks";
 import { find, type Document } from "../data/documents";
-import { criticalPath } from "../data/critical_path";
 import { partsOf, type Diagnostic, type Report } from "../data/report";
-import { readTimeline, type Timeline } from "../data/timeline";
 import {
   byteRate,
   bytes,
@@ -206,7 +203,35 @@ const remedies: Record<string, string> = {
   optimizer_s: "if the optimizer cost nothing: more shards (ZeRO)",
 };
 
+/** The step simulated again with one thing changed. */
 function WhatIf({ report }: { report: Report }) {
+  const rows = report.what_if ?? [];
+  if (rows.length === 0) return <Bounds report={report} />;
+  return (
+    <Panel
+      title="What would help"
+      note="The same step simulated again, one thing changed each. They do not add up. For another plan: foreshard compare SCENARIO --plans FILE --html PAGE."
+    >
+      <DataTable
+        name="what if"
+        rows={rows}
+        columns={[
+          { title: "change", value: (r) => r.change },
+          { title: "step", term: "step time", value: (r) => r.step_time_s, text: (v) => seconds(v), width: "7em" },
+          { title: "saves", value: (r) => r.saves_s, text: (v) => signedSeconds(-v), width: "8em" },
+          {
+            title: "of the step",
+            value: (r) => r.saves_s / report.step_time_s,
+            text: (v) => percent(v),
+            width: "7em",
+          },
+        ]}
+      />
+    </Panel>
+  );
+}
+
+function Bounds({ report }: { report: Report }) {
   const rows = partsOf(report)
     .filter(([key, s]) => remedies[key] && s > report.step_time_s * 1e-3)
     .map(([key, s]) => ({ what: remedies[key]!, key, saved: s }));
@@ -221,7 +246,7 @@ function WhatIf({ report }: { report: Report }) {
   return (
     <Panel
       title="What would help, at most"
-      note="An upper bound each: what one part of the step costs now. They do not add up, and a change may cost elsewhere: foreshard compare SCENARIO --plans FILE --html PAGE tells which plan is quicker."
+      note="An upper bound each: what one part of the step costs now. They do not add up, and a change may cost elsewhere. foreshard run SCENARIO --what-if --html PAGE simulates the step again with faster parts, which takes too long to be done unasked here."
     >
       <DataTable
         name="what if"
@@ -241,17 +266,20 @@ function WhatIf({ report }: { report: Report }) {
   );
 }
 
-function CriticalPath({ timeline }: { timeline: Timeline }) {
-  const path = useMemo(() => criticalPath(timeline), [timeline]);
-  if (path.steps.length === 0) return null;
+function CriticalPath({ report }: { report: Report }) {
+  const parts = report.critical_path ?? [];
+  if (parts.length === 0) return null;
+  const spans = parts.reduce((n, part) => n + part.spans, 0);
+  const classes = new Set(parts.map((part) => part.rank_class)).size;
+  const unseen = parts.reduce((s, part) => s + part.unseen_s, 0);
   return (
     <Panel
       title={<Term of="critical path">Critical path</Term>}
-      note={`${path.steps.length.toLocaleString("en")} spans over ${path.classes} of ${timeline.classes.length} rank classes, read back from the end of the step: before each span comes the one whose end it waited for.${path.unseen > timeline.end * 1e-4 ? ` For ${seconds(path.unseen * 1e-9)} it waits for ranks that are not shown.` : ""}`}
+      note={`${count(spans)} spans over ${count(classes)} rank class${classes === 1 ? "" : "es"}, from the end of the step back: before each comes the one whose end it waited for.${unseen > report.step_time_s * 1e-4 ? ` ${percent(unseen / report.step_time_s)} of it is on ranks that the timeline does not draw.` : ""}`}
     >
       <DataTable
         name="critical path"
-        rows={path.byKind.slice(0, 12)}
+        rows={parts.filter((part) => part.share > 5e-4)}
         columns={[
           {
             title: "time is spent on",
@@ -263,10 +291,10 @@ function CriticalPath({ timeline }: { timeline: Timeline }) {
               </>
             ),
           },
-          { title: "rank class", value: (r) => r.where },
+          { title: "rank class", value: (r) => r.rank_class },
           { title: "spans", value: (r) => r.spans, text: count, width: "5em" },
-          { title: "time", value: (r) => r.ns * 1e-9, text: (v) => seconds(v), width: "7em" },
-          { title: "of the step", value: (r) => r.ns / timeline.end, text: (v) => percent(v), width: "7em" },
+          { title: "time", value: (r) => r.time_s, text: (v) => seconds(v), width: "7em" },
+          { title: "of the step", value: (r) => r.share, text: (v) => percent(v), width: "7em" },
         ]}
       />
     </Panel>
@@ -297,7 +325,6 @@ export function Diagnostics({ list }: { list: Diagnostic[] }) {
 
 export function StepView({ documents }: { documents: Document[] }) {
   const report = find<Report>(documents, "foreshard.report.v1")!;
-  const timeline = useMemo(() => readTimeline(documents), [documents]);
   const parts: Part[] = partsOf(report).map(([key, s]) => ({ key, seconds: s }));
   return (
     <div class="view">
@@ -356,7 +383,7 @@ export function StepView({ documents }: { documents: Document[] }) {
       </div>
       <div class="stack">
         <WhatIf report={report} />
-        {timeline && <CriticalPath timeline={timeline} />}
+        <CriticalPath report={report} />
         <Panel
           title="Busiest links"
           note="Those that held transfers up longest, then the busiest; equal ones are folded."

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { criticalPath } from "../data/critical_path";
 import type { Document } from "../data/documents";
 import { firstAfter, piecesOf, readTimeline, titleOf, type Timeline } from "../data/timeline";
+import { readTopologies } from "../data/topology";
 import { byteRate, bytes, nanoseconds, percent } from "../format";
 import { colourOf, theme } from "../palette";
 import { useHash } from "../ui/hash";
@@ -9,6 +9,7 @@ import { Choice, Panel, Term } from "../ui/panel";
 import { save } from "../ui/save";
 import { useSignal } from "../ui/signal";
 import { DataTable } from "../ui/table";
+import { LinkStrip } from "./timeline_links";
 import { axisHeight, labelWidth, paint, type Scene, type Window } from "./timeline_paint";
 import { scheduleRows, streamRows, type Row } from "./timeline_rows";
 
@@ -87,6 +88,7 @@ const kindOrder = [
 
 export function TimelineView({ documents }: { documents: Document[] }) {
   const timeline = readTimeline(documents)!;
+  const topology = readTopologies(documents)[0];
   useSignal(theme);
   const staged = new Set(timeline.classes.map((one) => one.stage)).size > 1;
   const [mode, setMode] = useHash("rows", "streams");
@@ -118,16 +120,6 @@ export function TimelineView({ documents }: { documents: Document[] }) {
     for (const row of rows) for (let i = 0; i < row.spans.count; ++i) n += wanted[row.spans.names[i]!]!;
     return n;
   }, [wanted, rows]);
-  const path = useMemo(() => {
-    if (!critical) return null;
-    const begins = new Map<string, Set<number>>();
-    for (const step of criticalPath(timeline).steps) {
-      const key = `${step.class}:${step.stream}`;
-      if (!begins.has(key)) begins.set(key, new Set());
-      begins.get(key)!.add(timeline.classes[step.class]!.streams[step.stream]!.begin[step.index]!);
-    }
-    return begins;
-  }, [timeline, critical]);
   const scene: Scene = {
     timeline,
     rows,
@@ -136,7 +128,7 @@ export function TimelineView({ documents }: { documents: Document[] }) {
     wanted,
     selected: selection,
     messages: arrows,
-    path,
+    path: critical,
   };
   const last = useRef(scene);
   last.current = scene;
@@ -363,6 +355,7 @@ export function TimelineView({ documents }: { documents: Document[] }) {
           />
           <div style={{ height: `${Math.max(0, axisHeight + rowsHeight - height)}px` }} />
         </div>
+        {topology && <LinkStrip topology={topology} window={window} end={timeline.end} />}
         <div class="details">
           {selection && rows[selection.row] ? (
             <Details timeline={timeline} row={rows[selection.row]!} index={selection.index} />

@@ -17,8 +17,8 @@ export interface Scene {
   wanted: Uint8Array | null;
   selected: { row: number; index: number } | null;
   messages: boolean;
-  /** spans of the critical path: "class:stream" and their begins */
-  path: Map<string, Set<number>> | null;
+  /** whether spans of the critical path are marked */
+  path: boolean;
 }
 
 export const labelWidth = 230;
@@ -105,7 +105,6 @@ function paintRow(
   const s = row.spans;
   const withPieces = row.height > 30 && !row.cells;
   const height = withPieces ? 18 : row.height;
-  const path = scene.path?.get(`${row.class}:${row.stream}`);
   const selected = scene.selected && scene.rows[scene.selected.row] === row ? scene.selected.index : -1;
   for (let i = firstAfter(s, window.from); i < s.count && s.begin[i]! < window.to;) {
     const left = x(s.begin[i]!);
@@ -120,7 +119,7 @@ function paintRow(
       context.fillStyle = inks().surface;
       context.fillRect(left, top, Math.max(wide - 0.7, 0.8), 5);
     }
-    if (path?.has(s.begin[i]!)) {
+    if (scene.path && s.critical[i]) {
       context.fillStyle = inks().text;
       context.fillRect(left, top + height - 3, Math.max(wide, 1), 3);
     }

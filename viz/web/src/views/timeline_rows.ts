@@ -115,5 +115,6 @@ function cellsOf(timeline: Timeline, s: Stream): Stream {
     chunks: Int16Array.from(pick(s.chunks, "first")),
     segments: Int32Array.from(kept.map((cell) => (cell.first === cell.last ? s.segments[cell.first]! : -1))),
     bytes: Float64Array.from(pick(s.bytes, "first")),
+    critical: Uint8Array.from(kept.map((cell) => Math.max(...s.critical.subarray(cell.first, cell.last + 1)))),
   };
 }

@@ -1,7 +1,8 @@
 import { useMemo } from "preact/hooks";
 import { find, type Document } from "../data/documents";
-import { jobOf, readTopologies, stateOf, placeOf, type Topology } from "../data/topology";
-import { bitRate, count, percent } from "../format";
+import { readTimeline } from "../data/timeline";
+import { atInterval, jobOf, readTopologies, stateOf, placeOf, type Topology } from "../data/topology";
+import { bitRate, count, nanoseconds, percent } from "../format";
 import { useHash } from "../ui/hash";
 import { Choice, Panel, Term } from "../ui/panel";
 import { DataTable, type Column } from "../ui/table";
@@ -201,15 +202,62 @@ function Differences({ document }: { document: Document }) {
   );
 }
 
-function Cluster({ topology, title, id }: { topology: Topology; title: string; id: string }) {
+/** A moment of the step, or all of it. */
+function Moment({
+  intervals,
+  step,
+  value,
+  onChange,
+}: {
+  intervals: number;
+  /** nanoseconds */
+  step: number;
+  value: number;
+  onChange: (interval: number) => void;
+}) {
+  const at = (interval: number) => nanoseconds((step * interval) / intervals);
+  return (
+    <label class="choice moment">
+      <span>when</span>
+      <input
+        type="range"
+        min={-1}
+        max={intervals - 1}
+        value={value}
+        aria-label="moment of the step"
+        onInput={(e) => onChange(Number(e.currentTarget.value))}
+      />
+      <output data-testid="moment">{value < 0 ? "whole step" : `${at(value)} to ${at(value + 1)}`}</output>
+    </label>
+  );
+}
+
+function Cluster({
+  topology: whole,
+  title,
+  id,
+  step,
+}: {
+  topology: Topology;
+  title: string;
+  id: string;
+  /** nanoseconds; 0: no step was simulated */
+  step: number;
+}) {
+  const [moment, setMoment] = useHash("moment", "-1");
+  const topology = useMemo(() => atInterval(whole, Number(moment)), [whole, moment]);
   const anyJob = topology.nodes.some((node) => jobOf(node) !== "no job");
   const options: [string, string][] = [
+    ...(topology.marks ? [["change", "what changed"] as [string, string]] : []),
     ["state", "state"],
     ...(anyJob ? [["job", "job"] as [string, string]] : []),
     ...(topology.links.use ? [["load", "link load"] as [string, string]] : []),
     ...(topology.ranks ? [["rank", "communicator"] as [string, string]] : []),
   ];
-  const [colouring, setColouring] = useHash(`colour${id}`, topology.links.use ? "load" : "state");
+  const [colouring, setColouring] = useHash(
+    `colour${id}`,
+    topology.marks ? "change" : topology.links.use ? "load" : "state",
+  );
   const [words, setWords] = useHash(`node${id}`, "");
   const [chosen, setChosen] = useHash(`at${id}`, "");
   const [communicator, setCommunicator] = useHash("communicator", "0");
@@ -222,7 +270,7 @@ function Cluster({ topology, title, id }: { topology: Topology; title: string; i
   const groups = topology.ranks
     ? Math.max(...(topology.ranks.communicators[Number(communicator)]?.groups ?? [0])) + 1
     : 0;
-  const rows = useMemo(() => busiest(topology), [topology]);
+  const rows = useMemo(() => busiest(whole), [whole]);
   return (
     <>
       <Panel
@@ -232,6 +280,14 @@ function Cluster({ topology, title, id }: { topology: Topology; title: string; i
         actions={
           <div class="controls">
             <Choice label="colour" value={colouring} options={options} onChange={setColouring} />
+            {topology.courses && step > 0 && (
+              <Moment
+                intervals={topology.courses.intervals}
+                step={step}
+                value={Number(moment)}
+                onChange={(interval) => setMoment(String(interval))}
+              />
+            )}
             {colouring === "rank" && topology.ranks && (
               <>
                 <Choice
@@ -289,22 +345,24 @@ function Cluster({ topology, title, id }: { topology: Topology; title: string; i
           node={node}
           onNode={(i) => setChosen(topology.nodes[i]!.name)}
         />
-        {node >= 0 && <NodeDetails topology={topology} index={node} />}
+        {node >= 0 && <NodeDetails topology={whole} index={node} />}
       </Panel>
       {topology.links.count > 0 && (
         <Panel
           wide
           title="Network"
           note={
-            topology.links.use
-              ? "Darker and wider: busier, as a share of the busiest. Drag to move, wheel to zoom."
-              : "Drag to move, wheel to zoom."
+            topology.marks
+              ? "Switches and cables in the colours of the map above. Drag to move, wheel to zoom."
+              : topology.links.use
+                ? `Darker and wider: busier, as a share of the busiest${topology.links.scale ? " at any time" : ""}. Drag to move, wheel to zoom.`
+                : "Drag to move, wheel to zoom."
           }
         >
           <NetworkPicture topology={topology} />
         </Panel>
       )}
-      <Rails topology={topology} />
+      <Rails topology={whole} />
       {topology.links.count > 0 && (
         <Panel
           title="Links outside of nodes"
@@ -339,6 +397,7 @@ export function TopologyView({ documents }: { documents: Document[] }) {
   const clusters = readTopologies(documents);
   const diff = find(documents, "foreshard.cluster_diff.v1");
   const survey = find(documents, "foreshard.survey.v1");
+  const step = readTimeline(documents)?.end ?? 0;
   return (
     <div class="view">
       {diff && <Differences document={diff} />}
@@ -347,6 +406,7 @@ export function TopologyView({ documents }: { documents: Document[] }) {
         <Cluster
           key={i}
           topology={topology}
+          step={step}
           id={i === 0 ? "" : String(i)}
           title={`${clusters.length > 1 ? (i === 0 ? "Before: " : "After: ") : ""}${count(topology.nodes.length)} nodes, ${count(topology.switches.length)} switches`}
         />

@@ -3,7 +3,7 @@ import { jobOf, stateOf, type Topology } from "../data/topology";
 import { count, percent } from "../format";
 import { colourOf, inkOn, loadColour, seriesColour } from "../palette";
 
-export type Colouring = "state" | "job" | "load" | "rank";
+export type Colouring = "state" | "job" | "load" | "rank" | "change";
 
 /** Beyond so many nodes, closed groups are strips of shares. */
 const cellsMax = 3000;
@@ -22,6 +22,18 @@ const stateColours: Record<string, string> = {
   taken: "forward",
 };
 
+/** What differs between two clusters, in the order of the legend. */
+export const markColours: [mark: string, colour: string][] = [
+  ["new", "backward"],
+  ["gone", "data"],
+  ["changed", "tensor"],
+  ["cables changed", "context"],
+  ["unchanged", "bubble"],
+];
+
+export const markColour = (mark: string | null): string =>
+  colourOf(markColours.find(([name]) => name === (mark ?? "unchanged"))![1]);
+
 /** Colours of nodes; `group` of a communicator is shown where one is chosen. */
 export function inkOf(topology: Topology, colouring: Colouring, communicator: number, group: number): Ink {
   const nodes = topology.nodes;
@@ -33,6 +45,18 @@ export function inkOf(topology: Topology, colouring: Colouring, communicator: nu
       name: (i) => (Number.isNaN(load(i)) ? "unknown" : percent(load(i))),
       dim: never,
       legend: [0, 0.25, 0.5, 0.75, 1].map((x) => [percent(x, 0), loadColour(x)]),
+    };
+  }
+  if (colouring === "change" && topology.marks) {
+    const { node } = topology.marks;
+    return {
+      colour: (i) => markColour(node[i]!),
+      name: (i) => node[i] ?? "unchanged",
+      dim: never,
+      legend: markColours
+        .map(([mark]): [string, number] => [mark, node.filter((m) => (m ?? "unchanged") === mark).length])
+        .filter(([, n]) => n > 0)
+        .map(([mark, n]) => [`${mark} (${count(n)})`, markColour(mark)]),
     };
   }
   if (colouring === "rank" && topology.ranks) {

@@ -4,6 +4,7 @@ import type { Topology } from "../data/topology";
 import { bitRate, count, percent } from "../format";
 import { inks, loadColour, seriesColour } from "../palette";
 import { Chart, lines } from "../ui/chart";
+import { markColour } from "./topology_map";
 
 /** A layer of the picture with more boxes than this is folded. */
 const layerMax = 64;
@@ -12,6 +13,8 @@ interface Box {
   name: string;
   tier: number;
   members: number;
+  /** how its members differ from the other cluster; null: not at all */
+  mark: string | null;
 }
 
 interface Edge {
@@ -20,6 +23,7 @@ interface Edge {
   cables: number;
   rate: number;
   use: number;
+  mark: string | null;
 }
 
 /** Switches by tier over nodes, or over their groups where there are many. A layer of too many
@@ -28,6 +32,18 @@ interface Edge {
 function layers(topology: Topology): { boxes: Box[]; edges: Edge[] } {
   const boxOf = new Map<string, string>();
   const boxes: Box[] = [];
+  const nodeIndex = new Map(topology.nodes.map((node, i) => [node.name, i]));
+  const switchIndex = new Map(topology.switches.map((one, i) => [one.id, i]));
+  const { marks } = topology;
+  /** of the first that differs at all */
+  const markOf = (names: string[]): string | null => {
+    for (const name of names) {
+      const node = nodeIndex.get(name);
+      const mark = node !== undefined ? marks?.node[node] : marks?.switch[switchIndex.get(name) ?? -1];
+      if (mark) return mark;
+    }
+    return null;
+  };
   const addLayer = (tier: number, devices: string[], fold: ((device: string) => string)[], what: string) => {
     const named = (key: (device: string) => string) => {
       const members = new Map<string, string[]>();
@@ -42,11 +58,10 @@ function layers(topology: Topology): { boxes: Box[]; edges: Edge[] } {
     for (const inside of members.values()) {
       const name =
         inside.length === 1 ? inside[0]! : `${inside[0]} and ${count(inside.length - 1)} more ${what}`;
-      boxes.push({ name, tier, members: inside.length });
+      boxes.push({ name, tier, members: inside.length, mark: markOf(inside) });
       for (const device of inside) boxOf.set(device, name);
     }
   };
-  const nodeIndex = new Map(topology.nodes.map((node, i) => [node.name, i]));
   const all = () => "all";
   addLayer(
     0,
@@ -86,7 +101,9 @@ function layers(topology: Topology): { boxes: Box[]; edges: Edge[] } {
     if (from === undefined || to === undefined) continue;
     const [a, b] = from < to ? [from, to] : [to, from];
     let edge = edges.get(`${a}\n${b}`);
-    if (!edge) edges.set(`${a}\n${b}`, (edge = { from: a, to: b, cables: 0, rate: 0, use: 0 }));
+    if (!edge)
+      edges.set(`${a}\n${b}`, (edge = { from: a, to: b, cables: 0, rate: 0, use: 0, mark: null }));
+    edge.mark ??= marks?.cables.get(`${at(links.from[i]!)}\n${at(links.to[i]!)}`) ?? null;
     edge.cables += 0.5; // a cable is two links
     edge.rate += links.rate[i]! / 2;
     edge.use = Math.max(edge.use, links.use?.[i] ?? 0);
@@ -97,7 +114,7 @@ function layers(topology: Topology): { boxes: Box[]; edges: Edge[] } {
 export function NetworkPicture({ topology }: { topology: Topology }) {
   const { boxes, edges } = useMemo(() => layers(topology), [topology]);
   const tiers = [...new Set(boxes.map((box) => box.tier))].sort((a, b) => b - a);
-  const most = Math.max(1e-9, ...edges.map((edge) => edge.use));
+  const most = topology.links.scale ?? Math.max(1e-9, ...edges.map((edge) => edge.use));
   const sizeOf = (tier: number): number => boxes.filter((other) => other.tier === tier).length;
   const place = (box: Box): { x: number; y: number } => {
     const layer = boxes.filter((other) => other.tier === box.tier);
@@ -116,11 +133,15 @@ export function NetworkPicture({ topology }: { topology: Topology }) {
             const one = p as unknown as { dataType: string; data: { box?: Box; edge?: Edge } };
             const { box, edge } = one.data;
             return box
-              ? lines(box.name, box.members > 1 ? [["devices", count(box.members)]] : [])
+              ? lines(box.name, [
+                  ...(box.members > 1 ? [["devices", count(box.members)] as [string, string]] : []),
+                  ...(box.mark ? [["compared", box.mark] as [string, string]] : []),
+                ])
               : lines(`${edge!.from} – ${edge!.to}`, [
                   ["cables", count(Math.round(edge!.cables))],
                   ["together", bitRate(edge!.rate)],
                   ...(topology.links.use ? [["busiest", percent(edge!.use)] as [string, string]] : []),
+                  ...(edge!.mark ? [["cables", edge!.mark] as [string, string]] : []),
                 ]);
           },
         },
@@ -144,7 +165,13 @@ export function NetworkPicture({ topology }: { topology: Topology }) {
                   Math.min(box.members > 1 ? 60 : 22, 800 / sizeOf(box.tier)),
                   box.members > 1 ? 22 : 14,
                 ],
-                itemStyle: { color: box.tier === 0 ? seriesColour(0) : inks().faint },
+                itemStyle: {
+                  color: topology.marks
+                    ? markColour(box.mark)
+                    : box.tier === 0
+                      ? seriesColour(0)
+                      : inks().faint,
+                },
                 label: {
                   show: sizeOf(box.tier) <= 16,
                   position: box.tier === 0 ? "bottom" : "top",
@@ -160,8 +187,12 @@ export function NetworkPicture({ topology }: { topology: Topology }) {
               target: edge.to,
               edge,
               lineStyle: {
-                color: topology.links.use ? loadColour(edge.use / most) : inks().faint,
-                width: topology.links.use ? 0.6 + 3 * (edge.use / most) : 0.8,
+                color: edge.mark
+                  ? markColour(edge.mark)
+                  : topology.links.use
+                    ? loadColour(edge.use / most)
+                    : inks().faint,
+                width: edge.mark ? 3 : topology.links.use ? 0.6 + 3 * (edge.use / most) : 0.8,
                 opacity: 0.8,
               },
             })),
