@@ -86,16 +86,22 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
   if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
 }
 
-/// How busy links are over the step, as far as a page shows it.
+/// How busy links are over the step: finely where few courses differ, else so coarsely that a page
+/// stays small.
 std::optional<sim::LinkCourses> courses_of(const sim::Scenario& scenario,
                                            const Forecast& forecast) {
-  constexpr int intervals = 200;
-  constexpr std::size_t courses_max = 2000;
   const sim::Fidelity fidelity = forecast.report.fidelity;
   if (fidelity == sim::Fidelity::analytic) return {};
-  return sim::link_courses(forecast.graph, forecast.timeline, scenario.cluster,
-                           sim::place_ranks(scenario), engine_options(scenario, fidelity),
-                           intervals, courses_max);
+  const auto courses = [&](int intervals, std::size_t courses_max) {
+    return sim::link_courses(forecast.graph, forecast.timeline, scenario.cluster,
+                             sim::place_ranks(scenario), engine_options(scenario, fidelity),
+                             intervals, courses_max);
+  };
+  constexpr std::ptrdiff_t finely_links_max = 20'000;  // else its memory would count
+  const std::vector<double>& bytes = forecast.timeline.link_bytes;
+  if (std::count_if(bytes.begin(), bytes.end(), [](double b) { return b > 0; }) <= finely_links_max)
+    if (sim::LinkCourses fine = courses(2000, 200); fine.complete) return fine;
+  return courses(200, 2000);
 }
 
 /// What the page of a step shows: the report, the step over time, the cluster with the use of its

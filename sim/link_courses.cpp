@@ -198,7 +198,10 @@ LinkCourses link_courses(const StepGraph& graph, const Timeline& timeline,
       shares.push_back(
           thousandths(double{bytes} * intervals / (fabric.link_rate[link] * timeline.step.s())));
     const auto known = numbers.find(shares);
-    if (known == numbers.end() && numbers.size() >= courses_max) continue;
+    if (known == numbers.end() && numbers.size() >= courses_max) {
+      found.complete = false;
+      continue;
+    }
     const auto number =
         numbers.try_emplace(std::move(shares), static_cast<int>(found.distinct.size())).first;
     if (number->second == static_cast<int>(found.distinct.size()))

@@ -16,6 +16,7 @@ struct LinkCourses {
   /// thousandths.
   std::vector<std::vector<std::uint16_t>> distinct;
   std::vector<int> of_link;  ///< by LinkId, into `distinct`; -1: nothing crosses it, or left out
+  bool complete = true;      ///< nothing was left out
 };
 
 /// From the spans of a simulated step: the bytes of a transfer are spread evenly over the time in

@@ -141,7 +141,10 @@ void drop_launches(Segment& segment) {
   std::erase_if(segment.pieces, [](const Piece& piece) { return piece.phase == Phase::host; });
 }
 
+/// Nor do kernels beside it hold it up then.
 void drop_shares(CollectiveCost& cost) {
+  if (cost.held_up > Seconds{}) cost.stretch_to(cost.total.time - cost.held_up);
+  cost.held_up = Seconds{};
   cost.sm_share = cost.memory_share = 0;
   cost.lost_to_products = cost.lost_to_memory = 0;
 }

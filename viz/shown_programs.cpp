@@ -1,7 +1,5 @@
 #include "viz/shown_programs.hpp"
 
-#include <algorithm>
-
 namespace viz {
 
 std::vector<ShownProgram> shown_programs(const sim::StepGraph& graph) {

@@ -166,10 +166,10 @@ std::string_view spent_on(std::string_view kind) {
   return kind;
 }
 
-/// "77 % backward, 18 % forward, 3 % stage messages; 70 % of it on stage 3": kinds of a hundredth
+/// "77 % backward, 18 % forward, 3 % stage messages; 70 % of it on stage 3": kinds of a fiftieth
 /// at least, and the rank class with most of the path where there are several.
 std::string critical_path_text(const sim::Report& report) {
-  constexpr double share_min = 0.01;
+  constexpr double share_min = 0.02;
   std::vector<std::pair<std::string, base::Seconds>> kinds;
   std::vector<std::pair<std::string, base::Seconds>> classes;
   const auto add = [](auto& sums, const std::string& name, base::Seconds time) {

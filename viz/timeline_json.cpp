@@ -90,7 +90,7 @@ class TimelineWriter {
   void add(const sim::Timeline& timeline, bool executed) {
     if (!executed)
       for (const sim::PathStep& step : sim::critical_path(graph_, timeline))
-        critical_.emplace(step.rank, step.task);
+        critical_.emplace(graph_.program_of_rank[static_cast<std::size_t>(step.rank)], step.task);
     for (const ShownProgram& shown : shown_) add_class(shown, timeline, executed);
     if (!executed) add_messages(timeline);
   }
@@ -122,7 +122,7 @@ class TimelineWriter {
       const Nanoseconds begin = std::max(at(span.begin), ready);
       const Nanoseconds end = std::max(at(span.end), begin);
       const bool critical =
-          !executed && critical_.contains({shown.rank, static_cast<std::uint32_t>(i)});
+          !executed && critical_.contains({shown.program, static_cast<std::uint32_t>(i)});
       if (task.kind == sim::TaskKind::run) {
         const sim::Segment& segment = graph_.segments[task.index];
         segments.insert(task.index);
@@ -243,7 +243,7 @@ class TimelineWriter {
 
   const sim::StepGraph& graph_;
   std::vector<ShownProgram> shown_;
-  std::set<std::pair<int, std::uint32_t>> critical_;  // rank, task
+  std::set<std::pair<int, std::uint32_t>> critical_;  // program, task
   Names names_;
   Names kinds_;
   Json classes_ = Json::array();

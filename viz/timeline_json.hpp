@@ -14,10 +14,10 @@ namespace viz {
 /// object a span, so that a million spans stay a few megabytes. A class of ranks (one program, its
 /// lowest rank) has streams; a stream has spans in order: `name` and `kind` index `names` and
 /// `kinds`, times are whole nanoseconds, `gap_ns` counts from the end of the span before, `segment`
-/// is -1 for transfers, `critical` are the places of spans on the critical path. What is inside a
-/// segment is written once a class: what its kernels were priced at and what its collectives,
-/// alone, take beyond them; a viewer scales that to the span, as sim::piece_lengths does. Messages
-/// are between the classes shown.
+/// is -1 for transfers, `critical` are the places of spans whose task is on the critical path, on
+/// this rank or another of its class. What is inside a segment is written once a class: what its
+/// kernels were priced at and what its collectives, alone, take beyond them; a viewer scales that
+/// to the span, as sim::piece_lengths does. Messages are between the classes shown.
 ///
 /// `executed` lies beside the forecast where there is one: the same classes once more.
 std::string timeline_json(const std::string& scenario, const sim::StepGraph& graph,

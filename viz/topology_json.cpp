@@ -109,6 +109,26 @@ Json links_of(const FoundCluster& found) {
   return std::move(links).json();
 }
 
+Json switch_json(const std::string& id, int tier, int rail) {
+  return {{"id", id}, {"tier", tier}, {"rail", rail}};
+}
+
+/// Those that the dumps name, or else those that were built from what they say of domains.
+Json switches_of(const FoundCluster& found, const topology::Cluster* cluster) {
+  Json switches = Json::array();
+  for (const topology::FoundSwitch& one : found.switches) {
+    switches.push_back(switch_json(one.id, one.tier, one.rail));
+    if (!one.name.empty()) switches.back()["name"] = one.name;
+  }
+  if (!switches.empty() || cluster == nullptr) return switches;
+  for (topology::DeviceId id = 0; id < cluster->device_count(); ++id) {
+    const topology::Device& device = cluster->device(id);
+    if (!inside_a_node(device))
+      switches.push_back(switch_json(device.name, device.tier, device.rail));
+  }
+  return switches;
+}
+
 /// Without what is not known.
 Json node_json(const topology::FoundNode& node) {
   Json json{{"name", node.name}};
@@ -133,7 +153,7 @@ std::string topology_json(const FoundCluster& found, const topology::Cluster* cl
             {"sources", Json::array()},
             {"levels", found.levels},
             {"nodes", Json::array()},
-            {"switches", Json::array()},
+            {"switches", switches_of(found, cluster)},
             {"links",
              cluster != nullptr ? links_of(*cluster, link_utilisation, courses) : links_of(found)},
             {"trouble", Json::array()},
@@ -142,8 +162,6 @@ std::string topology_json(const FoundCluster& found, const topology::Cluster* cl
     json["sources"].push_back(
         {{"format", source.format}, {"file", source.file}, {"told", source.told}});
   for (const topology::FoundNode& node : found.nodes) json["nodes"].push_back(node_json(node));
-  for (const topology::FoundSwitch& one : found.switches)
-    json["switches"].push_back({{"id", one.id}, {"tier", one.tier}, {"rail", one.rail}});
   for (const topology::FoundCable& cable : found.cables)
     if (cable.state != CableState::up)
       json["trouble"].push_back(

@@ -65,6 +65,7 @@ TEST_CASE("of more courses than wanted, those of the busiest links are kept") {
   REQUIRE(all.distinct.size() > 1);
   const LinkCourses one = courses_of(built, Fidelity::hybrid, 1).courses;
   REQUIRE(one.distinct.size() == 1);
+  CHECK((all.complete && !one.complete));
   CHECK(one.distinct[0] == all.distinct[0]);
   for (std::size_t link = 0; link < all.of_link.size(); ++link)
     CHECK(one.of_link[link] == (all.of_link[link] == 0 ? 0 : -1));

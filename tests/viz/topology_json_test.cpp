@@ -39,6 +39,16 @@ TEST_CASE("cables of dumps of which nothing can be built are links in both direc
   CHECK(topology.at("nodes")[0].at("occupants")[1].at("job") == "team/pod");
 }
 
+TEST_CASE("switches that no dump names are those that were built") {
+  const auto registry = std::make_shared<const topology::HardwareRegistry>(
+      *topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware"));
+  const topology::Cluster cluster =
+      topology::uniform_cluster(*registry->find_node("dgx-h100"), 2, 8, registry);
+  const json switches = json::parse(topology_json({}, &cluster, {})).at("switches");
+  REQUIRE(switches.size() == 1);  // both nodes under one ideal switch
+  CHECK(switches[0].at("tier") == 1);
+}
+
 TEST_CASE("each link between devices names its course over the step") {
   const auto registry = std::make_shared<const topology::HardwareRegistry>(
       *topology::HardwareRegistry::read(std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware"));

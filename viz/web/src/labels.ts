@@ -14,3 +14,18 @@ const labels: Record<string, string> = {
 };
 
 export const labelOf = (key: string): string => labels[key] ?? words(key);
+
+/** Kinds of time on the critical path as the text report calls them. */
+const kindLabels: Record<string, string> = {
+  tensor: "tensor-parallel collectives",
+  context: "context-parallel collectives",
+  expert: "exchange with experts",
+  data: "gradient reduction",
+  parameter: "parameter gathering",
+  pipeline: "stage messages",
+  host: "host launches",
+  slowed: "kernels beside collectives",
+  wait: "waiting",
+};
+
+export const labelOfKind = (kind: string): string => kindLabels[kind] ?? kind;

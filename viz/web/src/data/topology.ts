@@ -15,6 +15,7 @@ export interface Node {
 
 export interface Switch {
   id: string;
+  name?: string;
   tier: number;
   rail: number;
 }
@@ -186,7 +187,20 @@ const markOf = (kind: string): string =>
         ? "gone"
         : "changed";
 
-function marksOf(changes: Change[], nodes: Map<string, number>, switches: Map<string, number>): Marks {
+/** Ids of switches (GUIDs, MACs) by what people call them, where no two have the same name. */
+function calledOf(nodes: Node[], switches: Switch[]): Map<string, string> {
+  const names = switches.map((one) => one.name ?? one.id);
+  const all = new Set([...names, ...nodes.map((node) => node.name)]);
+  const unique = all.size === names.length + nodes.length;
+  return new Map(unique ? switches.map((one, i) => [one.id, names[i]!]) : []);
+}
+
+function marksOf(
+  changes: Change[],
+  nodes: Map<string, number>,
+  switches: Map<string, number>,
+  called: Map<string, string>,
+): Marks {
   const marks: Marks = {
     node: Array.from({ length: nodes.size }, () => null),
     switch: Array.from({ length: switches.size }, () => null),
@@ -205,8 +219,9 @@ function marksOf(changes: Change[], nodes: Map<string, number>, switches: Map<st
       }
     if (cableKinds.includes(kind) && devices.length === 2) {
       const how = kind === "cable gone" ? "gone" : kind === "cable new" ? "new" : "changed";
-      marks.cables.set(devices.join("\n"), how);
-      marks.cables.set([...devices].reverse().join("\n"), how);
+      const [a, b] = devices.map((device) => called.get(device) ?? device);
+      marks.cables.set(`${a}\n${b}`, how);
+      marks.cables.set(`${b}\n${a}`, how);
     }
   }
   return marks;
@@ -215,7 +230,11 @@ function marksOf(changes: Change[], nodes: Map<string, number>, switches: Map<st
 function build(raw: RawTopology, ranks: Ranks | null, changes: Change[] | null): Topology {
   const nodeIndex = new Map(raw.nodes.map((node, i) => [node.name, i]));
   const switchIndex = new Map(raw.switches.map((one, i) => [one.id, i]));
-  const devices = raw.links.devices.map((name) => deviceOf(name, nodeIndex, switchIndex));
+  const called = calledOf(raw.nodes, raw.switches);
+  const devices = raw.links.devices.map((name) => ({
+    ...deviceOf(name, nodeIndex, switchIndex),
+    name: called.get(name) ?? name,
+  }));
   const { from, to, rate_bit_s, use, course, courses } = raw.links;
   const groups = groupsOf(raw.nodes, devices, raw.links);
   const groupOfNode = new Int32Array(raw.nodes.length);
@@ -231,7 +250,7 @@ function build(raw: RawTopology, ranks: Ranks | null, changes: Change[] | null):
     sources: raw.sources.map((s) => `${s.file} (${s.format}: ${s.told})`).join(", "),
     levels: raw.levels,
     nodes: raw.nodes,
-    switches: raw.switches,
+    switches: raw.switches.map((one) => ({ ...one, id: called.get(one.id) ?? one.id })),
     groups,
     groupOfNode,
     devices,
@@ -248,7 +267,7 @@ function build(raw: RawTopology, ranks: Ranks | null, changes: Change[] | null):
       course && courses
         ? { intervals: courses.intervals, loads: courses.load_permille, ofLink: course }
         : null,
-    marks: changes && marksOf(changes, nodeIndex, switchIndex),
+    marks: changes && marksOf(changes, nodeIndex, switchIndex, called),
     loadOfNode: loadsOf(raw.nodes.length, devices, from, to, use ?? null),
     notes: raw.notes,
     trouble: raw.trouble,

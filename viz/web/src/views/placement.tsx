@@ -54,7 +54,7 @@ function EvaluationPanels({ evaluation }: { evaluation: Evaluation }) {
           option={(): EChartsOption => ({
             grid: { left: 210, right: 90, top: 6, bottom: 26 },
             tooltip: { valueFormatter: (v) => seconds(Number(v)) },
-            xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
+            xAxis: axis("value", { splitNumber: 4, axisLabel: { formatter: (v: number) => seconds(v) } }),
             yAxis: axis("category", {
               data: rows.map((r) => r.name),
               axisLabel: { color: inks().text, width: 195, overflow: "truncate" },
@@ -94,7 +94,11 @@ function EvaluationPanels({ evaluation }: { evaluation: Evaluation }) {
             {
               title: "nodes",
               value: (r) => (r.nodes ?? ["finds none"]).join(" "),
-              show: (r) => <span class="line">{(r.nodes ?? ["finds none"]).join(" ")}</span>,
+              show: (r) => (
+                <span class="line" style={{ maxWidth: "13em" }}>
+                  {(r.nodes ?? ["finds none"]).join(" ")}
+                </span>
+              ),
             },
           ]}
         />

@@ -23,6 +23,9 @@ import { SearchPanel } from "./search";
 
 const shownSideBySide = 3;
 
+/** As in the text: nothing is certain. */
+const probability = (p: number): string => (p > 0.99 ? "> 99 %" : percent(p, 0));
+
 function Pareto({
   comparison,
   chosen,
@@ -56,7 +59,7 @@ function Pareto({
       title={<>Step time against {against === "memory" ? "memory" : against}</>}
       note={
         <>
-          The <Term of="Pareto front" /> is filled. Click a point to put its plan beside others.
+          The <Term of="Pareto front" /> is blue. Click a point to put its plan beside others.
         </>
       }
       actions={
@@ -211,7 +214,11 @@ export function PlansView({ documents }: { documents: Document[] }) {
       value: (r) => r.step_time_s / (first?.step_time_s ?? 1) - 1,
       text: (v) => signedPercent(v),
     },
-    { title: "first is quicker", value: (r) => r.first_is_quicker, text: (v) => percent(v, 0) },
+    {
+      title: "first is quicker",
+      value: (r) => (r === first ? undefined : r.first_is_quicker),
+      text: probability,
+    },
     { title: "tokens/s", value: (r) => r.tokens_per_s, text: count },
     { title: "MFU", value: (r) => r.mfu, text: (v) => percent(v) },
     { title: "memory", term: "peak", value: (r) => r.memory.peak_bytes, text: (v) => bytes(v) },
@@ -252,7 +259,7 @@ export function PlansView({ documents }: { documents: Document[] }) {
             {first.memory.fits && second?.memory.fits && (
               <>
                 , quicker than <b>{second.name}</b> ({seconds(second.step_time_s)}) with{" "}
-                {percent(second.first_is_quicker, 0)} probability
+                {probability(second.first_is_quicker)} probability
               </>
             )}
             .

@@ -9,7 +9,6 @@ import {
   percent,
   seconds,
   signedPercent,
-  signedSeconds,
   words,
 } from "../format";
 import { labelOf } from "../labels";
@@ -18,6 +17,7 @@ import { axis, Chart, lines } from "../ui/chart";
 import { Figure, Panel, Term } from "../ui/panel";
 import { DataTable } from "../ui/table";
 import { AliveTree, MemoryChart } from "./step_memory";
+import { CriticalPath, WhatIf } from "./step_remedies";
 
 /** The interval as a bar: p10 to p90 around the step, with the bound and what was measured. */
 function Interval({ report }: { report: Report }) {
@@ -163,7 +163,7 @@ export function BreakdownChart({ report, height }: { report: Report; height: num
             ]);
           },
         },
-        xAxis: axis("value", { axisLabel: { formatter: (v: number) => seconds(v) } }),
+        xAxis: axis("value", { splitNumber: 4, axisLabel: { formatter: (v: number) => seconds(v) } }),
         yAxis: axis("category", {
           data: parts.map(([key]) => labelOf(key)),
           axisLabel: { color: inks().text },
@@ -184,120 +184,6 @@ export function BreakdownChart({ report, height }: { report: Report; height: num
         ],
       })}
     />
-  );
-}
-
-/** What would help, and at most how much: a part of the step that computing waits for cannot save
- * more than all of it. */
-const remedies: Record<string, string> = {
-  exposed_tensor_s: "if tensor-parallel collectives cost nothing: lower tensor_parallel, or faster scale-up",
-  exposed_context_s: "if context-parallel exchange cost nothing: lower context_parallel, or overlap it",
-  exposed_expert_s: "if tokens reached experts at once: experts inside a node, or faster NICs",
-  exposed_data_s: "if gradients were reduced behind kernels: overlap, larger global batch, faster NICs",
-  exposed_parameter_s: "if parameters were gathered behind kernels: prefetch, lower ZeRO stage",
-  exposed_pipeline_s: "if messages between stages were hidden: neighbouring stages nearer to each other",
-  bubble_s: "if no stage waited: more micro-batches, interleaving, a zero-bubble schedule",
-  host_s: "if the host launched in time: CUDA graphs, larger micro-batches, fused kernels",
-  slowed_s: "if collectives took no SMs from kernels",
-  recompute_s: "if nothing was recomputed: selective or no recompute, where memory allows",
-  optimizer_s: "if the optimizer cost nothing: more shards (ZeRO)",
-};
-
-/** The step simulated again with one thing changed. */
-function WhatIf({ report }: { report: Report }) {
-  const rows = report.what_if ?? [];
-  if (rows.length === 0) return <Bounds report={report} />;
-  return (
-    <Panel
-      title="What would help"
-      note="The same step simulated again, one thing changed each. They do not add up. For another plan: foreshard compare SCENARIO --plans FILE --html PAGE."
-    >
-      <DataTable
-        name="what if"
-        rows={rows}
-        columns={[
-          { title: "change", value: (r) => r.change },
-          { title: "step", term: "step time", value: (r) => r.step_time_s, text: (v) => seconds(v), width: "7em" },
-          { title: "saves", value: (r) => r.saves_s, text: (v) => signedSeconds(-v), width: "8em" },
-          {
-            title: "of the step",
-            value: (r) => r.saves_s / report.step_time_s,
-            text: (v) => percent(v),
-            width: "7em",
-          },
-        ]}
-      />
-    </Panel>
-  );
-}
-
-function Bounds({ report }: { report: Report }) {
-  const rows = partsOf(report)
-    .filter(([key, s]) => remedies[key] && s > report.step_time_s * 1e-3)
-    .map(([key, s]) => ({ what: remedies[key]!, key, saved: s }));
-  const contention = report.step_time_s - report.lower_bound_s;
-  if (contention > report.step_time_s * 1e-3)
-    rows.push({
-      key: "contention",
-      what: "if no transfer met another on a link (the lower bound)",
-      saved: contention,
-    });
-  rows.sort((a, b) => b.saved - a.saved);
-  return (
-    <Panel
-      title="What would help, at most"
-      note="An upper bound each: what one part of the step costs now. They do not add up, and a change may cost elsewhere. foreshard run SCENARIO --what-if --html PAGE simulates the step again with faster parts, which takes too long to be done unasked here."
-    >
-      <DataTable
-        name="what if"
-        rows={rows}
-        columns={[
-          { title: "change", value: (r) => r.what },
-          { title: "saves at most", value: (r) => r.saved, text: (v) => signedSeconds(-v), width: "8em" },
-          {
-            title: "of the step",
-            value: (r) => r.saved / report.step_time_s,
-            text: (v) => percent(v),
-            width: "7em",
-          },
-        ]}
-      />
-    </Panel>
-  );
-}
-
-function CriticalPath({ report }: { report: Report }) {
-  const parts = report.critical_path ?? [];
-  if (parts.length === 0) return null;
-  const spans = parts.reduce((n, part) => n + part.spans, 0);
-  const classes = new Set(parts.map((part) => part.rank_class)).size;
-  const unseen = parts.reduce((s, part) => s + part.unseen_s, 0);
-  return (
-    <Panel
-      title={<Term of="critical path">Critical path</Term>}
-      note={`${count(spans)} spans over ${count(classes)} rank class${classes === 1 ? "" : "es"}, from the end of the step back: before each comes the one whose end it waited for.${unseen > report.step_time_s * 1e-4 ? ` ${percent(unseen / report.step_time_s)} of it is on ranks that the timeline does not draw.` : ""}`}
-    >
-      <DataTable
-        name="critical path"
-        rows={parts.filter((part) => part.share > 5e-4)}
-        columns={[
-          {
-            title: "time is spent on",
-            value: (r) => r.kind,
-            show: (r) => (
-              <>
-                <i class="swatch" style={{ background: colourOf(r.kind) }} />
-                {r.kind}
-              </>
-            ),
-          },
-          { title: "rank class", value: (r) => r.rank_class },
-          { title: "spans", value: (r) => r.spans, text: count, width: "5em" },
-          { title: "time", value: (r) => r.time_s, text: (v) => seconds(v), width: "7em" },
-          { title: "of the step", value: (r) => r.share, text: (v) => percent(v), width: "7em" },
-        ]}
-      />
-    </Panel>
   );
 }
 
@@ -392,7 +278,7 @@ export function StepView({ documents }: { documents: Document[] }) {
             name="links"
             rows={report.links}
             columns={[
-              { title: "link", value: (r) => r.name, show: (r) => <span class="line">{r.name}</span> },
+              { title: "link", value: (r) => r.name, show: (r) => <span class="breaks">{r.name}</span> },
               { title: "alike", value: (r) => r.alike, text: count, width: "4em" },
               { title: "bytes", value: (r) => r.bytes, text: (v) => bytes(v), width: "6em" },
               { title: "rate", value: (r) => r.rate_bytes_per_s, text: (v) => byteRate(v), width: "6em" },

@@ -236,7 +236,7 @@ export function TimelineView({ documents }: { documents: Document[] }) {
         note={
           <>
             {spans.toLocaleString("en")} spans of {timeline.classes.length}{" "}
-            <Term of="rank class">rank classes</Term>, each drawn by its lowest rank. Drag or a, d to move, w,
+            <Term of="rank class">{timeline.classes.length === 1 ? "rank class" : "rank classes"}</Term>, each drawn by its lowest rank. Drag or a, d to move, w,
             s or Ctrl with the wheel to zoom, 0 for all, double click for one span, n for the next match.
             {mode === "schedule" &&
               " Numbers are micro-batches; cells that are cut at the top belong to every other model chunk."}

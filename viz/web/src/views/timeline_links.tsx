@@ -11,6 +11,7 @@ const rowHeight = 18;
 
 interface Row {
   label: string;
+  title: string;
   loads: number[];
 }
 
@@ -29,7 +30,8 @@ function busiest(topology: Topology): Row[] {
     const first = all[0]!;
     const name = `${devices[links.from[first]!]!.name} → ${devices[links.to[first]!]!.name}`;
     return {
-      label: all.length > 1 ? `${name} and ${count(all.length - 1)} alike` : name,
+      label: all.length > 1 ? `${count(all.length)} × ${name}` : name,
+      title: all.length > 1 ? `${name} and ${count(all.length - 1)} alike` : name,
       loads: courses.loads[course]!,
     };
   });
@@ -121,7 +123,7 @@ export function LinkStrip({ topology, window, end }: { topology: Topology; windo
       </div>
       <p class="note" data-testid="link-load">
         {chosen
-          ? `${chosen.label}: ${percent(chosen.loads[at.interval]! / 1000)} of its rate from ${time(at.interval)} to ${time(at.interval + 1)}`
+          ? `${chosen.title}: ${percent(chosen.loads[at.interval]! / 1000)} of its rate from ${time(at.interval)} to ${time(at.interval + 1)}`
           : "Share of the rate, bytes of a transfer spread evenly over its time. Point at a bar to read it; the Topology view colours all links by moment."}
       </p>
     </>
