@@ -8,6 +8,7 @@
 
 #include "base/document.hpp"
 #include "base/quantity.hpp"
+#include "cli/autoshard_micro_batches.hpp"
 #include "cli/autoshard_problem.hpp"
 #include "cli/autoshard_stages.hpp"
 #include "cli/calibration_option.hpp"
@@ -40,7 +41,9 @@ struct AutoshardCommand {
   bool list = false;
 };
 
-[[noreturn]] void leave_infeasible(const autoshard::Conflict& conflict, const std::string& path) {
+/// `tried_all`: numbers of micro-batches.
+[[noreturn]] void leave_infeasible(const autoshard::Conflict& conflict, const std::string& path,
+                                   bool tried_all) {
   using Reason = autoshard::NoSolution::Reason;
   std::string hint;
   for (const std::string& name : conflict.demands) hint += (hint.empty() ? "" : ", ") + name;
@@ -55,7 +58,7 @@ struct AutoshardCommand {
       message =
           fmt::format("no plan keeps what is asked of memory: the nearest keeps {} a rank",
                       base::format_bytes(base::Bytes::from_double(conflict.why.nearest_bytes)));
-      hint += "; activations of more --micro-batches take less";
+      if (!tried_all) hint += "; activations of more --micro-batches take less";
       break;
     case Reason::unknown: message = "the search ended without a plan, and without a proof"; break;
   }
@@ -63,20 +66,12 @@ struct AutoshardCommand {
   throw CLI::RuntimeError(infeasible);
 }
 
-std::string reason_of(const autoshard::NoSolution& none) {
-  switch (none.reason) {
-    case autoshard::NoSolution::Reason::choices: return "the sizes do not allow it";
-    case autoshard::NoSolution::Reason::memory:
-      return "needs " + base::format_bytes(base::Bytes::from_double(none.nearest_bytes));
-    case autoshard::NoSolution::Reason::unknown: break;
-  }
-  return "none was found";
-}
-
 class Session {
  public:
-  Session(const AutoshardCommand& command, const AutoshardProblem& problem)
-      : command_(command), made_(problem), pricing_(problem.problem) {}
+  /// `cut`: how the number of micro-batches was chosen; nothing: it was given.
+  Session(const AutoshardCommand& command, const AutoshardProblem& problem,
+          std::optional<BestCut> cut)
+      : command_(command), made_(problem), cut_(std::move(cut)), pricing_(problem.problem) {}
 
   void run() {
     const autoshard::Solution solution = command_.load.empty() ? solve() : saved(command_.load);
@@ -86,7 +81,7 @@ class Session {
                            .header = made_.header,
                            .batch = made_.shape.batch,
                            .sequence = made_.shape.seq,
-                           .micro_batches = made_.micro_batches,
+                           .trials = cut_ ? cut_->trials : std::vector<viz::MicroBatchTrial>{},
                            .memory = made_.demands.memory,
                            .loaded = !command_.load.empty(),
                            .graph = made_.graph,
@@ -111,8 +106,9 @@ class Session {
 
  private:
   autoshard::Solution solve() const {
-    const auto answer = value_or_leave(autoshard::solve_with(pricing_, made_.demands));
-    if (!answer) leave_infeasible(answer.error(), command_.scenario.path);
+    const auto answer =
+        cut_ ? cut_->answer : value_or_leave(autoshard::solve_with(pricing_, made_.demands));
+    if (!answer) leave_infeasible(answer.error(), command_.scenario.path, cut_.has_value());
     if (command_.refine == 0) return *answer;
     const auto again = [&](const autoshard::Problem& problem) {
       const auto found =
@@ -166,20 +162,34 @@ class Session {
 
   const AutoshardCommand& command_;
   const AutoshardProblem& made_;
+  std::optional<BestCut> cut_;
   autoshard::Pricing pricing_;
 };
+
+/// A saved plan says of how many micro-batches it is, where the command does not.
+std::optional<BestCut> cut_batch(const AutoshardCommand& command, AutoshardProblem& problem) {
+  if (command.options.micro_batches > 0) return std::nullopt;
+  if (command.load.empty()) return cut_batch_best(problem);
+  const std::string text = value_or_leave(base::read_file(command.load));
+  const base::Document document = value_or_leave(base::parse_json(text, command.load));
+  if (const auto saved = autoshard::saved_micro_batches(document);
+      saved && problem.scenario.plan.global_batch % *saved == 0)
+    problem.cut_batch(*saved);
+  return std::nullopt;
+}
 
 void autoshard_model(const AutoshardCommand& command) {
   const sim::Scenario scenario = command.scenario.load();
   print(scenario.notes);
-  const AutoshardProblem problem(scenario, command.calibration.load(), command.options);
+  AutoshardProblem problem(scenario, command.calibration.load(), command.options);
   if (command.options.stages > 1) {
-    const StagesAnswer answer = autoshard_stages(problem, command.options.stages);
+    const StagesAnswer answer = autoshard_stages(problem, command.options);
     if (!command.json.empty()) write_output(command.json, answer.json);
     if (command.json != "-") write_output("-", answer.text);
     return;
   }
-  Session(command, problem).run();
+  std::optional<BestCut> cut = cut_batch(command, problem);
+  Session(command, problem, std::move(cut)).run();
 }
 
 }  // namespace
@@ -201,9 +211,17 @@ void setup_autoshard(CLI::App& app) {
       ->type_name("SIZE");
   command
       ->add_option("--micro-batches", options->options.micro_batches,
-                   "into which the global batch is cut")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
+                   "into which the global batch is cut; auto: the power of two with the quickest "
+                   "step")
+      ->default_str("auto")
+      ->transform(CLI::Validator(
+          [](std::string& text) {
+            if (text != "auto") return CLI::Range(1, 1 << 20)(text);
+            text = "0";
+            return std::string();
+          },
+          ""))
+      ->type_name("N|auto");
   CLI::Option* stages =
       command
           ->add_option("--stages", options->options.stages,

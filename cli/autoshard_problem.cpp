@@ -47,13 +47,6 @@ std::vector<std::string> default_names(std::size_t dims) {
   return names;
 }
 
-/// Bytes that a step keeps of a parameter's element beside itself and its gradient.
-double optimizer_bytes(const strategies::Precision& precision) {
-  const double moments = 2.0 * base::bytes_of(precision.moments);
-  return moments +
-         (precision.master == precision.parameters ? 0.0 : base::bytes_of(precision.master));
-}
-
 autoshard::MemoryRange memory_of(const AutoshardOptions& options, const sim::Scenario& scenario,
                                  const std::vector<topology::GpuId>& gpus) {
   autoshard::MemoryRange memory = scenario.autoshard.demands.memory;
@@ -73,14 +66,15 @@ autoshard::MemoryRange memory_of(const AutoshardOptions& options, const sim::Sce
 AutoshardProblem::AutoshardProblem(const sim::Scenario& given,
                                    const calibrate::Calibrations& calibrations,
                                    const AutoshardOptions& options)
-    : scenario(given), placed_{strategies::placement::Mesh({1}), sim::place_ranks(given)} {
-  std::vector<topology::GpuId>& gpus = placed_.gpu_of_rank;
-  if (gpus.size() % static_cast<std::size_t>(options.stages) != 0)
-    leave({"--stages"},
-          fmt::format("{} ranks do not divide into {} stages", gpus.size(), options.stages),
+    : scenario(given),
+      stages_(options.stages),
+      gpus_(sim::place_ranks(given)),
+      placed_{strategies::placement::Mesh({1}), {}} {
+  if (gpus_.size() % static_cast<std::size_t>(stages_) != 0)
+    leave({"--stages"}, fmt::format("{} ranks do not divide into {} stages", gpus_.size(), stages_),
           "a divisor of the ranks");
-  // Stages are runs of ranks. All are priced as the first, which sits like the others.
-  gpus.resize(gpus.size() / static_cast<std::size_t>(options.stages));
+  placed_ = placed(0);
+  const std::vector<topology::GpuId>& gpus = placed_.gpu_of_rank;
   const base::SourceRef asked{options.mesh.empty() ? given.name : "--mesh"};
   header.model = given.model.name;
   header.mesh = !options.mesh.empty() ? value_or_leave(autoshard::parse_mesh(options.mesh, asked))
@@ -96,24 +90,49 @@ AutoshardProblem::AutoshardProblem(const sim::Scenario& given,
                       placed_.mesh.size(), gpus.size(), options.stages > 1 ? " in a stage" : ""),
           "their extents must multiply to the ranks");
   const strategies::Plan& plan = given.plan;
-  micro_batches = options.micro_batches;
+  const int micro_batches = std::max(1, options.micro_batches);
   if (plan.global_batch % micro_batches != 0)
     leave({"--micro-batches"},
           fmt::format("{} sequences do not divide into {} micro-batches", plan.global_batch,
                       micro_batches),
           "a divisor of plan.global_batch");
-  shape = {plan.global_batch / micro_batches, plan.sequence};
-  demands = {given.autoshard.demands.constraints, memory_of(options, given, gpus)};
+  demands = {given.autoshard.demands.constraints, memory_of(options, given, gpus_)};
 
   calibrate::MadeProfile made = value_or_leave(profile_for(given, calibrations));
   print(made.warnings);
   profile_ = std::move(made.profile);
+  cut_batch(micro_batches);
+}
+
+std::vector<int> AutoshardProblem::micro_batch_choices() const {
+  std::vector<int> choices;
+  for (int count = 1; scenario.plan.global_batch % count == 0; count *= 2) choices.push_back(count);
+  return choices;
+}
+
+void AutoshardProblem::cut_batch(int micro_batches) {
+  const strategies::Plan& plan = scenario.plan;
+  header.micro_batches = micro_batches;
+  shape = {plan.global_batch / micro_batches, plan.sequence};
+  strategies::ModelSpec model = scenario.model;
+  if (stages_ > 1) model.tied_embeddings = false;
   graph = autoshard::model_graph(
-      given.model, shape,
-      {plan.precision.parameters, plan.precision.compute, plan.precision.gradients});
-  const sim::autoshard::ProfilePrices prices(*profile_, given.cluster, placed_);
-  problem = autoshard::make_problem(graph, placed_.mesh, prices,
-                                    {.optimizer_bytes = optimizer_bytes(plan.precision)});
+      model, shape, {plan.precision.parameters, plan.precision.compute, plan.precision.gradients});
+  problem = problem_on(placed_);
+}
+
+/// Stages are runs of ranks.
+sim::autoshard::PlacedMesh AutoshardProblem::placed(int stage) const {
+  const std::size_t ranks = gpus_.size() / static_cast<std::size_t>(stages_);
+  const auto first = gpus_.begin() + static_cast<std::ptrdiff_t>(ranks) * stage;
+  return {placed_.mesh, {first, first + static_cast<std::ptrdiff_t>(ranks)}};
+}
+
+autoshard::Problem AutoshardProblem::problem_on(const sim::autoshard::PlacedMesh& placed) const {
+  const strategies::Plan& plan = scenario.plan;
+  const sim::autoshard::ProfilePrices prices(*profile_, scenario.cluster, placed);
+  return autoshard::make_problem(graph, placed.mesh, prices,
+                                 {plan.optimizer, plan.precision, header.micro_batches});
 }
 
 sim::autoshard::ShardedStepInput AutoshardProblem::step_input(

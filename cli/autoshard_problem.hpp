@@ -17,20 +17,33 @@ namespace cli {
 
 /// What the command line says beside the scenario, before it.
 struct AutoshardOptions {
-  std::string mesh;    ///< "8x8"; empty: as the scenario says
-  std::string memory;  ///< "80 GB"; empty: as the scenario says
-  int micro_batches = 1;
-  int stages = 1;  ///< of a pipeline, each on a mesh of its own
+  std::string mesh;       ///< "8x8"; empty: as the scenario says
+  std::string memory;     ///< "80 GB"; empty: as the scenario says
+  int micro_batches = 0;  ///< 0: as many as are best
+  int stages = 1;         ///< of a pipeline, each on a mesh of its own
 };
 
-/// The problem of sharding the model of a scenario on its cluster, with everything it rests on.
+/// The problem of sharding the model of a scenario on its cluster, with everything it rests on. In
+/// a pipeline, on the mesh of its first stage; tied embeddings are then two parameters.
 class AutoshardProblem {
  public:
   /// Prints mistakes and leaves. `scenario` outlives this.
   AutoshardProblem(const sim::Scenario& scenario, const calibrate::Calibrations& calibrations,
                    const AutoshardOptions& options);
 
-  /// A step of one micro-batch with overlap, at the fidelity of the scenario.
+  /// Of the numbers of micro-batches into which the global batch can be cut, those to choose from:
+  /// powers of two.
+  std::vector<int> micro_batch_choices() const;
+  /// Makes the problem anew for so many micro-batches. \pre they divide the global batch.
+  void cut_batch(int micro_batches);
+
+  /// The mesh of a pipeline's stage.
+  sim::autoshard::PlacedMesh placed(int stage) const;
+  /// The problem as it is there.
+  strategies::autoshard::Problem problem_on(const sim::autoshard::PlacedMesh& placed) const;
+  const calibrate::Profile& profile() const { return *profile_; }
+
+  /// A step with overlap, at the fidelity of the scenario.
   sim::Timeline simulate(const strategies::autoshard::Solution& solution) const;
   sim::autoshard::Refined refine(const strategies::autoshard::Solution& solution,
                                  const sim::autoshard::Solver& solve, int rounds) const;
@@ -39,7 +52,6 @@ class AutoshardProblem {
   strategies::autoshard::SolutionHeader header;
   strategies::autoshard::Demands demands;
   strategies::autoshard::StepShape shape;
-  int micro_batches = 1;
   strategies::autoshard::TensorGraph graph;
   strategies::autoshard::Problem problem;
 
@@ -48,6 +60,8 @@ class AutoshardProblem {
   sim::autoshard::ShardedStepInput step_input(
       const strategies::autoshard::Solution& solution) const;
 
+  int stages_;
+  std::vector<topology::GpuId> gpus_;  // of all stages
   sim::autoshard::PlacedMesh placed_;
   std::unique_ptr<calibrate::Profile> profile_;
 };

@@ -11,8 +11,8 @@ struct StagesAnswer {
   std::string json;  ///< "foreshard.autoshard_stages.v1"
 };
 
-/// Cuts the model into pipeline stages, each sharded at its best on a mesh of its own. Prints
-/// mistakes and leaves.
-StagesAnswer autoshard_stages(const AutoshardProblem& whole, int stages);
+/// Cuts the model into pipeline stages, each sharded at its best on a mesh of its own, with the
+/// number of micro-batches that is best if `options` says none. Prints mistakes and leaves.
+StagesAnswer autoshard_stages(AutoshardProblem& whole, const AutoshardOptions& options);
 
 }  // namespace cli

@@ -46,19 +46,22 @@ double OpBuilder::narrow_bytes() const {
 }
 
 /// Reads the tensor and writes it twice, by rows and by columns, for the two matrix products that
-/// it enters; scaling by its own maximum reads it once more before.
-base::Kernel OpBuilder::cast(std::int64_t elements) const {
+/// it enters; scaling by its own maximum reads it once more before. Each of `tensors` has scales
+/// and kernels of its own.
+base::Kernel OpBuilder::cast(std::int64_t elements, std::int64_t tensors) const {
   const bool reads_twice = options_.scaling == Scaling::current || options_.scaling == Scaling::nv;
   const double bytes = static_cast<double>(elements) *
                        (static_cast<double>(element_) * (reads_twice ? 2 : 1) + 2 * narrow_bytes());
-  return base::MemoryBound{base::Bytes::from_double(bytes), reads_twice ? 2 : 1};
+  return base::MemoryBound{base::Bytes::from_double(bytes),
+                           static_cast<int>(tensors) * (reads_twice ? 2 : 1)};
 }
 
 /// Casts in front of the matrix products of an operator, whose input is then kept as it was cast.
-void OpBuilder::quantise(std::int64_t inputs, std::int64_t outputs, Op& op) const {
+void OpBuilder::quantise(std::int64_t inputs, std::int64_t outputs, std::int64_t tensors,
+                         Op& op) const {
   if (!narrow()) return;
-  op.forward.insert(op.forward.begin(), cast(inputs));
-  op.backward_input.insert(op.backward_input.begin(), cast(outputs));
+  op.forward.insert(op.forward.begin(), cast(inputs, tensors));
+  op.backward_input.insert(op.backward_input.begin(), cast(outputs, tensors));
   const auto kept =
       static_cast<std::int64_t>(static_cast<double>(op.saved_elements) * narrow_bytes());
   op.saved_bytes += kept;
@@ -93,7 +96,7 @@ Op OpBuilder::linear(Linear shape) const {
   const std::int64_t own_input = divides_out ? shard_tokens_ * k : m * k;
   if (shape.saves_input) op.saved_elements = own_input;
   op.saved_input_bytes = op.saved_elements * element_;
-  if (shape.narrow) quantise(own_input, m * n, op);
+  if (shape.narrow) quantise(own_input, m * n, 1, op);
   op.input_elements = m * k;
   op.output_elements = m * n;
   op.gathers_input = divides_out;

@@ -84,8 +84,8 @@ class OpBuilder {
 
   bool narrow() const;
   double narrow_bytes() const;
-  base::Kernel cast(std::int64_t elements) const;
-  void quantise(std::int64_t inputs, std::int64_t outputs, Op& op) const;
+  base::Kernel cast(std::int64_t elements, std::int64_t tensors) const;
+  void quantise(std::int64_t inputs, std::int64_t outputs, std::int64_t tensors, Op& op) const;
   /// Traffic of `elements` activations and `bytes` of whatever else, in `kernels` launches.
   base::Kernel memory(std::int64_t elements, std::int64_t bytes = 0, int kernels = 1) const;
   std::int64_t local(std::int64_t count) const;

@@ -64,9 +64,11 @@ inline constexpr std::array<std::pair<std::string_view, OpKind>, 19> op_kind_nam
 
 std::string_view name_of(OpKind kind);
 
-/// Names of operators that share a kind with others, where projections are not fused.
-inline constexpr std::array<std::string_view, 4> matrices_apart{"q_projection", "k_projection",
-                                                                "v_projection", "mlp_gate"};
+/// Names of matrices that share the kind of others, where projections are not fused or attention is
+/// latent.
+inline constexpr std::array<std::string_view, 6> matrices_apart{
+    "q_projection", "k_projection",   "v_projection",
+    "mlp_gate",     "q_b_projection", "kv_b_projection"};
 
 /// How an operator is cut by tensor parallelism.
 enum class TensorSplit {

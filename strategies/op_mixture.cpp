@@ -181,7 +181,8 @@ void OpBuilder::exchange_results(const ExpertShape& shape, Op& expert_down) cons
       shape.busy_crossings);
 }
 
-/// One grouped GEMM over the experts of this rank, each with its equal share of the rows.
+/// One grouped GEMM over the experts of this rank, each with its equal share of the rows. In narrow
+/// formats each expert's rows are cast by themselves (Transformer Engine's GroupedLinear).
 Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
   const bool up = kind == OpKind::expert_up;
   const Mixture& mixture = *model_.mixture;
@@ -204,7 +205,7 @@ Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
   op.expert = true;
   op.saved_elements = shape.rows() * k;
   op.saved_input_bytes = op.saved_elements * element_;
-  quantise(shape.rows() * k, shape.rows() * n, op);
+  quantise(shape.rows() * k, shape.rows() * n, shape.experts, op);
   op.input_elements = shape.rows() * k;
   op.output_elements = shape.rows() * n;
   return op;

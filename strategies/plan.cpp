@@ -36,23 +36,6 @@ constexpr std::array<std::pair<std::string_view, ComputeFormat>, 8> compute_name
     {"nvfp4", {base::DType::fp4, Scaling::nv}},
 }};
 
-/// `recompute_operators: [norm, activation]`.
-std::vector<std::string> read_operators(MapReader& reader) {
-  std::vector<base::PlacedText> names;
-  reader.read("recompute_operators", names);
-  std::vector<std::string_view> words(matrices_apart.begin(), matrices_apart.end());
-  for (const auto& [word, kind] : op_kind_names) words.push_back(word);
-  std::vector<std::string> known;
-  for (const base::PlacedText& name : names) {
-    if (std::find(words.begin(), words.end(), name.text) != words.end())
-      known.push_back(name.text);
-    else
-      reader.error("recompute_operators", fmt::format("unknown operator '{}'", name.text),
-                   base::suggest(name.text, words));
-  }
-  return known;
-}
-
 void read_precision(MapReader reader, Precision& precision) {
   ComputeFormat format{precision.compute, precision.scaling};
   if (reader.read_choice("compute", format, compute_names)) {
@@ -250,6 +233,22 @@ class Checker {
 };
 
 }  // namespace
+
+std::vector<std::string> read_operators(base::MapReader& reader) {
+  std::vector<base::PlacedText> names;
+  reader.read("recompute_operators", names);
+  std::vector<std::string_view> words(matrices_apart.begin(), matrices_apart.end());
+  for (const auto& [word, kind] : op_kind_names) words.push_back(word);
+  std::vector<std::string> known;
+  for (const base::PlacedText& name : names) {
+    if (std::find(words.begin(), words.end(), name.text) != words.end())
+      known.push_back(name.text);
+    else
+      reader.error("recompute_operators", fmt::format("unknown operator '{}'", name.text),
+                   base::suggest(name.text, words));
+  }
+  return known;
+}
 
 RankGrid::Extents Plan::extents() const {
   return {.tensor = tensor,

@@ -180,6 +180,9 @@ Plan read_plan(base::MapReader& reader);
 /// The same keys but for the batch and the sequence, which no preset knows; others may be left.
 Plan read_plan_defaults(base::MapReader& reader);
 
+/// `recompute_operators: [norm, activation]`: kinds of operators, or names of single matrices.
+std::vector<std::string> read_operators(base::MapReader& reader);
+
 /// Fills `plan.data` and the sizes of buckets where they are 0 and reports every way in which the
 /// plan does not fit the model or `gpus`: degrees whose product is not the cluster, heads, widths,
 /// layers, batches that do not divide. Places come from `origins` (paths "plan.…" and "model.…").

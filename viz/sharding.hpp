@@ -17,22 +17,30 @@ struct ShardingRival {
   std::string reason;  ///< without a solution
 };
 
+/// A number of micro-batches that was tried: its best solution, or why it has none, or need not be
+/// looked for.
+struct MicroBatchTrial {
+  int micro_batches = 1;
+  std::optional<strategies::autoshard::Solution> solution;
+  std::string reason;  ///< without a solution
+};
+
 /// A sharded model, found or read from a file. What it refers to outlives it.
 struct ShardingView {
   std::string scenario;
   std::string model_text;
   std::string cluster_text;
   strategies::autoshard::SolutionHeader header;
-  std::int64_t batch = 1;     ///< sequences of a micro-batch, on all ranks together
-  std::int64_t sequence = 1;  ///< tokens of a sequence
-  int micro_batches = 1;
+  std::int64_t batch = 1;               ///< sequences of a micro-batch, on all ranks together
+  std::int64_t sequence = 1;            ///< tokens of a sequence
+  std::vector<MicroBatchTrial> trials;  ///< empty: the number was given
   strategies::autoshard::MemoryRange memory;
   bool loaded = false;  ///< from a file: its bound is not known
   const strategies::autoshard::TensorGraph& graph;
   const strategies::autoshard::Pricing& pricing;
   const strategies::autoshard::Solution& solution;
   std::vector<ShardingRival> rivals;
-  std::optional<base::Seconds> simulated;  ///< a step of one micro-batch, by the analytic engine
+  std::optional<base::Seconds> simulated;  ///< the whole step, with overlap
   std::vector<std::string> left_out;       ///< of the model, in words
 };
 

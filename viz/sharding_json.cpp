@@ -65,6 +65,10 @@ Json collectives_json(const ShardingView& view, const Summary& summary) {
   return all;
 }
 
+base::Seconds micro_batch_time(const ShardingView& view) {
+  return (view.solution.time - view.solution.once) * (1.0 / view.header.micro_batches);
+}
+
 }  // namespace
 
 std::string sharding_json(const ShardingView& view) {
@@ -76,8 +80,10 @@ std::string sharding_json(const ShardingView& view) {
             {"mesh", mesh_json(view)},
             {"batch", view.batch},
             {"sequence", view.sequence},
-            {"micro_batches", view.micro_batches},
-            {"time_s", view.solution.time.s()}};
+            {"micro_batches", view.header.micro_batches},
+            {"time_s", view.solution.time.s()},
+            {"micro_batch_s", micro_batch_time(view).s()},
+            {"once_s", view.solution.once.s()}};
   if (!view.loaded) {
     json["bound_s"] = view.solution.bound.s();
     json["optimal"] = view.solution.bound == view.solution.time;
@@ -101,6 +107,16 @@ std::string sharding_json(const ShardingView& view) {
     }
     json["plans"].push_back(std::move(one));
   }
+  for (const MicroBatchTrial& trial : view.trials) {
+    Json one{{"micro_batches", trial.micro_batches}};
+    if (trial.solution) {
+      one["time_s"] = trial.solution->time.s();
+      one["memory_bytes"] = trial.solution->memory_bytes;
+    } else {
+      one["reason"] = trial.reason;
+    }
+    json["tried"].push_back(std::move(one));
+  }
   const std::vector<NodeCost> costs = node_costs(view.pricing, view.solution.choices);
   for (std::size_t n = 0; n < problem.nodes.size(); ++n) {
     Json node = node_json(view, n);
@@ -115,7 +131,10 @@ std::string sharding_json(const ShardingView& view) {
 
 std::string saved_sharding_json(const ShardingView& view) {
   const Problem& problem = view.pricing.problem();
-  Json json{{"schema", solution_schema}, {"model", view.header.model}, {"mesh", mesh_json(view)}};
+  Json json{{"schema", solution_schema},
+            {"model", view.header.model},
+            {"mesh", mesh_json(view)},
+            {"micro_batches", view.header.micro_batches}};
   for (std::size_t n = 0; n < problem.nodes.size(); ++n)
     json["nodes"][problem.nodes[n].name] = node_json(view, n);
   return json.dump(1) + "\n";

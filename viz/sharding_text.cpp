@@ -114,6 +114,15 @@ std::string collectives_table(const ShardingView& view, const Summary& summary) 
   return table({{"collective"}, {"over"}, {"times", true}, {"bytes", true}, {"time", true}}, rows);
 }
 
+std::string trials_table(const ShardingView& view) {
+  std::vector<std::vector<std::string>> rows;
+  for (const MicroBatchTrial& trial : view.trials)
+    rows.push_back({std::to_string(trial.micro_batches),
+                    trial.solution ? seconds(trial.solution->time) : trial.reason,
+                    trial.solution ? bytes(trial.solution->memory_bytes) : ""});
+  return table({{"micro-batches", true}, {"step", true, 60}, {"memory", true}}, rows);
+}
+
 std::string rivals_table(const ShardingView& view) {
   std::vector<std::vector<std::string>> rows{
       {"this plan", seconds(view.solution.time), "", bytes(view.solution.memory_bytes)}};
@@ -175,10 +184,13 @@ std::string sharding_text(const ShardingView& view) {
   std::string out = fmt::format("{}: {} on {}\n", printable(view.scenario),
                                 printable(view.model_text), printable(view.cluster_text));
   out += fmt::format("mesh {}; {} micro-batch{} of {} sequences of {} tokens\n\n", mesh_text(view),
-                     view.micro_batches, view.micro_batches == 1 ? "" : "es", view.batch,
-                     view.sequence);
-  out += fmt::format("time    {} a micro-batch: {} of compute, {} of communication\n",
-                     seconds(view.solution.time), seconds(summary.compute),
+                     view.header.micro_batches, view.header.micro_batches == 1 ? "" : "es",
+                     view.batch, view.sequence);
+  out += fmt::format(
+      "time    {} a step: {} a micro-batch, and {} once\n", seconds(view.solution.time),
+      seconds((view.solution.time - view.solution.once) * (1.0 / view.header.micro_batches)),
+      seconds(view.solution.once));
+  out += fmt::format("        {} of compute, {} of communication\n", seconds(summary.compute),
                      seconds(summary.communication));
   out += fmt::format("proof   {} among {} choices of {} operators\n", bound_text(view), choices,
                      problem.nodes.size());
@@ -186,12 +198,12 @@ std::string sharding_text(const ShardingView& view) {
   if (std::isfinite(view.memory.high)) out += fmt::format(", of {}", bytes(view.memory.high));
   out += "\n";
   if (view.simulated)
-    out += fmt::format("step    {} simulated with overlap, optimizer included\n",
-                       seconds(*view.simulated));
+    out += fmt::format("step    {} simulated with overlap\n", seconds(*view.simulated));
   out += "\nshares of parameters by use, and of kept activations by what is cut:\n";
   out += mesh_dims_table(view, summary);
   out += "\nparameters:\n" + parameters_table(view, summary);
-  out += "\ncollectives of a micro-batch, of one rank:\n" + collectives_table(view, summary);
+  out += "\ncollectives of a step, of one rank:\n" + collectives_table(view, summary);
+  if (!view.trials.empty()) out += "\nmicro-batches that were tried:\n" + trials_table(view);
   if (!view.rivals.empty())
     out += "\nunder the same prices, without overlap:\n" + rivals_table(view);
   for (const std::string& one : view.left_out) out += fmt::format("\nleft out: {}", one);

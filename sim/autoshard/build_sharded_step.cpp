@@ -15,6 +15,7 @@
 #include "sim/library_memory.hpp"
 #include "sim/pricer.hpp"
 #include "strategies/autoshard/choice_kernels.hpp"
+#include "strategies/autoshard/parameter_update.hpp"
 #include "strategies/autoshard/unroll.hpp"
 
 namespace sim::autoshard {
@@ -29,6 +30,7 @@ using strategies::autoshard::Choice;
 using strategies::autoshard::Instance;
 using strategies::autoshard::LayoutGraph;
 using strategies::autoshard::Node;
+using strategies::autoshard::ParameterUpdate;
 using strategies::autoshard::ProblemNode;
 using strategies::autoshard::Read;
 using strategies::autoshard::Role;
@@ -81,8 +83,17 @@ class Builder {
       if (unit == 0) move_early(unit);
       if (unit + 1 < step_.units) move_early(unit + 1);
       move_kept(unit);
-      for (; next < own.size(); ++next)
-        if (!made(own[next])) execute(own[next]);
+      if (unit + 1 == step_.units) add_up_reduced();  // all that comes to rest is there
+      std::vector<int> late;
+      for (; next < own.size(); ++next) {
+        if (made(own[next])) continue;
+        if (waits_for_reduction(own[next]))
+          late.push_back(own[next]);
+        else
+          execute(own[next]);
+      }
+      add_up_reduced();
+      reduced_ = std::move(late);
     }
     update();
     return writer_.finish("rank");
@@ -123,7 +134,22 @@ class Builder {
   CommKind kind_of(const Reader& reader) const {
     const Instance& to = instance(reader.instance);
     if (instance(to.reads[reader.read].source).of_parameter) return CommKind::parameter;
-    return resting_.contains(to.node) ? CommKind::data : CommKind::tensor;
+    return is_gradient(to) ? CommKind::data : CommKind::tensor;
+  }
+
+  bool accumulates(const Instance& one) const { return node_of(one).accumulates; }
+  /// Of a parameter or an input, when it is added up or comes to rest.
+  bool is_gradient(const Instance& one) const {
+    return resting_.contains(one.node) || accumulates(one);
+  }
+  /// A gradient that each micro-batch reduces is added up a unit later, for kernels not to wait.
+  bool waits_for_reduction(int i) const {
+    if (!accumulates(instance(i))) return false;
+    const Read& read = instance(i).reads.front();
+    const LayoutGraph& graph = layouts(input_.problem.edges[at(read.edge)].tensor);
+    const std::vector<int>& way = input_.solution.ways[at(read.edge)];
+    return std::any_of(way.begin(), way.end(),
+                       [&](int arc) { return graph.arcs[at(arc)].op.has_value(); });
   }
 
   void allocate(Ready& value, CommKind kind, Bytes bytes) {
@@ -235,7 +261,7 @@ class Builder {
     if (instance(i).early) return;
     for (const Reader& reader : readers_[at(i)]) {
       const Instance& to = instance(reader.instance);
-      if (to.unit <= instance(i).unit + 1 || resting_.contains(to.node)) move(reader, false, false);
+      if (to.unit <= instance(i).unit + 1 || is_gradient(to)) move(reader, false, false);
     }
   }
 
@@ -248,17 +274,38 @@ class Builder {
       move({i, r}, true, false);
       inputs.push_back(transfers_[at(i)][r].value);
     }
-    const Node* node = graph_node(one);
     const std::vector<base::Kernel>& kernels = kernels_of(one);
     const std::size_t count = node_of(one).results.size();
     if (kernels.empty()) {
       results_[at(i)].assign(count, pass_on(inputs));
+    } else if (accumulates(one)) {
+      results_[at(i)] = {add_up(one, kernels, inputs)};
     } else {
-      const Ready done = writer_.compute(node->name, phase_of(one), kernels, inputs);
+      const Ready done = writer_.compute(node_of(one).name, phase_of(one), kernels, inputs);
       results_[at(i)].assign(count, done);
       for (std::size_t r = 0; r < count; ++r) allocate_result(i, r);
     }
     move_on(i);
+  }
+
+  void add_up_reduced() {
+    for (const int i : reduced_) execute(i);
+    reduced_.clear();
+  }
+
+  /// Into the memory that the first micro-batch takes for it.
+  Ready add_up(const Instance& one, const std::vector<base::Kernel>& kernels,
+               std::vector<Ready> inputs) {
+    Ready& sum = sums_[{one.node, one.position}];
+    const bool first = sum.buffer < 0;
+    if (!first) inputs.push_back(sum);
+    Ready done = writer_.compute(node_of(one).name, Phase::backward, kernels, inputs);
+    done.buffer = sum.buffer;
+    const int tensor = node_of(one).results.front();
+    if (first)
+      writer_.allocate(done, MemoryPart::gradients, "gradients",
+                       layouts(tensor).local_bytes[at(choice_of(one).results.front())]);
+    return sum = done;
   }
 
   /// What a node without work gives: when all it reads is there, in the memory of the first.
@@ -275,10 +322,8 @@ class Builder {
   const std::vector<base::Kernel>& kernels_of(const Instance& one) {
     std::optional<std::vector<base::Kernel>>& known = kernels_[at(one.node)];
     if (!known)
-      known = graph_node(one) == nullptr ? std::vector<base::Kernel>{}
-                                         : strategies::autoshard::kernels_of(
-                                               input_.graph, input_.problem, one.node,
-                                               choice_of(one), input_.placed.mesh, pricer_prices_);
+      known = strategies::autoshard::kernels_of(input_.graph, input_.problem, one.node,
+                                                choice_of(one), input_.placed.mesh, pricer_prices_);
     return *known;
   }
 
@@ -304,31 +349,23 @@ class Builder {
       const Instance& to = instance(reader.instance);
       if (at(to.reads[reader.read].result) != result) return false;
       const Node* node = graph_node(to);
-      return resting_.contains(to.node) ||
+      return is_gradient(to) ||
              (node != nullptr && node->operation.family == strategies::autoshard::Family::cast);
     });
   }
 
   // --- the end of the step -----------------------------------------------------------------------
 
-  /// Elements of a rank, and tensors, in all parameters.
-  strategies::ParameterTensors parameters() const {
-    strategies::ParameterTensors all;
-    for (const Instance& one : step_.instances) {
-      const Node* node = graph_node(one);
-      if (node == nullptr || node->role != Role::parameter) continue;
-      const LayoutGraph& graph = layouts(node_of(one).results.front());
-      const Bytes bytes = graph.local_bytes[at(choice_of(one).results.front())];
-      all.elements +=
-          static_cast<std::int64_t>(bytes.as_double() / base::bytes_of(graph.type.dtype));
-      all.tensors += 1;
+  /// By node.
+  template <class Visit>
+  void for_each_update(const Visit& visit) const {
+    for (int n = 0; n < static_cast<int>(input_.graph.nodes.size()); ++n) {
+      if (input_.graph.nodes[at(n)].role != Role::parameter) continue;
+      const ProblemNode& made = input_.problem.nodes[at(n)];
+      const int layout = made.choices[at(input_.solution.choices[at(n)])].results.front();
+      visit(n, parameter_update(input_.graph, n, layouts(made.results.front()).layouts[at(layout)],
+                                input_.placed.mesh, input_.plan.optimizer, input_.plan.precision));
     }
-    return all;
-  }
-
-  strategies::OptimizerWork optimizer_work() const {
-    return strategies::optimizer_work(input_.plan.optimizer, input_.plan.precision, parameters(), 1,
-                                      /*writes_copy=*/false);
   }
 
   void hold_states() {
@@ -340,7 +377,9 @@ class Builder {
           layouts(node_of(one).results.front()).local_bytes[at(choice_of(one).results.front())];
     }
     writer_.hold(MemoryPart::weights, weights, "parameters");
-    writer_.hold(MemoryPart::optimizer, optimizer_work().states, "parameters");
+    double states = 0;
+    for_each_update([&](int, const ParameterUpdate& update) { states += update.state_bytes; });
+    writer_.hold(MemoryPart::optimizer, Bytes::from_double(states), "parameters");
     const topology::GpuId gpu = input_.placed.gpu_of_rank.front();
     writer_.hold(MemoryPart::buffers, workspace_bytes(input_.cluster.gpu_spec(gpu)),
                  "cuBLAS workspaces");
@@ -352,8 +391,23 @@ class Builder {
     for (std::size_t i = 0; i < step_.instances.size(); ++i)
       if (resting_.contains(step_.instances[i].node)) gradients.push_back(results_[i].front());
     writer_.begin_update();
-    writer_.compute(std::string(name_of(input_.plan.optimizer.kind)), Phase::optimizer,
-                    optimizer_work().kernels, gradients);
+    const std::string name(name_of(input_.plan.optimizer.kind));
+    for_each_update([&](int node, const ParameterUpdate& update) {
+      std::vector<Ready> inputs = gradients;
+      const auto exchange = [&](Ready ready) {
+        AxisSet axes;
+        for (const int d : update.mesh_dims) axes = axes | axes_[at(d)];
+        return writer_.communicate(
+            "all-to-all " + input_.problem.nodes[at(node)].name, CommKind::data,
+            {base::Collective::all_to_all, axes, update.exchanged}, ready, false);
+      };
+      const bool exchanges = update.exchanged.count() > 0;
+      if (!update.before.empty())
+        inputs = {writer_.compute(name, Phase::optimizer, update.before, inputs)};
+      if (exchanges) inputs = {exchange(inputs.front())};
+      const Ready done = writer_.compute(name, Phase::optimizer, update.kernels, inputs);
+      if (exchanges) exchange(done);
+    });
   }
 
   const ShardedStepInput& input_;
@@ -367,6 +421,8 @@ class Builder {
   std::vector<std::vector<Reader>> readers_;                       // by instance
   std::vector<std::vector<int>> by_unit_;                          // instances, from unit -1 on
   std::vector<std::optional<std::vector<base::Kernel>>> kernels_;  // by node
+  std::map<std::pair<int, int>, Ready> sums_;  // of gradients so far, by node and place in the walk
+  std::vector<int> reduced_;                   // instances to add up what is being reduced
   std::vector<int> edge_of_task_;
 };
 

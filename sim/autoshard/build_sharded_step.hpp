@@ -29,14 +29,15 @@ struct ShardedStep {
   std::vector<int> edge_of_task;
 };
 
-/// The step of one micro-batch as all ranks of the mesh run it, with every copy of every layer.
+/// The step as all ranks of the mesh run it, with every copy of every layer and all micro-batches.
 ///
 /// Kernels run in graph order on the compute stream. Each collective is a task on the stream of its
 /// communicator; it begins as soon as what it moves is there, but: parameters are gathered while
 /// the block before is computed (one block ahead, as FSDP does); what backward reads of forward is
-/// moved when its block begins. A gradient is reduced as soon as it is made; the optimizer waits
-/// for all. Copies around collectives are kernels of the compute stream. No time of the host is in
-/// it: the graph is taken as compiled.
+/// moved when its block begins. A gradient is reduced as soon as it is made; with several
+/// micro-batches, as the solution has it, each time or when the last one is added. The optimizer
+/// waits for all. Copies around collectives are kernels of the compute stream. No time of the host
+/// is in it: the graph is taken as compiled.
 ///
 /// Mesh dims are axes of the grid, the last one fastest: `tensor`, `context` (the middle of three)
 /// and `data_shard`; these names say nothing of what the dim is used for.

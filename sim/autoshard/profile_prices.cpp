@@ -31,17 +31,9 @@ std::map<int, std::set<Nic>> nics_of(const std::vector<GpuId>& group,
   return nics;
 }
 
-}  // namespace
-
-std::vector<GroupShape> sibling_shapes(const PlacedMesh& placed, const std::vector<int>& mesh_dims,
-                                       const topology::Cluster& cluster) {
-  std::vector<std::vector<GpuId>> groups;
-  for (int rank = 0; rank < placed.mesh.size(); ++rank) {
-    if (placed.mesh.first_of_group(rank, mesh_dims) != rank) continue;
-    groups.emplace_back();
-    for (const int member : placed.mesh.group_of(rank, mesh_dims))
-      groups.back().push_back(placed.gpu_of_rank[static_cast<std::size_t>(member)]);
-  }
+/// Of groups that talk at once.
+std::vector<GroupShape> shapes_of(const std::vector<std::vector<GpuId>>& groups,
+                                  const topology::Cluster& cluster) {
   std::map<Nic, int> users;  // groups
   for (const std::vector<GpuId>& group : groups)
     for (const auto& [domain, nics] : nics_of(group, cluster))
@@ -64,6 +56,37 @@ std::vector<GroupShape> sibling_shapes(const PlacedMesh& placed, const std::vect
   return shapes;
 }
 
+}  // namespace
+
+std::vector<GroupShape> sibling_shapes(const PlacedMesh& placed, const std::vector<int>& mesh_dims,
+                                       const topology::Cluster& cluster) {
+  std::vector<std::vector<GpuId>> groups;
+  for (int rank = 0; rank < placed.mesh.size(); ++rank) {
+    if (placed.mesh.first_of_group(rank, mesh_dims) != rank) continue;
+    groups.emplace_back();
+    for (const int member : placed.mesh.group_of(rank, mesh_dims))
+      groups.back().push_back(placed.gpu_of_rank[static_cast<std::size_t>(member)]);
+  }
+  return shapes_of(groups, cluster);
+}
+
+std::vector<GroupShape> pair_shapes(const PlacedMesh& one, const PlacedMesh& other,
+                                    const topology::Cluster& cluster) {
+  CHECK_INVARIANT(one.gpu_of_rank.size() == other.gpu_of_rank.size());
+  std::vector<std::vector<GpuId>> pairs;
+  for (std::size_t rank = 0; rank < one.gpu_of_rank.size(); ++rank)
+    pairs.push_back({one.gpu_of_rank[rank], other.gpu_of_rank[rank]});
+  return shapes_of(pairs, cluster);
+}
+
+base::Seconds slowest(base::Collective op, base::Bytes bytes, const std::vector<GroupShape>& shapes,
+                      const calibrate::Profile& profile) {
+  base::Seconds time;
+  for (const GroupShape& shape : shapes)
+    if (shape.ranks > 1) time = std::max(time, profile.collective(op, bytes, shape).total.time);
+  return time;
+}
+
 const std::vector<GroupShape>& ProfilePrices::shapes(const std::vector<int>& mesh_dims) const {
   const auto [known, fresh] = shapes_.try_emplace(mesh_dims);
   if (fresh) known->second = sibling_shapes(placed_, mesh_dims, cluster_);
@@ -78,10 +101,7 @@ base::Seconds ProfilePrices::collective(base::Collective op, base::Bytes bytes,
                                         const std::vector<int>& mesh_dims) const {
   const auto [known, fresh] = collectives_.try_emplace({op, bytes, mesh_dims});
   if (!fresh) return known->second;
-  for (const GroupShape& shape : shapes(mesh_dims))
-    if (shape.ranks > 1)
-      known->second = std::max(known->second, profile_.collective(op, bytes, shape).total.time);
-  return known->second;
+  return known->second = slowest(op, bytes, shapes(mesh_dims), profile_);
 }
 
 }  // namespace sim::autoshard

@@ -25,6 +25,16 @@ std::vector<calibrate::GroupShape> sibling_shapes(const PlacedMesh& placed,
                                                   const std::vector<int>& mesh_dims,
                                                   const topology::Cluster& cluster);
 
+/// Where pairs of ranks with the same number in two meshes sit when all talk at once; as
+/// sibling_shapes(). \pre meshes of the same size.
+std::vector<calibrate::GroupShape> pair_shapes(const PlacedMesh& one, const PlacedMesh& other,
+                                               const topology::Cluster& cluster);
+
+/// The slowest of groups with these shapes, which all do the same at once.
+base::Seconds slowest(base::Collective op, base::Bytes bytes,
+                      const std::vector<calibrate::GroupShape>& shapes,
+                      const calibrate::Profile& profile);
+
 /// Prices from our profile of the GPUs, on the groups that a mesh makes on a cluster. The slowest
 /// group counts. Remembers what it was asked.
 class ProfilePrices : public strategies::autoshard::Prices {

@@ -42,10 +42,13 @@ std::vector<Kind> kinds_of(const TensorGraph& graph, const Problem& problem) {
     if (given || ((alias || cast) && reads_parameters(static_cast<int>(n))))
       for (const int tensor : problem.nodes[n].results) of_parameter[at(tensor)] = true;
   }
+  const auto is_gradient = [&](int node) {
+    return resting.contains(node) || problem.nodes[at(node)].accumulates;
+  };
   std::vector<Kind> kinds;
   for (const auto& edge : problem.edges)
     kinds.push_back(of_parameter[at(edge.tensor)] ? parameter
-                    : resting.contains(edge.node) ? gradient
+                    : is_gradient(edge.node)      ? gradient
                                                   : activation);
   return kinds;
 }

@@ -32,6 +32,23 @@ constexpr std::array<std::pair<std::string_view, strategies::TensorOverlap>, 2> 
     {"own_part", strategies::TensorOverlap::own_part},
 }};
 
+Framework::Recipe read_recipe(base::MapReader& reader) {
+  Framework::Recipe recipe;
+  reader.require("framework", recipe.framework);
+  reader.read("model", recipe.model);
+  reader.read("gpu", recipe.gpu);
+  reader.read("overlaps_tensor", recipe.overlaps_tensor);
+  base::DType gradients{};
+  if (reader.read_choice("gradients", gradients, base::dtype_names)) recipe.gradients = gradients;
+  recipe.recompute_operators = strategies::read_operators(reader);
+  strategies::Dispatcher dispatcher{};
+  if (reader.read_choice("dispatcher", dispatcher, strategies::dispatcher_names))
+    recipe.dispatcher = dispatcher;
+  reader.read("overlaps_experts", recipe.overlaps_experts);
+  reader.finish();
+  return recipe;
+}
+
 void read_rows(base::MapReader reader, Framework& framework) {
   for (base::MapReader& from : reader.maps("from")) {
     Framework::Rows& rows = framework.rows.emplace_back();
@@ -39,15 +56,8 @@ void read_rows(base::MapReader reader, Framework& framework) {
     from.read("source", rows.source);
     from.finish();
   }
-  for (base::MapReader& experts : reader.maps("experts")) {
-    Framework::ExpertRecipe& recipe = framework.expert_recipes.emplace_back();
-    experts.require("framework", recipe.framework);
-    experts.require("model", recipe.model);
-    experts.require("gpu", recipe.gpu);
-    experts.read_choice("dispatcher", recipe.dispatcher, strategies::dispatcher_names);
-    experts.read("overlapped", recipe.overlapped);
-    experts.finish();
-  }
+  for (base::MapReader& recipe : reader.maps("recipes"))
+    framework.recipes.push_back(read_recipe(recipe));
   reader.read_choice("vocabulary", framework.padding, padding_names);
   reader.read("fp16_gradients", framework.fp16_gradients);
   reader.read("fp16_dropout", framework.fp16_dropout, base::Range<double>{0, 1});
@@ -97,6 +107,15 @@ base::Result<Frameworks> Frameworks::read(const std::string& folder) {
   }
   if (base::has_errors(problems)) return tl::unexpected(std::move(problems));
   return frameworks;
+}
+
+std::vector<const Framework::Recipe*> Framework::recipes_of(const Row& row) const {
+  std::vector<const Recipe*> of_row;
+  for (const Recipe& recipe : recipes)
+    if (row.framework.starts_with(recipe.framework) && row.model.starts_with(recipe.model) &&
+        row.gpu.starts_with(recipe.gpu))
+      of_row.push_back(&recipe);
+  return of_row;
 }
 
 const Framework& Frameworks::of(const Row& row) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,19 +28,22 @@ struct Framework {
     std::string source;
   };
 
-  /// How its published recipes move tokens to experts: rows whose framework, model and GPU begin
-  /// so.
-  struct ExpertRecipe {
+  /// What its published recipes say of rows that are silent: those whose framework, model and GPU
+  /// begin so (empty: all). Later ones win.
+  struct Recipe {
     std::string framework;
     std::string model;
     std::string gpu;
-    strategies::Dispatcher dispatcher = strategies::Dispatcher::all_to_all;
-    bool overlapped = false;
+    bool overlaps_tensor = false;          ///< tensor-parallel communication behind matrix products
+    std::optional<base::DType> gradients;  ///< summed and reduced so
+    std::vector<std::string> recompute_operators;
+    std::optional<strategies::Dispatcher> dispatcher;
+    bool overlaps_experts = false;
   };
 
   std::string name;  ///< of its file
   std::vector<Rows> rows;
-  std::vector<ExpertRecipe> expert_recipes;
+  std::vector<Recipe> recipes;
   strategies::Plan plan;  ///< batch and sequence aside
   VocabularyPadding padding = VocabularyPadding::none;
   bool fp16_gradients = false;     ///< an fp16 run accumulates and reduces in fp16
@@ -51,6 +55,8 @@ struct Framework {
   /// What a row means that overlaps tensor parallelism.
   strategies::TensorOverlap tensor_overlap = strategies::TensorOverlap::parts;
   PrintedPeak peak = PrintedPeak::fullest_rank;
+
+  std::vector<const Recipe*> recipes_of(const Row& row) const;
 };
 
 /// The profiles of a folder (`scenarios/frameworks`) that say whose rows they are.

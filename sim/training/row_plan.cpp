@@ -140,7 +140,8 @@ constexpr Format formats[] = {
     {"nvfp4", base::DType::fp4, base::DType::bf16, strategies::Scaling::nv},
 };
 
-std::string set_precision(const Row& row, const Framework& framework, Plan& plan) {
+std::string set_precision(const Row& row, const Framework& framework, Plan& plan,
+                          std::vector<std::string>& inferred) {
   const auto* const format = std::find_if(std::begin(formats), std::end(formats),
                                           [&](const auto& f) { return f.name == row.precision; });
   if (format == std::end(formats)) return fmt::format("precision {}", row.precision);
@@ -153,6 +154,11 @@ std::string set_precision(const Row& row, const Framework& framework, Plan& plan
   if (row.precision == "fp8" && current) plan.precision.scaling = strategies::Scaling::current;
   if (row.precision == "fp16" && framework.fp16_gradients)
     plan.precision.gradients = base::DType::fp16;
+  for (const Framework::Recipe* recipe : framework.recipes_of(row))
+    if (recipe->gradients) {
+      plan.precision.gradients = *recipe->gradients;
+      inferred.push_back(fmt::format("gradients in {}", base::name_of(*recipe->gradients)));
+    }
   return {};
 }
 
@@ -168,9 +174,12 @@ void set_overlap(const Row& row, const Framework& framework, Plan& plan,
     inferred.emplace_back("overlap");
   }
   if (nothing) plan.overlap.point_to_point = false;
-  plan.overlap.tensor = plan.sequence_parallel && has_word(row.overlap, "tp")
-                            ? framework.tensor_overlap
-                            : strategies::TensorOverlap::none;
+  bool tensor = has_word(row.overlap, "tp");
+  if (row.overlap.empty() && plan.tensor > 1)
+    for (const Framework::Recipe* recipe : framework.recipes_of(row))
+      tensor = tensor || recipe->overlaps_tensor;
+  plan.overlap.tensor =
+      plan.sequence_parallel && tensor ? framework.tensor_overlap : strategies::TensorOverlap::none;
 }
 
 /// "ZeRO-1 within 8": shards of 8 ranks, replicated.
@@ -192,7 +201,8 @@ void set_zero(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
     plan.data_replicate = plan.data / shards;
 }
 
-std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& inferred) {
+std::string set_recompute(const Row& row, const Framework& framework, Plan& plan,
+                          std::vector<std::string>& inferred) {
   using strategies::Recompute;
   if (row.recompute == "selective") {
     // A framework that says which operators means those.
@@ -201,9 +211,16 @@ std::string set_recompute(const Row& row, Plan& plan, std::vector<std::string>& 
   }
   plan.recompute_operators.clear();
   plan.recompute = row.recompute == "full" ? Recompute::full : Recompute::none;
-  if (row.recompute.empty())
-    inferred.emplace_back("no recompute");
-  else if (row.recompute != "full" && row.recompute != "none")
+  if (row.recompute.empty()) {
+    for (const Framework::Recipe* recipe : framework.recipes_of(row))
+      if (!recipe->recompute_operators.empty()) {
+        plan.recompute = Recompute::operators;
+        plan.recompute_operators = recipe->recompute_operators;
+      }
+    inferred.emplace_back(plan.recompute == Recompute::none ? "no recompute"
+                                                            : "what is recomputed");
+  }
+  if (!row.recompute.empty() && row.recompute != "full" && row.recompute != "none")
     return fmt::format("recompute {}", row.recompute);
   return {};
 }
@@ -216,13 +233,12 @@ void set_experts(const Row& row, const Framework& framework, Plan& plan,
   plan.expert.tensor = row.expert_tensor.value_or(1);  // as NVIDIA's recipes have it
   if (!row.expert_tensor && plan.tensor > 1) inferred.emplace_back("whole experts");
   if (row.model.find("tokendrop") != std::string::npos) return;
-  for (const Framework::ExpertRecipe& recipe : framework.expert_recipes)
-    if (row.framework.starts_with(recipe.framework) && row.model.starts_with(recipe.model) &&
-        row.gpu.starts_with(recipe.gpu)) {
-      plan.expert.dispatcher = recipe.dispatcher;
-      plan.overlap.expert = recipe.overlapped;
-      inferred.emplace_back("how tokens reach experts");
-    }
+  for (const Framework::Recipe* recipe : framework.recipes_of(row)) {
+    if (!recipe->dispatcher && !recipe->overlaps_experts) continue;
+    plan.expert.dispatcher = recipe->dispatcher.value_or(plan.expert.dispatcher);
+    plan.overlap.expert = recipe->overlaps_experts;
+    inferred.emplace_back("how tokens reach experts");
+  }
 }
 
 }  // namespace
@@ -253,8 +269,9 @@ Expressed<Plan> plan_of(const Row& row, const Framework& framework,
   if (!row.flash_attention) inferred.emplace_back("attention kernel");
   if (!plan.flash_attention) plan.attention_kernels.clear();  // the framework's are fused ones
   set_zero(row, plan, inferred);
-  for (std::string reason : {set_precision(row, framework, plan), set_schedule(row, plan, inferred),
-                             set_recompute(row, plan, inferred)})
+  for (std::string reason :
+       {set_precision(row, framework, plan, inferred), set_schedule(row, plan, inferred),
+        set_recompute(row, framework, plan, inferred)})
     if (!reason.empty()) return tl::unexpected(std::move(reason));
   set_stages(row, framework, plan, inferred);
   set_overlap(row, framework, plan, inferred);

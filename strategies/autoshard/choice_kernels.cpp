@@ -29,9 +29,18 @@ bool has_layouts(const Problem& problem, const ProblemNode& node, const Choice& 
 
 }  // namespace
 
+base::Kernel accumulation_kernel(base::Bytes local) { return base::MemoryBound{local * 3}; }
+
 std::vector<base::Kernel> kernels_of(const TensorGraph& graph, const Problem& problem, int node,
                                      const Choice& choice, const placement::Mesh& mesh,
                                      const Prices& prices) {
+  if (node >= static_cast<int>(graph.nodes.size())) {
+    const ProblemNode& alias = problem.nodes[static_cast<std::size_t>(node)];
+    if (!alias.accumulates) return {};
+    const LayoutGraph& layouts = layouts_of(problem, alias.results.front());
+    return {
+        accumulation_kernel(layouts.local_bytes[static_cast<std::size_t>(choice.results.front())])};
+  }
   const Node& its = graph.nodes[static_cast<std::size_t>(node)];
   if (its.role != Role::operation || std::holds_alternative<NoWork>(its.work)) return {};
   const Signature signature = signature_of(its);

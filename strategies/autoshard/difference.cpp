@@ -41,7 +41,7 @@ std::vector<NodeCost> node_costs(const Pricing& pricing, const std::vector<int>&
   std::vector<NodeCost> costs;
   for (std::size_t n = 0; n < problem.nodes.size(); ++n) {
     const ProblemNode& node = problem.nodes[n];
-    costs.push_back({node.choices[at(choices[n])].time * node.copies, {}});
+    costs.push_back({node.choices[at(choices[n])].time * (node.copies * problem.runs(node)), {}});
   }
   for (const ProblemEdge& edge : problem.edges)
     costs[at(edge.node)].communication += pricing.time(edge, choices);

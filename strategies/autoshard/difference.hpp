@@ -10,7 +10,7 @@
 /// Why a solution and not another.
 namespace strategies::autoshard {
 
-/// What a node adds to the objective, all copies.
+/// What a node adds to the objective, all copies and micro-batches.
 struct NodeCost {
   base::Seconds compute;
   base::Seconds communication;  ///< to get its operands into their layouts

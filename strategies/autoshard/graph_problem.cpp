@@ -9,6 +9,9 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "strategies/autoshard/choice_kernels.hpp"
+#include "strategies/autoshard/parameter_update.hpp"
+#include "strategies/autoshard/summary.hpp"
 
 namespace strategies::autoshard {
 
@@ -50,15 +53,17 @@ class Maker {
       : graph_(graph), mesh_(mesh), prices_(prices), options_(options) {}
 
   Problem make() {
+    problem_.micro_batches = options_.micro_batches;
     for (const auto& [value, gradient] : graph_.gradients) {
       resting_.insert(value);
       resting_.insert(gradient);
+      if (node_at(value.node).role == Role::parameter) parameter_gradients_.insert(gradient.node);
     }
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) add_node(static_cast<int>(n));
-    keep_parameters();
     for (const auto& [value, gradient] : graph_.gradients)
       problem_.ties.emplace_back(tensor_of(value), tensor_of(gradient));
     collect_readers();
+    keep_parameters();
     for (const auto& [value, readers] : readers_) connect(value, readers);
     drop_unreachable_sums();
     return std::move(problem_);
@@ -90,14 +95,14 @@ class Maker {
 
   void add_node(int index) {
     const Node& node = node_at(index);
-    ProblemNode made{.name = node.name, .copies = node.copies};
+    ProblemNode made{.name = node.name, .copies = node.copies, .once = runs_once(index)};
     for (const TensorType& type : node.operand_types) made.operands.push_back(layouts_of(type));
     for (std::size_t r = 0; r < node.results.size(); ++r) {
       std::string name = node.results.size() == 1 ? node.name : node.name + "." + std::to_string(r);
       made.results.push_back(add_tensor(std::move(name), layouts_of(node.results[r])));
     }
     made.choices = node.role == Role::operation ? choices_of(node, made) : given(made);
-    if (node.role == Role::parameter) add_updates(made);
+    if (node.role == Role::parameter) add_updates(index, made);
     std::erase_if(made.choices, [&](const Choice& choice) {
       for (std::size_t r = 0; r < choice.results.size(); ++r)
         if (resting_.contains({index, static_cast<int>(r)}) && result_sums(made, choice, r) != 0)
@@ -121,16 +126,29 @@ class Maker {
     return choices;
   }
 
-  void add_updates(ProblemNode& parameter) const {
+  ParameterUpdate update_of(int parameter, const placement::Layout& layout) const {
+    return parameter_update(graph_, parameter, layout, mesh_, options_.optimizer,
+                            options_.precision);
+  }
+
+  /// All copies in one go.
+  void add_updates(int index, ProblemNode& parameter) const {
     const LayoutGraph& layouts = result_layouts(parameter, 0);
-    const double traffic = options_.update_traffic / base::bytes_of(layouts.type.dtype);
     for (Choice& choice : parameter.choices) {
-      const base::Bytes local =
-          layouts.local_bytes[static_cast<std::size_t>(choice.results.front())];
-      choice.time =
-          prices_.kernel(base::MemoryBound{base::Bytes::from_double(local.as_double() * traffic)});
+      const Layout& layout = layouts.layouts[static_cast<std::size_t>(choice.results.front())];
+      choice.time = time_of(update_of(index, layout), prices_) * (1 / parameter.copies);
     }
   }
+
+  /// Parameters, casts of them, and their gradients when they come to rest.
+  bool runs_once(int index) const {
+    const Node& node = node_at(index);
+    const bool cast = node.operation.family == Family::cast && node.phase == Phase::forward;
+    return node.role == Role::parameter || parameter_gradients_.contains(index) ||
+           (cast && of_parameter({index, 0}));
+  }
+  /// Whether a value is a parameter, or a cast of one.
+  bool of_parameter(Value value) const { return parameter_of(graph_, value).has_value(); }
 
   std::vector<Choice> choices_of(const Node& node, const ProblemNode& made) const {
     const Signature signature = signature_of(node);
@@ -201,16 +219,48 @@ class Maker {
       kept.kept_bytes.push_back(bytes.as_double() * factor);
   }
 
-  /// Weights with their gradients and what the optimizer has of them.
+  /// Weights with their gradients and what the optimizer has of them. Those that have a ".kept" are
+  /// kept in its layout, and gradients that are added up in that of their sum.
   void keep_parameters() {
     for (const auto& [value, gradient] : graph_.gradients) {
       const Node& node = node_at(value.node);
       if (node.role != Role::parameter) continue;
-      const double own = base::bytes_of(type_of(graph_, value).dtype);
-      const double all =
-          own + base::bytes_of(type_of(graph_, gradient).dtype) + options_.optimizer_bytes;
-      keep(tensor_of(value), node.copies * all / own);
+      ProblemTensor& kept = problem_.tensors[static_cast<std::size_t>(tensor_of(value))];
+      const LayoutGraph& layouts = graph_at(kept.layouts);
+      const double own = base::bytes_of(layouts.type.dtype);
+      double bytes = holds(value) ? 0 : own;
+      if (options_.micro_batches == 1) bytes += base::bytes_of(type_of(graph_, gradient).dtype);
+      for (std::size_t l = 0; l < layouts.layouts.size(); ++l) {
+        const double local = layouts.local_bytes[l].as_double();
+        const bool pending = sums(layouts.layouts[l]) != 0;
+        kept.kept_bytes.push_back(
+            node.copies * local * bytes / own +
+            (pending ? 0 : update_of(value.node, layouts.layouts[l]).state_bytes));
+      }
     }
+  }
+
+  /// Whether there is a ".kept" of a value: a layout in which it waits for backward, or, of a
+  /// parameter or its cast, for all micro-batches.
+  bool holds(Value value) const {
+    const auto found = readers_.find(value);
+    if (found == readers_.end() || is_alias(value.node)) return false;
+    const Node& maker = node_at(value.node);
+    if (maker.phase != Phase::forward || of_phase(found->second, Phase::forward).empty())
+      return false;
+    if (maker.role == Role::input) return false;
+    if (maker.role == Role::parameter && (!has_masters(options_.precision) || is_cast(value)))
+      return false;
+    const bool again = options_.micro_batches > 1 && of_parameter(value);
+    return again || !of_phase(found->second, Phase::backward).empty();
+  }
+
+  /// Whether all that reads a parameter is a cast of it.
+  bool is_cast(Value value) const {
+    const std::vector<Reader>& readers = readers_.at(value);
+    return std::all_of(readers.begin(), readers.end(), [&](const Reader& reader) {
+      return node_at(reader.node).operation.family == Family::cast;
+    });
   }
 
   void collect_readers() {
@@ -236,16 +286,40 @@ class Maker {
   void connect(Value value, const std::vector<Reader>& readers) {
     const Node& maker = node_at(value.node);
     int tensor = tensor_of(value);
-    for (const Reader& reader : readers)
-      if (is_alias(reader.node)) add_edge(tensor, reader);
+    for (const Reader& reader : readers) {
+      if (!is_alias(reader.node)) continue;
+      const bool adds_up = options_.micro_batches > 1 && parameter_gradients_.contains(reader.node);
+      add_edge(adds_up ? add_accumulation(tensor, reader) : tensor, reader);
+      problem_.edges.back().shrinks = adds_up;
+    }
     const std::vector<Reader> forward = of_phase(readers, Phase::forward);
     const std::vector<Reader> backward = of_phase(readers, Phase::backward);
+    const bool held = holds(value);
     const bool kept = maker.phase == Phase::forward && !backward.empty();
-    const bool made = maker.role == Role::operation && !is_alias(value.node);
-    if (kept && made && !forward.empty()) tensor = add_alias(tensor, ".kept", maker.copies);
-    if (kept && maker.role != Role::parameter) keep(tensor, maker.copies);
+    if (held) {
+      tensor = add_alias(tensor, ".kept", maker.copies);
+      problem_.nodes.back().once = of_parameter(value);
+    }
+    if (held || (kept && maker.role != Role::parameter)) keep(tensor, maker.copies);
     connect(tensor, is_alias(value.node), ".read", forward);
     connect(tensor, is_alias(value.node), ".read_backward", backward);
+  }
+
+  /// The sum of a gradient over micro-batches, in the layout that suits. Its memory may be that of
+  /// what comes to rest in the end.
+  int add_accumulation(int gradient, const Reader& reader) {
+    const std::string& rest = node_at(reader.node).name;
+    const int sum = add_alias(gradient, ".accumulated", reader.copies);
+    ProblemNode& node = problem_.nodes.back();
+    node.accumulates = true;
+    node.name = rest.substr(0, rest.size() - std::string_view(".rest").size()) + ".accumulated";
+    problem_.tensors[static_cast<std::size_t>(sum)].name = node.name;
+    const LayoutGraph& layouts = graph_at(node.operands.front());
+    for (Choice& choice : node.choices)
+      choice.time = prices_.kernel(accumulation_kernel(
+          layouts.local_bytes[static_cast<std::size_t>(choice.results.front())]));
+    keep(sum, reader.copies);
+    return sum;
   }
 
   void connect(int tensor, bool of_alias, std::string_view name,
@@ -280,6 +354,7 @@ class Maker {
   ProblemOptions options_;
   Problem problem_;
   std::set<Value> resting_;
+  std::set<int> parameter_gradients_;  // nodes at which they come to rest
   std::map<Value, std::vector<Reader>> readers_;
 };
 

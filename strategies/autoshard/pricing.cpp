@@ -53,8 +53,15 @@ int Pricing::needed_layout(const ProblemEdge& edge, const std::vector<int>& choi
 base::Seconds Pricing::time(const ProblemEdge& edge, const std::vector<int>& choices) const {
   const int from = layout_of(edge.tensor, choices);
   const int to = needed_layout(edge, choices);
-  if (!ways(edge).reaches(from, to)) return base::Seconds::infinity();
-  return edge.weight * ways(edge).time(from, to);
+  if (!reaches(edge, from, to)) return base::Seconds::infinity();
+  return problem_.runs(edge) * edge.weight * ways(edge).time(from, to);
+}
+
+bool Pricing::reaches(const ProblemEdge& edge, int from, int to) const {
+  if (!ways(edge).reaches(from, to)) return false;
+  const std::vector<base::Bytes>& bytes =
+      problem_.layout_graphs[at(problem_.tensors[at(edge.tensor)].layouts)].local_bytes;
+  return !edge.shrinks || bytes[at(to)] <= bytes[at(from)];
 }
 
 double Pricing::memory_bytes(const std::vector<int>& choices) const {
@@ -69,14 +76,20 @@ double Pricing::memory_bytes(const std::vector<int>& choices) const {
 
 Solution Pricing::price(std::vector<int> choices) const {
   Solution solution;
-  for (std::size_t n = 0; n < problem_.nodes.size(); ++n)
-    solution.time += problem_.nodes[n].choices[at(choices[n])].time * problem_.nodes[n].copies;
+  const auto add = [&](const ProblemNode& node, base::Seconds time) {
+    solution.time += time;
+    if (node.once) solution.once += time;
+  };
+  for (std::size_t n = 0; n < problem_.nodes.size(); ++n) {
+    const ProblemNode& node = problem_.nodes[n];
+    add(node, node.choices[at(choices[n])].time * (node.copies * problem_.runs(node)));
+  }
   for (const ProblemEdge& edge : problem_.edges) {
-    solution.time += time(edge, choices);
+    add(problem_.nodes[at(edge.node)], time(edge, choices));
     const int from = layout_of(edge.tensor, choices);
     const int to = needed_layout(edge, choices);
     solution.ways.emplace_back();
-    if (ways(edge).reaches(from, to)) solution.ways.back() = ways(edge).arcs(from, to);
+    if (reaches(edge, from, to)) solution.ways.back() = ways(edge).arcs(from, to);
   }
   for (const auto& [a, b] : problem_.ties)
     if (layout_of(a, choices) != layout_of(b, choices)) solution.time = base::Seconds::infinity();
@@ -101,10 +114,11 @@ Factor Pricing::factor_of(const ProblemEdge& edge) const {
                 {}};
   for (const Choice& choice : problem_.nodes[at(edge.node)].choices)
     factor.labels[1].push_back(choice.operands[at(edge.operand)]);
+  const double times = problem_.runs(edge) * edge.weight;
   for (int from = 0; from < table.layouts(); ++from)
     for (int to = 0; to < table.layouts(); ++to) {
-      factor.costs.push_back(table.reaches(from, to)
-                                 ? edge.weight * table.time(from, to).us() +
+      factor.costs.push_back(reaches(edge, from, to)
+                                 ? times * table.time(from, to).us() +
                                        arc_cost * static_cast<double>(table.arcs(from, to).size())
                                  : infinity);
     }
@@ -127,7 +141,7 @@ FactorGraph Pricing::times() const {
   for (const ProblemNode& node : problem_.nodes) {
     graph.costs.emplace_back();
     for (const Choice& choice : node.choices)
-      graph.costs.back().push_back(choice.time.us() * node.copies);
+      graph.costs.back().push_back(choice.time.us() * node.copies * problem_.runs(node));
   }
   // A factor of a node with itself (a layer that reads what its copy before it made) is a cost of
   // the node's choices.

@@ -23,12 +23,13 @@ class Pricing {
   /// The result of its node that a tensor is.
   int result(int tensor) const { return producers_[static_cast<std::size_t>(tensor)].result; }
 
-  /// Of the way that an edge's tensor takes, weighted; infinite where there is none.
+  /// Of the way that an edge's tensor takes, in all micro-batches, weighted; infinite where there
+  /// is none.
   base::Seconds time(const ProblemEdge& edge, const std::vector<int>& choices) const;
   double memory_bytes(const std::vector<int>& choices) const;
   Solution price(std::vector<int> choices) const;
 
-  /// Variables are nodes; costs are microseconds, all copies, with `arc_cost` for each arc of a way
+  /// Variables are nodes; costs are microseconds of a step, with `arc_cost` for each arc of a way
   /// so that of equally quick solutions the one with the fewest arcs is the cheapest.
   FactorGraph times() const;
   /// What a rank keeps of the results of a node, by node and choice.
@@ -43,6 +44,7 @@ class Pricing {
   };
 
   int needed_layout(const ProblemEdge& edge, const std::vector<int>& choices) const;
+  bool reaches(const ProblemEdge& edge, int from, int to) const;
   Factor factor_of(const ProblemEdge& edge) const;
   Factor factor_of(const std::pair<int, int>& tie) const;
   std::vector<int> result_layouts(int tensor) const;

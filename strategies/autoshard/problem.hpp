@@ -34,16 +34,22 @@ struct ProblemNode {
   std::vector<int> results;   ///< tensor of each result
   std::vector<Choice> choices;
   double copies = 1;  ///< equal nodes that make the same choice: repeated layers
+  /// Runs once a step, with all that it reads, and not once a micro-batch: parameters, what is made
+  /// of them alone, and gradients that come to rest.
+  bool once = false;
+  /// Adds what it reads to what earlier micro-batches have left: a gradient.
+  bool accumulates = false;
 };
 
 /// A tensor is read. What it costs to get it from the layout that it has to the one that is needed
-/// is paid `weight` times: once a copy, less what is hidden.
+/// is paid `weight` times each time that the node runs: once a copy, less what is hidden.
 struct ProblemEdge {
   int tensor = 0;
   int node = 0;
   int operand = 0;  ///< of the node; several edges to one operand: copies that read different ones
   double weight = 1;
-  bool still = false;  ///< no collective allowed: the other side of a cast does it
+  bool still = false;    ///< no collective allowed: the other side of a cast does it
+  bool shrinks = false;  ///< only to layouts of which a rank has no more: the memory is there
 };
 
 struct Problem {
@@ -55,6 +61,13 @@ struct Problem {
   /// gradient. Both have the same layouts.
   std::vector<std::pair<int, int>> ties;
   double fixed_bytes = 0;  ///< of memory, whatever is chosen
+  int micro_batches = 1;   ///< of a step
+
+  /// Times that a node runs in a step, each copy.
+  double runs(const ProblemNode& node) const { return node.once ? 1 : micro_batches; }
+  double runs(const ProblemEdge& edge) const {
+    return runs(nodes[static_cast<std::size_t>(edge.node)]);
+  }
 };
 
 }  // namespace strategies::autoshard

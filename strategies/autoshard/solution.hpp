@@ -11,9 +11,10 @@ namespace strategies::autoshard {
 struct Solution {
   std::vector<int> choices;            ///< of each node
   std::vector<std::vector<int>> ways;  ///< of each edge: arcs of its tensor's layout graph
-  base::Seconds time;                  ///< the objective: kernels and ways, all copies
-  base::Seconds bound;                 ///< no solution takes less; equal to `time`: optimal
-  double memory_bytes = 0;             ///< of a rank
+  base::Seconds time;   ///< the objective: kernels and ways of a step, all copies and micro-batches
+  base::Seconds once;   ///< of it, what a step does once, however many micro-batches it has
+  base::Seconds bound;  ///< no solution takes less; equal to `time`: optimal
+  double memory_bytes = 0;  ///< of a rank
 };
 
 /// What a given choice costs: the objective, recomputed from scratch, with the cheapest ways.

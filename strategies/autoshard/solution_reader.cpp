@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <map>
 #include <utility>
 
@@ -34,6 +35,13 @@ class Reader {
            fmt::format("the solution is for model '{}', not '{}'", model, expected_.model),
            "solve again for this model");
     check_mesh(root);
+    const std::string micro_batches = text_at(root, "micro_batches");
+    if (micro_batches != std::to_string(expected_.micro_batches))
+      fail(root, "micro_batches",
+           fmt::format("the solution is for steps of {} micro-batches, not {}",
+                       micro_batches.empty() ? "an unknown number of" : micro_batches,
+                       expected_.micro_batches),
+           "give as many --micro-batches, or solve again");
     if (!problems_.empty()) return tl::unexpected(std::move(problems_));
     std::vector<int> choices = read_nodes(root);
     if (problems_.empty() && price(problem_, choices).time == base::Seconds::infinity())
@@ -141,6 +149,16 @@ class Reader {
 };
 
 }  // namespace
+
+std::optional<int> saved_micro_batches(const base::Document& document) {
+  const Node* value = document.root.find("micro_batches");
+  if (value == nullptr) return std::nullopt;
+  int number = 0;
+  const char* end = value->text.data() + value->text.size();
+  const auto [rest, error] = std::from_chars(value->text.data(), end, number);
+  if (error != std::errc{} || rest != end || number < 1) return std::nullopt;
+  return number;
+}
 
 base::Result<std::vector<int>> read_solution(const base::Document& document, const Problem& problem,
                                              const SolutionHeader& expected) {

@@ -1,7 +1,6 @@
 #include "strategies/autoshard/stage_cuts.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "base/check.hpp"
@@ -14,76 +13,70 @@ using base::Seconds;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-/// Times of all stages that may come about, by stages from the end (0: the last), first and last
-/// layer.
+/// What a stage takes as the slowest, beside the first micro-batch.
+Seconds pace(const StageTime& time, int micro_batches) {
+  return (micro_batches - 1) * time.micro_batch + time.once;
+}
+
+/// Times of all stages that may come about, by stage, first and last layer.
 class StageTimes {
  public:
   explicit StageTimes(const CutProblem& problem)
-      : problem_(problem),
-        side_(at(problem.layers) + 1),
-        times_(at(problem.stages) * side_ * side_) {
+      : side_(at(problem.layers) + 1), times_(at(problem.stages) * side_ * side_) {
     for (int s = 0; s < problem.stages; ++s) {
-      // Layers are left for the stages before and after.
-      const int before = problem.stages - 1 - s;
-      const int in_flight = std::min(s + 1, problem.micro_batches);
-      for (int first = before; first < problem.layers - s; ++first) {
-        if (before == 0 && first > 0) break;
-        for (int last = first + 1; last <= problem.layers - s; ++last) {
-          if (s == 0 && last < problem.layers) continue;
-          times_[index(s, first, last)] =
-              s > 0 && in_flight == std::min(s, problem.micro_batches) && known(s - 1, first, last)
-                  ? times_[index(s - 1, first, last)]
-                  : problem.stage_time(first, last, in_flight);
-        }
-      }
+      // Layers are left for the stages before and behind.
+      const int behind = problem.stages - 1 - s;
+      const int first_max = s == 0 ? 0 : problem.layers - behind - 1;
+      for (int first = s; first <= first_max; ++first)
+        for (int last = behind == 0 ? problem.layers : first + 1; last <= problem.layers - behind;
+             ++last)
+          times_[index(s, first, last)] = problem.stage_time(
+              {s, first, last, in_flight(s, problem.stages, problem.micro_batches)});
     }
   }
 
-  const std::optional<Seconds>& of(int from_end, int first, int last) const {
-    return times_[index(from_end, first, last)];
+  const std::optional<StageTime>& of(int stage, int first, int last) const {
+    return times_[index(stage, first, last)];
   }
 
-  std::set<Seconds> distinct() const {
+  std::set<Seconds> paces(int micro_batches) const {
     std::set<Seconds> all;
-    for (const std::optional<Seconds>& time : times_)
-      if (time) all.insert(*time);
+    for (const std::optional<StageTime>& time : times_)
+      if (time) all.insert(pace(*time, micro_batches));
     return all;
   }
 
  private:
-  std::size_t index(int from_end, int first, int last) const {
-    return (at(from_end) * side_ + at(first)) * side_ + at(last);
-  }
-  bool known(int from_end, int first, int last) const {
-    return of(from_end, first, last).has_value();
+  std::size_t index(int stage, int first, int last) const {
+    return (at(stage) * side_ + at(first)) * side_ + at(last);
   }
 
-  const CutProblem& problem_;
   std::size_t side_;
-  std::vector<std::optional<Seconds>> times_;
+  std::vector<std::optional<StageTime>> times_;
 };
 
-/// The least sum of times with no stage longer than `longest`.
+/// The least sum of times with no stage slower than `slowest`.
 std::optional<StageCuts> cut_within(const CutProblem& problem, const StageTimes& times,
-                                    Seconds longest) {
+                                    Seconds slowest) {
   const std::size_t side = at(problem.layers) + 1;
-  // Of the last s + 1 stages from a layer on.
+  // Of a stage and those behind it, from a layer on.
   std::vector<Seconds> sums(at(problem.stages) * side, Seconds::infinity());
   std::vector<int> ends(at(problem.stages) * side, -1);
-  for (int s = 0; s < problem.stages; ++s)
+  for (int s = problem.stages - 1; s >= 0; --s)
     for (int first = 0; first < problem.layers; ++first)
       for (int last = first + 1; last <= problem.layers; ++last) {
-        const std::optional<Seconds>& time = times.of(s, first, last);
-        if (!time || *time > longest || (s == 0 && last < problem.layers)) continue;
-        const Seconds rest = s == 0 ? Seconds{} : sums[at(s - 1) * side + at(last)];
+        const std::optional<StageTime>& time = times.of(s, first, last);
+        if (!time || pace(*time, problem.micro_batches) > slowest) continue;
+        const Seconds rest =
+            s + 1 == problem.stages ? Seconds{} : sums[at(s + 1) * side + at(last)];
         Seconds& best = sums[at(s) * side + at(first)];
-        if (*time + rest >= best) continue;
-        best = *time + rest;
+        if (time->micro_batch + rest >= best) continue;
+        best = time->micro_batch + rest;
         ends[at(s) * side + at(first)] = last;
       }
-  if (sums[at(problem.stages - 1) * side] == Seconds::infinity()) return std::nullopt;
+  if (sums[0] == Seconds::infinity()) return std::nullopt;
   StageCuts cuts;
-  for (int s = problem.stages - 1, first = 0; s >= 0; --s) {
+  for (int s = 0, first = 0; s < problem.stages; ++s) {
     const int last = ends[at(s) * side + at(first)];
     cuts.first_layers.push_back(first);
     cuts.times.push_back(*times.of(s, first, last));
@@ -95,18 +88,27 @@ std::optional<StageCuts> cut_within(const CutProblem& problem, const StageTimes&
 
 }  // namespace
 
-Seconds step_time(const std::vector<Seconds>& times, int micro_batches) {
-  return std::accumulate(times.begin(), times.end(), Seconds{}) +
-         (micro_batches - 1) * *std::max_element(times.begin(), times.end());
+Seconds step_time(const std::vector<StageTime>& times, int micro_batches) {
+  Seconds sum;
+  Seconds slowest;
+  for (const StageTime& time : times) {
+    sum += time.micro_batch;
+    slowest = std::max(slowest, pace(time, micro_batches));
+  }
+  return sum + slowest;
+}
+
+int in_flight(int stage, int stages, int micro_batches) {
+  return std::min(stages - stage, micro_batches);
 }
 
 std::optional<StageCuts> cut_stages(const CutProblem& problem) {
   CHECK_INVARIANT(problem.stages >= 1 && problem.micro_batches >= 1);
   const StageTimes times(problem);
   std::optional<StageCuts> best;
-  for (const Seconds longest : times.distinct()) {
-    if (best && problem.micro_batches * longest >= best->step) break;
-    std::optional<StageCuts> cuts = cut_within(problem, times, longest);
+  for (const Seconds slowest : times.paces(problem.micro_batches)) {
+    if (best && slowest >= best->step) break;
+    std::optional<StageCuts> cuts = cut_within(problem, times, slowest);
     if (cuts && (!best || cuts->step < best->step)) best = std::move(cuts);
   }
   return best;

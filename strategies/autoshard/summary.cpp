@@ -129,9 +129,10 @@ class Summariser {
         CollectiveSummary& one = all[{arc.op, arc.mesh_dims}];
         one.op = arc.op;
         one.mesh_dims = arc.mesh_dims;
-        one.count += edge.weight;
-        one.bytes += edge.weight * arc.bytes.as_double();
-        one.time += edge.weight * arc.time;
+        const double times = problem_.runs(edge) * edge.weight;
+        one.count += times;
+        one.bytes += times * arc.bytes.as_double();
+        one.time += times * arc.time;
       }
     }
     for (auto& [key, one] : all) summary_.collectives.push_back(std::move(one));

@@ -52,7 +52,7 @@ struct MeshDimSummary {
   std::string words() const;
 };
 
-/// All collectives of one kind over the same mesh dims.
+/// All collectives of a step that are of one kind and over the same mesh dims.
 struct CollectiveSummary {
   std::optional<base::Collective> op;  ///< none: cuts of copies
   std::vector<int> mesh_dims;

@@ -41,15 +41,25 @@ class Unroller {
  private:
   struct Copy {
     Instance instance;
-    int position = 0;  ///< in the walk
     Place place;
   };
 
   bool is_alias(int node) const { return node >= static_cast<int>(graph_.nodes.size()); }
 
-  int unit_of(int position, Phase phase) const {
-    const int count = static_cast<int>(graph_.walk.size());
-    return phase == Phase::forward ? position : 2 * count - 1 - position;
+  int units_of_micro_batch() const { return 2 * static_cast<int>(graph_.walk.size()); }
+
+  int unit_of(const Instance& instance) const {
+    const int units = units_of_micro_batch();
+    const int in_turn =
+        instance.phase == Phase::forward ? instance.position : units - 1 - instance.position;
+    return instance.micro_batch * units + in_turn;
+  }
+
+  /// What runs once is of the first micro-batch, but gradients come to rest behind the last.
+  std::pair<int, int> micro_batches_of(int node) const {
+    const int count = problem_.micro_batches;
+    if (!problem_.nodes[at(node)].once) return {0, count};
+    return resting_.contains(node) ? std::pair(count - 1, count) : std::pair(0, 1);
   }
 
   void describe_nodes() {
@@ -97,12 +107,16 @@ class Unroller {
       for (std::size_t position = 0; position < graph_.walk.size(); ++position) {
         if (graph_.walk[position] != block_[n]) continue;
         ++copies;
-        Copy copy;
-        copy.instance.node = node;
-        copy.instance.phase = phase_[n];
-        copy.position = static_cast<int>(position);
-        index_[{node, copy.position}] = static_cast<int>(copies_.size());
-        copies_.push_back(std::move(copy));
+        const auto [first, last] = micro_batches_of(node);
+        for (int micro_batch = first; micro_batch < last; ++micro_batch) {
+          Copy copy;
+          copy.instance.node = node;
+          copy.instance.position = static_cast<int>(position);
+          copy.instance.micro_batch = micro_batch;
+          copy.instance.phase = phase_[n];
+          index_[{node, copy.instance.position, micro_batch}] = static_cast<int>(copies_.size());
+          copies_.push_back(std::move(copy));
+        }
       }
       CHECK_INVARIANT(copies == static_cast<int>(problem_.nodes[n].copies));
     }
@@ -122,7 +136,8 @@ class Unroller {
     return found;
   }
 
-  Read read_of(const std::vector<int>& edges, int node, int position) const {
+  Read read_of(const std::vector<int>& edges, const Instance& reader) const {
+    const auto [node, position] = std::pair(reader.node, reader.position);
     std::optional<std::pair<int, int>> best;  // position, edge
     for (const int edge : edges) {
       const int maker = maker_of(edge).node;
@@ -138,17 +153,22 @@ class Unroller {
     }
     CHECK_INVARIANT(best);
     const Value maker = maker_of(best->second);
-    return {best->second, index_.at({maker.node, best->first}), maker.result};
+    const int micro_batch =
+        std::max(micro_batches_of(maker.node).first,
+                 std::min(reader.micro_batch, micro_batches_of(maker.node).second - 1));
+    return {best->second, index_.at({maker.node, best->first, micro_batch}), maker.result};
   }
 
   void link() {
     for (Copy& copy : copies_)
       for (const std::vector<int>& edges : edges_[at(copy.instance.node)])
-        copy.instance.reads.push_back(read_of(edges, copy.instance.node, copy.position));
+        copy.instance.reads.push_back(read_of(edges, copy.instance));
     for (Copy& copy : copies_) {
       mark(copy);
       if (!is_alias(copy.instance.node)) copy.place = place_of(copy);
     }
+    for (Copy& copy : copies_)
+      if (accumulates(copy.instance.node)) copy.place = place_behind_source(copy);
   }
 
   /// Whether a node may be early when what it reads is.
@@ -178,10 +198,10 @@ class Unroller {
   Place place_of(const Copy& copy) const {
     const Instance& instance = copy.instance;
     const Node& node = graph_.nodes[at(instance.node)];
-    const int unit = unit_of(copy.position, instance.phase);
+    const int unit = unit_of(instance);
     if (node.role != Role::operation) return {-1, instance.node, 0};
     if (resting_.contains(instance.node))
-      return {2 * static_cast<int>(graph_.walk.size()), instance.node, 0};
+      return {problem_.micro_batches * units_of_micro_batch(), instance.node, 0};
     if (instance.early) return {std::max(0, unit - 1), -1, instance.node};
     // A gradient is cast as soon as it is made.
     if (instance.phase == Phase::backward && node.operation.family == Family::cast)
@@ -189,14 +209,23 @@ class Unroller {
     return {unit, instance.node, 0};
   }
 
+  bool accumulates(int node) const { return problem_.nodes[at(node)].accumulates; }
+
+  Place place_behind_source(const Copy& sum) const {
+    Place place = copies_[at(sum.instance.reads.front().source)].place;
+    ++place.turn;
+    return place;
+  }
+
   /// Right before the first of their readers: those of other aliases after these.
   void place_aliases() {
     std::vector<bool> placed;
-    for (const Copy& copy : copies_) placed.push_back(!is_alias(copy.instance.node));
+    for (const Copy& copy : copies_)
+      placed.push_back(!is_alias(copy.instance.node) || accumulates(copy.instance.node));
     const auto place_before = [&](const Copy& copy) {
       for (const Read& read : copy.instance.reads) {
         Copy& source = copies_[at(read.source)];
-        if (!is_alias(source.instance.node)) continue;
+        if (!is_alias(source.instance.node) || accumulates(source.instance.node)) continue;
         const Place before{copy.place.unit, copy.place.node, copy.place.turn - 1};
         if (!placed[at(read.source)] || before < source.place) source.place = before;
         placed[at(read.source)] = true;
@@ -217,7 +246,7 @@ class Unroller {
     std::vector<int> number(copies_.size());
     for (std::size_t i = 0; i < order.size(); ++i) number[at(order[i])] = static_cast<int>(i);
     UnrolledStep step;
-    step.units = 2 * static_cast<int>(graph_.walk.size()) + 1;
+    step.units = problem_.micro_batches * units_of_micro_batch() + 1;
     for (const int old : order) {
       Instance instance = std::move(copies_[at(old)].instance);
       instance.unit = copies_[at(old)].place.unit;
@@ -238,7 +267,7 @@ class Unroller {
   std::vector<int> block_;
   std::vector<Phase> phase_;
   std::vector<Copy> copies_;
-  std::map<std::pair<int, int>, int> index_;  // by node and position
+  std::map<std::tuple<int, int, int>, int> index_;  // by node, position and micro-batch
 };
 
 }  // namespace

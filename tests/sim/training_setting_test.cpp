@@ -173,6 +173,29 @@ TEST_CASE("what a row leaves open is inferred and told") {
   CHECK(piped.plan.schedule == strategies::ScheduleKind::interleaved);
 }
 
+TEST_CASE("recipes of who measured speak where a row is silent") {
+  const Cells silent{{"framework", "NeMo 24.07"}, {"gpu", "H100-SXM5-80GB"}, {"precision", "bf16"},
+                     {"sequence_parallel", "1"},  {"overlap", ""},           {"recompute", ""}};
+  const Setting nemo = setting_of(with(gpt("a"), silent));
+  CHECK(nemo.plan.overlap.tensor == strategies::TensorOverlap::parts);
+  CHECK(nemo.plan.precision.gradients == base::DType::bf16);
+  CHECK(nemo.plan.recompute == strategies::Recompute::none);
+  CHECK(setting_of(with(with(gpt("a"), silent), {{"overlap", "grad param"}})).plan.overlap.tensor ==
+        strategies::TensorOverlap::none);
+  const Cells mcore{{"framework", "Megatron-LM"}, {"source", "Megatron-Core"}};
+  const Setting other = setting_of(with(with(gpt("a"), silent), mcore));
+  CHECK(other.plan.overlap.tensor == strategies::TensorOverlap::none);
+  CHECK(other.plan.precision.gradients == base::DType::fp32);
+
+  const Cells deepseek{{"framework", "Megatron-Bridge 25.09"}, {"model", "DeepSeekV3"}};
+  const Setting recomputes = setting_of(with(with(gpt("a"), silent), deepseek));
+  CHECK(recomputes.plan.recompute == strategies::Recompute::operators);
+  CHECK(recomputes.plan.recompute_operators ==
+        std::vector<std::string>{"q_b_projection", "kv_b_projection"});
+  CHECK(setting_of(with(with(with(gpt("a"), silent), deepseek), {{"recompute", "none"}}))
+            .plan.recompute == strategies::Recompute::none);
+}
+
 TEST_CASE("two layers too few for even stages are the embedding and the head") {
   const Cells zero_bubble{
       {"layers", "6"}, {"pp", "4"}, {"tp", "2"}, {"dp", "1"}, {"schedule", "1f1b"}};

@@ -69,6 +69,24 @@ TEST_CASE("rows of many ranks are sorted by expert, and back") {
   CHECK(moved(4, true) - moved(8, true) == Approx(sorted));
 }
 
+// Eight experts on two ranks: each rank casts the rows of four, one kernel an expert. In front of
+// the expert's two matrices, forward their inputs, backward the gradients of their outputs.
+TEST_CASE("narrow formats cast the rows of each expert by themselves") {
+  const auto casts = [](int degree, bool backward) {
+    Plan plan = plan_with(1, false, {.degree = degree});
+    plan.precision.compute = base::DType::fp8;
+    const ShardedGraph graph = shard(shipped_model("mixtral-8x7b"), plan);
+    int kernels = 0;
+    for (const Work& work : backward ? layer(graph).backward : layer(graph).forward)
+      for (const base::Kernel& kernel : work.kernels)
+        if (const auto* pass = std::get_if<base::MemoryBound>(&kernel)) kernels += pass->kernels;
+    return kernels;
+  };
+  // Of 4 experts instead of 1 there are 3 more for each matrix, and a pass that sorts on each way.
+  CHECK(casts(2, false) - casts(8, false) == 2 * 3 + 2);
+  CHECK(casts(2, true) - casts(8, true) == 2 * 3 + 2);
+}
+
 TEST_CASE("one expert rank: no traffic, and experts are parameters like others") {
   const ShardedGraph graph = shard(shipped_model("mixtral-8x7b"), plan_with(1, false, {}));
   for (const Work& work : layer(graph).forward) CHECK_FALSE(work.communication);

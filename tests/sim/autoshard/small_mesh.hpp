@@ -33,11 +33,12 @@ inline strategies::ModelSpec medium_model() {
 }
 
 /// H100 as a mesh, rank r on GPU r of nodes of eight under one switch. Eight sequences of 4,096
-/// tokens; AdamW, no time of the host.
+/// tokens a micro-batch; fp32 parameters, no time of the host.
 class SmallMesh {
  public:
-  explicit SmallMesh(std::vector<int> mesh, strategies::ModelSpec model = medium_model())
-      : model_(std::move(model)),
+  explicit SmallMesh(std::vector<int> mesh, int micro_batches = 1,
+                     strategies::Optimizer optimizer = {})
+      : micro_batches_(micro_batches),
         placed_{strategies::placement::Mesh(std::move(mesh)), {}},
         graph_(strategies::autoshard::model_graph(model_, {8, 4096}, {})) {
     for (int rank = 0; rank < placed_.mesh.size(); ++rank)
@@ -48,7 +49,10 @@ class SmallMesh {
     const std::string folder = std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware";
     profile_ = *calibrate::make_hardware_profile(*registry_->find_gpu(type.gpu), folder);
     prices_ = std::make_unique<ProfilePrices>(*profile_, *cluster_, placed_);
-    problem_ = make_problem(graph_, placed_.mesh, *prices_, {});
+    plan_.optimizer = optimizer;
+    plan_.precision.parameters = base::DType::fp32;
+    problem_ =
+        make_problem(graph_, placed_.mesh, *prices_, {optimizer, plan_.precision, micro_batches});
   }
 
   const TensorGraph& graph() const { return graph_; }
@@ -73,7 +77,7 @@ class SmallMesh {
   /// The same model under a plan of ours.
   StepGraph ours(strategies::Plan plan) const {
     plan.sequence = 4096;
-    plan.global_batch = 8;
+    plan.global_batch = 8 * micro_batches_;
     const strategies::ShardedGraph sharded = strategies::shard(model_, plan);
     return build_step({model_, plan, sharded, *cluster_, placed_.gpu_of_rank, *profile_});
   }
@@ -86,7 +90,8 @@ class SmallMesh {
   std::shared_ptr<const topology::HardwareRegistry> registry_ =
       std::make_shared<const topology::HardwareRegistry>(*topology::HardwareRegistry::read(
           std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware"));
-  strategies::ModelSpec model_;
+  int micro_batches_;
+  strategies::ModelSpec model_ = medium_model();
   strategies::Plan plan_ = plan_with(1, 1, 1, 1);
   PlacedMesh placed_;
   TensorGraph graph_;

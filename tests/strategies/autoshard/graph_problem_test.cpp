@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "strategies/autoshard/constraint.hpp"
 #include "strategies/autoshard/model_graph.hpp"
 #include "strategies/op_graph.hpp"
 #include "tests/strategies/autoshard/ratio_memory.hpp"
@@ -236,6 +237,101 @@ TEST_CASE("graph problem: what is gathered in forward may be held until backward
   CHECK(kept(problem, "ffn.down.weight.cast.kept", "R") == 48 * 32 * 2);
   CHECK(edges_to(problem, "ffn.down").contains("ffn.down.weight.cast.kept"));
   CHECK(edges_to(problem, "ffn.down.input_gradient").contains("ffn.down.weight.cast.kept"));
+}
+
+TEST_CASE("graph problem: several micro-batches run what depends on tokens, and add gradients up") {
+  const TensorGraph graph = feed_forward_graph({64, 32, 48}, {});
+  const Problem problem = make_problem(graph, Mesh({4}), SimplePrices(), {.micro_batches = 8});
+  std::set<std::string> once;
+  for (const ProblemNode& node : problem.nodes)
+    if (node.once) once.insert(node.name);
+  std::set<std::string> want;
+  for (const char* weight : {"ffn.up.weight", "ffn.down.weight"})
+    for (const char* end : {"", ".cast", ".cast.kept", ".gradient.rest"})
+      want.insert(std::string(weight) + end);
+  CHECK(once == want);
+  // An fp32 gradient of 48 x 32: 6 KiB, read, added to and written.
+  const auto sums = choices_of(problem, "ffn.up.weight.gradient.accumulated");
+  CHECK(sums.size() == 4);
+  CHECK(sums.at("P(sum) -> P(sum)").us() == Approx(1 + 3 * 6.0 / 1024));
+  CHECK(sums.at("S(1) -> S(1)").us() == Approx(1 + 3 * 1.5 / 1024));
+  using Edges = std::map<std::string, Edge>;
+  CHECK(edges_to(problem, "ffn.up.weight.gradient.accumulated") ==
+        Edges{{"ffn.up.weight.gradient.cast", {1, false}}});
+  CHECK(edges_to(problem, "ffn.up.weight.gradient.rest") ==
+        Edges{{"ffn.up.weight.gradient.accumulated", {1, false}}});
+  // The gradient is kept where it is added up, not with its weight and the 8 bytes of AdamW.
+  CHECK(kept(problem, "ffn.up.weight", "S(0)") == 48 * 32 * 12 / 4);
+  CHECK(kept(problem, "ffn.up.weight.gradient.accumulated", "P(sum)") == 48 * 32 * 4);
+  CHECK(kept(problem, "ffn.up.weight.gradient.accumulated", "S(0)") == 48 * 32 * 4 / 4);
+}
+
+TEST_CASE("graph problem: the objective is a step, its parts a micro-batch and what is done once") {
+  const TensorGraph graph = feed_forward_graph({64, 32, 48}, {});
+  // On one rank nothing is to be chosen: 8 micro-batches take 8 times one of them and of the
+  // additions, and the casts of weights and the optimizer once.
+  const auto solved = [&](int micro_batches) {
+    return *solve(make_problem(graph, Mesh({1}), SimplePrices(), {.micro_batches = micro_batches}),
+                  {});
+  };
+  const Solution one = solved(1);
+  const Solution eight = solved(8);
+  const double additions = 2 * (1 + 3 * 6.0 / 1024);
+  CHECK(eight.once.us() == Approx(one.once.us()));
+  CHECK((eight.time - eight.once).us() == Approx(8 * ((one.time - one.once).us() + additions)));
+  // Two casts of 6 + 3 KiB and two updates of 28 bytes an element.
+  CHECK(one.once.us() == Approx(2 * (1 + 9.0 / 1024) + 2 * (1 + 28 * 48 * 32 / 1048576.0)));
+}
+
+TEST_CASE("graph problem: a gradient waits for its reduction as contributions, or in shares") {
+  // Tokens in quarters: each rank has contributions to both gradients, 6 KiB each. To reduce one
+  // costs 10 us and little for its bytes: once a step where the memory allows it, 8 times where it
+  // does not.
+  const TensorGraph graph = feed_forward_graph({64, 32, 48}, {});
+  const Problem problem = make_problem(graph, Mesh({4}), SimplePrices(), {.micro_batches = 8});
+  const Pricing pricing(problem);
+  Demands demands;
+  demands.constraints = {
+      {"x", "ffn.x", false, {placement::layout("S(0)")}, {}},
+      {"y", "ffn.y", false, {placement::layout("S(0)")}, {}},
+      {"up", "ffn.up", false, {placement::layout("S(0)")}, {}},
+      {"w", "*.weight", false, {placement::layout("S(0)")}, {}},
+      {"products", "*_gradient", false, {placement::layout("P"), placement::layout("S(0)")}, {}}};
+  const auto layout_of = [&](const Solution& solution, std::string_view name) {
+    const ProblemNode& node = node_named(problem, name);
+    const Choice& choice = node.choices[static_cast<std::size_t>(
+        solution.choices[static_cast<std::size_t>(node_index(problem, name))])];
+    const ProblemTensor& tensor = problem.tensors[static_cast<std::size_t>(node.results.front())];
+    return format(
+        layouts_of(problem, tensor).layouts[static_cast<std::size_t>(choice.results.front())]);
+  };
+  const auto quickest = solve_with(pricing, demands);
+  REQUIRE((quickest && *quickest));
+  for (const char* weight : {"ffn.up.weight", "ffn.down.weight"})
+    CHECK(layout_of(**quickest, std::string(weight) + ".gradient.accumulated") == "P(sum)");
+  // Room for one of both.
+  demands.memory.high = (**quickest).memory_bytes - 48 * 32 * 4 * 3 / 4;
+  const auto tight = solve_with(pricing, demands);
+  REQUIRE((tight && *tight));
+  CHECK((**tight).bound == (**tight).time);
+  CHECK((**tight).memory_bytes <= demands.memory.high);
+  CHECK((**tight).time > (**quickest).time);
+}
+
+TEST_CASE("graph problem: parameters with masters are held over a step in some layout") {
+  // bf16 parameters, fp32 masters and moments.
+  const auto bf16 = base::DType::bf16;
+  const TensorGraph graph = feed_forward_graph({64, 32, 48}, {bf16, bf16, base::DType::fp32});
+  const Problem problem =
+      make_problem(graph, Mesh({4}), SimplePrices(), {.precision = {}, .micro_batches = 4});
+  // ZeRO-1 and 2: states in quarters, the parameters whole, gathered once.
+  CHECK(kept(problem, "ffn.up.weight", "S(0)") == 48 * 32 * (4 + 8) / 4);
+  CHECK(kept(problem, "ffn.up.weight.kept", "R") == 48 * 32 * 2);
+  CHECK(kept(problem, "ffn.up.weight.kept", "S(0)") == 48 * 32 * 2 / 4);
+  CHECK(node_named(problem, "ffn.up.weight.kept").once);
+  using Edges = std::map<std::string, Edge>;
+  CHECK(edges_to(problem, "ffn.up.weight.kept") == Edges{{"ffn.up.weight", {1, false}}});
+  CHECK(edges_to(problem, "ffn.up").contains("ffn.up.weight.kept"));
 }
 
 TEST_CASE("graph problem: the size of Llama-3.1-8B on 8 x 8 ranks") {

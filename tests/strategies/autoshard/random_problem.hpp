@@ -26,7 +26,8 @@ inline Problem random_problem(std::mt19937& random, const RandomShape& shape) {
   for (int g = 0; g < 2; ++g) {
     LayoutGraph graph;
     graph.layouts.resize(static_cast<std::size_t>(shape.layouts));
-    graph.local_bytes.resize(graph.layouts.size());
+    for (int l = 0; l < shape.layouts; ++l)
+      graph.local_bytes.push_back(base::Bytes::from_double(1 + below(3)));
     for (int from = 0; from < shape.layouts; ++from) {
       graph.first_arc.push_back(static_cast<int>(graph.arcs.size()));
       for (int to = 0; to < shape.layouts; ++to) {
@@ -47,6 +48,7 @@ inline Problem random_problem(std::mt19937& random, const RandomShape& shape) {
     ProblemNode node;
     node.name = "node" + std::to_string(n);
     node.copies = 1 + below(3);
+    node.once = below(3) == 0;
     const int results = 1 + below(2);
     for (int r = 0; r < results; ++r) {
       node.results.push_back(static_cast<int>(problem.tensors.size()));
@@ -67,7 +69,7 @@ inline Problem random_problem(std::mt19937& random, const RandomShape& shape) {
         if (i > 0) tensor = below(static_cast<int>(problem.tensors.size()));
         if (problem.tensors[static_cast<std::size_t>(tensor)].layouts != node.operands.back())
           continue;
-        problem.edges.push_back({tensor, n, o, 0.5 * below(4), below(5) == 0});
+        problem.edges.push_back({tensor, n, o, 0.5 * below(4), below(5) == 0, below(8) == 0});
       }
     }
     const int choices = 1 + below(shape.choices);
@@ -86,6 +88,7 @@ inline Problem random_problem(std::mt19937& random, const RandomShape& shape) {
                              problem.tensors[static_cast<std::size_t>(t) + 1].layouts)
       problem.ties.emplace_back(t, t + 1);
   problem.fixed_bytes = below(5);
+  problem.micro_batches = 1 + below(4);
   return problem;
 }
 

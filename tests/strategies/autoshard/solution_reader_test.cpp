@@ -31,8 +31,8 @@ base::Result<std::vector<int>> read(const std::string& json) {
 
 std::string saved(const std::string& model, const std::string& mesh, const std::string& nodes) {
   return fmt::format(
-      "{{\"schema\": \"foreshard.sharding.v1\",\n\"model\": \"{}\",\n\"mesh\": {{{}}},\n\"nodes\": "
-      "{{{}}}}}",
+      "{{\"schema\": \"foreshard.sharding.v1\",\n\"model\": \"{}\",\n\"mesh\": {{{}}},\n"
+      "\"micro_batches\": 1, \"nodes\": {{{}}}}}",
       model, mesh, nodes);
 }
 
@@ -62,19 +62,33 @@ TEST_CASE("solutions of something else are refused with the reason") {
        "s.json:3:9: error: the solution is for mesh 2x4, not 2"},
       {saved("tiny", R"j("shape": [2], "names": ["tp"])j", weight),
        "s.json:3:9: error: the mesh dims of the solution are [tp], not [dp]"},
-      {saved("tiny", mesh, weight), "s.json:4:10: error: node 'product' is missing"},
+      {saved("tiny", mesh, weight), "s.json:4:30: error: node 'product' is missing"},
       {saved("tiny", mesh, weight + R"j(, "other": {})j"),
-       "s.json:4:60: error: the problem has no node 'other'"},
+       "s.json:4:80: error: the problem has no node 'other'"},
       {saved("tiny", mesh, R"j("weight": {"operands": [], "results": ["P(sum)"]})j"),
-       "s.json:4:21: error: node 'weight' has no choice from [] to [P(sum)]"},
+       "s.json:4:41: error: node 'weight' has no choice from [] to [P(sum)]"},
       {saved("tiny", mesh, weight + R"j(, "product": {"operands": ["R"], "results": ["R"]})j"),
-       "s.json:4:10: error: the layouts do not fit together"},
+       "s.json:4:30: error: the layouts do not fit together"},
   }));
   CAPTURE(row.json);
   const auto choices = read(row.json);
   REQUIRE_FALSE(choices);
   CAPTURE(choices.error().front().format());
   CHECK(choices.error().front().format().starts_with(row.want));
+}
+
+TEST_CASE("a solution is for a number of micro-batches") {
+  const std::string json = saved("tiny", mesh, weight + ",\n" + product);
+  const base::Document document = *base::parse_json(json, "s.json");
+  CHECK(saved_micro_batches(document) == 1);
+  SolutionHeader other = header;
+  other.micro_batches = 4;
+  const auto choices = read_solution(document, two_nodes(), other);
+  REQUIRE_FALSE(choices);
+  CHECK(choices.error().front().format().starts_with(
+      "s.json:4:18: error: the solution is for steps of 1 micro-batches, not 4"));
+  CHECK_FALSE(saved_micro_batches(*base::parse_json("{}", "s.json")));
+  CHECK_FALSE(saved_micro_batches(*base::parse_json(R"({"micro_batches": "4x"})", "s.json")));
 }
 
 }  // namespace

@@ -20,12 +20,12 @@ std::optional<Seconds> cut_by_trying_all(const CutProblem& problem) {
     for (int layer = 1; layer < problem.layers; ++layer)
       if ((cuts >> (layer - 1)) & 1U) firsts.push_back(layer);
     if (static_cast<int>(firsts.size()) != problem.stages) continue;
-    std::vector<Seconds> times;
+    std::vector<StageTime> times;
     for (int s = 0; s < problem.stages; ++s) {
       const int last =
           s + 1 < problem.stages ? firsts[static_cast<std::size_t>(s) + 1] : problem.layers;
-      const auto time = problem.stage_time(firsts[static_cast<std::size_t>(s)], last,
-                                           std::min(problem.stages - s, problem.micro_batches));
+      const auto time = problem.stage_time({s, firsts[static_cast<std::size_t>(s)], last,
+                                            std::min(problem.stages - s, problem.micro_batches)});
       if (time) times.push_back(*time);
     }
     if (static_cast<int>(times.size()) != problem.stages) continue;
@@ -40,13 +40,15 @@ TEST_CASE("cuts are as good as the best of all") {
   int none = 0;
   for (int i = 0; i < 300; ++i) {
     CAPTURE(i);
-    std::map<std::tuple<int, int, int>, std::optional<Seconds>> times;
+    std::map<std::tuple<int, int, int>, std::optional<StageTime>> times;
     CutProblem problem{.layers = 2 + i % 7, .stages = 1 + i % 4, .micro_batches = 1 + i % 5};
-    problem.stage_time = [&](int first, int last, int in_flight) {
-      const auto [it, is_new] = times.try_emplace({first, last, in_flight});
+    problem.stage_time = [&](const StageRange& range) {
+      const auto [it, is_new] = times.try_emplace({range.stage, range.first, range.last});
       // Longer stages take longer; some do not fit.
+      const int layers = range.last - range.first;
       if (is_new && random() % 8 > 0)
-        it->second = Seconds::from_ms(static_cast<double>((last - first) * 10 + random() % 15));
+        it->second = {Seconds::from_ms(static_cast<double>(layers * 10 + random() % 15)),
+                      Seconds::from_ms(static_cast<double>(layers * 2 + random() % 20))};
       return it->second;
     };
     const std::optional<StageCuts> got = cut_stages(problem);
@@ -63,21 +65,36 @@ TEST_CASE("cuts are as good as the best of all") {
 
 TEST_CASE("equal stages have the bubble of 1F1B") {
   // 8 layers of 3 ms in 4 stages of 6 ms; 16 micro-batches: (16 + 3) * 6 ms = 114 ms.
-  const auto cuts = cut_stages(
-      {8, 4, 16, [](int first, int last, int) { return Seconds::from_ms(3 * (last - first)); }});
+  const auto cuts =
+      cut_stages({8, 4, 16, [](const StageRange& range) {
+                    return StageTime{Seconds::from_ms(3 * (range.last - range.first)), {}};
+                  }});
   REQUIRE(cuts);
   CHECK(cuts->step.ms() == Approx(114));
   CHECK(cuts->first_layers == std::vector{0, 2, 4, 6});
 }
 
+TEST_CASE("what a stage does once counts where it is slowest") {
+  // A layer takes 1 ms a micro-batch; the first stage has 5 ms more to do at the end. With three
+  // micro-batches, 4 + 4 layers take 8 + max(2 * 4 + 5, 2 * 4) = 21 ms, 3 + 5 take 8 + max(11, 10)
+  // = 19 ms, and 2 + 6 take 8 + max(9, 12) = 20 ms.
+  const auto cuts = cut_stages({8, 2, 3, [](const StageRange& range) {
+                                  return StageTime{Seconds::from_ms(range.last - range.first),
+                                                   Seconds::from_ms(range.stage == 0 ? 5 : 0)};
+                                }});
+  REQUIRE(cuts);
+  CHECK(cuts->step.ms() == Approx(19));
+  CHECK(cuts->first_layers == std::vector{0, 3});
+}
+
 TEST_CASE("a stage with more micro-batches in flight gets fewer layers") {
   // A layer keeps 1 a micro-batch; a stage has room for 6. The first of two stages has 2 in flight,
   // so at most 3 of 8 layers; the last at most 6: 2 + 6 and 3 + 5 fit, and the latter is better.
-  const auto cuts =
-      cut_stages({8, 2, 4, [](int first, int last, int in_flight) -> std::optional<Seconds> {
-                    if ((last - first) * in_flight > 6) return std::nullopt;
-                    return Seconds::from_ms(last - first);
-                  }});
+  const auto cuts = cut_stages({8, 2, 4, [](const StageRange& range) -> std::optional<StageTime> {
+                                  const int layers = range.last - range.first;
+                                  if (layers * range.in_flight > 6) return std::nullopt;
+                                  return StageTime{Seconds::from_ms(layers), {}};
+                                }});
   REQUIRE(cuts);
   CHECK(cuts->first_layers == std::vector{0, 3});
 }

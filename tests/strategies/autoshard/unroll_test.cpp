@@ -47,30 +47,59 @@ struct Unrolled {
   }
 };
 
-Unrolled unrolled(const std::vector<LayerKind>& layers, bool tied = false) {
+Unrolled unrolled(const std::vector<LayerKind>& layers, bool tied = false, int micro_batches = 1) {
   Unrolled made;
   made.graph = model_graph(small_model(layers, tied), {2, 32}, {});
-  made.problem = make_problem(made.graph, placement::Mesh({2}), SimplePrices(), {});
+  made.problem = make_problem(made.graph, placement::Mesh({2}), SimplePrices(),
+                              {.micro_batches = micro_batches});
   made.step = unroll(made.graph, made.problem);
   return made;
 }
 
 TEST_CASE("an unrolled step has every copy of every node, behind what it reads") {
-  for (const bool tied : {false, true}) {
-    const Unrolled all = unrolled(std::vector<LayerKind>(3), tied);
-    double copies = 0;
-    for (const ProblemNode& node : all.problem.nodes) copies += node.copies;
-    CHECK(static_cast<double>(all.step.instances.size()) == copies);
-    CHECK(all.step.units == 2 * 5 + 1);  // embedding, 3 layers, head; twice; and the end
-    // Each edge is read as often as its copies say.
-    std::map<int, double> reads;
-    for (std::size_t i = 0; i < all.step.instances.size(); ++i)
-      for (const Read& read : all.step.instances[i].reads) {
-        CHECK(read.source < static_cast<int>(i));
-        ++reads[read.edge];
-      }
-    for (std::size_t e = 0; e < all.problem.edges.size(); ++e)
-      CHECK(reads[static_cast<int>(e)] == all.problem.edges[e].weight);
+  for (const bool tied : {false, true})
+    for (const int micro_batches : {1, 3}) {
+      const Unrolled all = unrolled(std::vector<LayerKind>(3), tied, micro_batches);
+      double copies = 0;
+      for (const ProblemNode& node : all.problem.nodes)
+        copies += node.copies * all.problem.runs(node);
+      CHECK(static_cast<double>(all.step.instances.size()) == copies);
+      // Embedding, 3 layers, head; twice; and the end.
+      CHECK(all.step.units == micro_batches * 2 * 5 + 1);
+      // Each edge is read as often as its copies say.
+      std::map<int, double> reads;
+      for (std::size_t i = 0; i < all.step.instances.size(); ++i)
+        for (const Read& read : all.step.instances[i].reads) {
+          CHECK(read.source < static_cast<int>(i));
+          ++reads[read.edge];
+        }
+      for (std::size_t e = 0; e < all.problem.edges.size(); ++e)
+        CHECK(reads[static_cast<int>(e)] ==
+              all.problem.edges[e].weight * all.problem.runs(all.problem.edges[e]));
+    }
+}
+
+TEST_CASE(
+    "micro-batches read their own activations, the same parameters, and rest after the last") {
+  const Unrolled all = unrolled(std::vector<LayerKind>(2), false, 3);
+  const auto instance = [&](int i) { return all.step.instances[static_cast<std::size_t>(i)]; };
+  const std::vector<int> products = all.copies("layers.mlp.up");
+  REQUIRE(products.size() == 3 * 2);
+  CHECK(all.copies("layers.mlp.up.weight.cast").size() == 2);
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    CHECK(instance(all.source(products[i], 0)).micro_batch == static_cast<int>(i) / 2);
+    CHECK(all.source(products[i], 1) == all.source(products[i % 2], 1));  // "weight.cast.kept"
+  }
+  // A gradient is added up as soon as it is cast, and the last sum comes to rest.
+  const std::vector<int> sums = all.copies("layers.mlp.up.weight.gradient.accumulated");
+  REQUIRE(sums.size() == 3 * 2);
+  for (const int sum : sums) CHECK(all.source(sum, 0) + 1 == sum);
+  const std::vector<int> rests = all.copies("layers.mlp.up.weight.gradient.rest");
+  REQUIRE(rests.size() == 2);
+  for (const int rest : rests) {
+    CHECK(instance(rest).unit == all.step.units - 1);
+    CHECK(instance(all.source(rest, 0)).micro_batch == 2);
+    CHECK(instance(all.source(rest, 0)).position == instance(rest).position);
   }
 }
 
