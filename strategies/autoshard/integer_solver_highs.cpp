@@ -52,6 +52,11 @@ ProgrammeAnswer solve_programme(const Programme& programme, double cutoff, int n
   HighsInt found = 0;
   Highs_getIntInfoValue(highs, "primal_solution_status", &found);
   if (found != kHighsSolutionStatusFeasible) return answer;
+  // The bound on the objective only cuts the search short: solutions above it may be found.
+  if (Highs_getObjectiveValue(highs) >= cutoff) {
+    if (status == kHighsModelStatusOptimal) return {false, {}, cutoff};
+    return answer;
+  }
   answer.solution.resize(columns);
   Highs_getSolution(highs, answer.solution.data(), nullptr, nullptr, nullptr);
   return answer;
