@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "strategies/autoshard/integer_solver.hpp"
 #include "viz/sharding.hpp"
 
 namespace viz {
@@ -87,6 +88,7 @@ std::string sharding_json(const ShardingView& view) {
   if (!view.loaded) {
     json["bound_s"] = view.solution.bound.s();
     json["optimal"] = view.solution.bound == view.solution.time;
+    json["integer_solver"] = integer_solver();
   }
   json["compute_s"] = summary.compute.s();
   json["communication_s"] = summary.communication.s();

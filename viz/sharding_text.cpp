@@ -81,6 +81,7 @@ std::string mesh_dims_table(const ShardingView& view, const Summary& summary) {
   return table({{"mesh dim"},
                 {"what it is used for", false, 60},
                 {"copies", true},
+                {"held", true},
                 {"gathered", true},
                 {"in parts", true},
                 {"batch", true},

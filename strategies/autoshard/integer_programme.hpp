@@ -19,7 +19,7 @@ struct IntegerMinimum {
   double bound = 0;          ///< no choices within the range cost less; at most the cutoff
 };
 
-/// The least of a factor graph within a linear range, by CBC's branch and cut, if it is less than
+/// The least of a factor graph within a linear range, by branch and cut, if it is less than
 /// `cutoff`. Ends after `nodes` of the search tree at the latest, so the same graph gives the same
 /// answer on every machine. \pre factors of two variables.
 IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range, double cutoff,

@@ -22,16 +22,27 @@ Seconds pace(const StageTime& time, int micro_batches) {
 class StageTimes {
  public:
   explicit StageTimes(const CutProblem& problem)
-      : side_(at(problem.layers) + 1), times_(at(problem.stages) * side_ * side_) {
+      : problem_(problem),
+        side_(at(problem.layers) + 1),
+        times_(at(problem.stages) * side_ * side_) {
+    const Seconds limit = even_step();
+    // Stages that are as slow as all of an even pipeline are in no better one, nor are longer ones.
+    const auto helps = [&](int stage, int first, int last) {
+      std::optional<StageTime>& time = times_[index(stage, first, last)];
+      time = ask(stage, first, last);
+      return time && pace(*time, problem.micro_batches) <= limit;
+    };
     for (int s = 0; s < problem.stages; ++s) {
       // Layers are left for the stages before and behind.
       const int behind = problem.stages - 1 - s;
-      const int first_max = s == 0 ? 0 : problem.layers - behind - 1;
-      for (int first = s; first <= first_max; ++first)
-        for (int last = behind == 0 ? problem.layers : first + 1; last <= problem.layers - behind;
-             ++last)
-          times_[index(s, first, last)] = problem.stage_time(
-              {s, first, last, in_flight(s, problem.stages, problem.micro_batches)});
+      int first = s == 0 ? 0 : problem.layers - behind - 1;
+      if (behind == 0) {
+        while (first >= s && helps(s, first, problem.layers)) --first;
+        continue;
+      }
+      for (; first >= s; --first)
+        for (int last = first + 1; last <= problem.layers - behind; ++last)
+          if (!helps(s, first, last)) break;
     }
   }
 
@@ -50,7 +61,24 @@ class StageTimes {
   std::size_t index(int stage, int first, int last) const {
     return (at(stage) * side_ + at(first)) * side_ + at(last);
   }
+  std::optional<StageTime> ask(int stage, int first, int last) const {
+    return problem_.stage_time(
+        {stage, first, last, in_flight(stage, problem_.stages, problem_.micro_batches)});
+  }
 
+  /// Of stages with as many layers each, or one more; infinite where that does not fit.
+  Seconds even_step() const {
+    std::vector<StageTime> times;
+    for (int s = 0; s < problem_.stages; ++s) {
+      const std::optional<StageTime> time = ask(s, s * problem_.layers / problem_.stages,
+                                                (s + 1) * problem_.layers / problem_.stages);
+      if (!time) return Seconds::infinity();
+      times.push_back(*time);
+    }
+    return step_time(times, problem_.micro_batches);
+  }
+
+  const CutProblem& problem_;
   std::size_t side_;
   std::vector<std::optional<StageTime>> times_;
 };

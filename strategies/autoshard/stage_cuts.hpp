@@ -29,7 +29,8 @@ struct CutProblem {
   int layers = 0;
   int stages = 1;
   int micro_batches = 1;
-  /// Nothing: that does not fit. Asked once each.
+  /// Nothing: that does not fit. \pre more layers are not quicker, nor do they fit where fewer do
+  /// not.
   std::function<std::optional<StageTime>(const StageRange&)> stage_time;
 };
 

@@ -78,6 +78,18 @@ class Summariser {
     return made(problem_.nodes[at(parameter)].results[0]);
   }
 
+  /// How it, or its cast, is kept between forward and backward.
+  Layout held(int parameter) const {
+    for (const ProblemEdge& edge : problem_.edges) {
+      const int maker = pricing_.producer(edge.tensor);
+      const bool alias = at(edge.node) >= graph_.nodes.size();
+      if (alias && problem_.nodes[at(edge.node)].once && at(maker) < graph_.nodes.size() &&
+          parameter_of(graph_, {maker, 0}) == parameter)
+        return made(problem_.nodes[at(edge.node)].results.front());
+    }
+    return made(problem_.nodes[at(parameter)].results[0]);
+  }
+
   void add_parameters() {
     double total = 0;
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
@@ -85,10 +97,12 @@ class Summariser {
       if (node.role != Role::parameter) continue;
       ParameterSummary parameter{static_cast<int>(n),
                                  node.copies * elements_of(node.results[0].shape),
-                                 made(problem_.nodes[n].results[0]), needed(static_cast<int>(n))};
+                                 made(problem_.nodes[n].results[0]), held(static_cast<int>(n)),
+                                 needed(static_cast<int>(n))};
       for (std::size_t d = 0; d < summary_.mesh_dims.size(); ++d) {
         const ParameterUse use = cut(parameter.use, d)    ? ParameterUse::parts
-                                 : cut(parameter.rest, d) ? ParameterUse::gathered
+                                 : cut(parameter.held, d) ? ParameterUse::gathered
+                                 : cut(parameter.rest, d) ? ParameterUse::held
                                                           : ParameterUse::copies;
         summary_.mesh_dims[d].parameters[static_cast<std::size_t>(use)] += parameter.elements;
       }
@@ -172,6 +186,7 @@ std::string MeshDimSummary::words() const {
       words = activations_do == ActivationCut::batch ? "data parallel with copies (DDP)"
                                                      : "copies of parameters";
       break;
+    case ParameterUse::held: words = "data parallel, optimizer sharded (ZeRO-1, ZeRO-2)"; break;
     case ParameterUse::gathered: words = "fully sharded data parallel (FSDP)"; break;
     case ParameterUse::parts: words = "tensor parallel"; break;
   }

@@ -17,12 +17,14 @@ namespace strategies::autoshard {
 /// What the ranks along a mesh dim do with a parameter.
 enum class ParameterUse : std::uint8_t {
   copies,    ///< each has it all: DDP
+  held,      ///< each has it all, and a part of what belongs to it: ZeRO-1, ZeRO-2
   gathered,  ///< each keeps a part, and gets all for use: FSDP, ZeRO-3
   parts,     ///< each uses a part: tensor parallel, expert parallel
 };
 
-inline constexpr std::array<std::pair<std::string_view, ParameterUse>, 3> parameter_use_names{{
+inline constexpr std::array<std::pair<std::string_view, ParameterUse>, 4> parameter_use_names{{
     {"copies", ParameterUse::copies},
+    {"held", ParameterUse::held},
     {"gathered", ParameterUse::gathered},
     {"parts", ParameterUse::parts},
 }};
@@ -41,11 +43,12 @@ struct ParameterSummary {
   int node = 0;         ///< of the problem
   double elements = 0;  ///< all copies
   placement::Layout rest;
-  placement::Layout use;  ///< by the first forward operator that computes with it
+  placement::Layout held;  ///< between its uses
+  placement::Layout use;   ///< by the first forward operator that computes with it
 };
 
 struct MeshDimSummary {
-  std::array<double, 3> parameters{};   ///< shares of elements, by ParameterUse
+  std::array<double, 4> parameters{};   ///< shares of elements, by ParameterUse
   std::array<double, 4> activations{};  ///< shares of elements that are kept, by ActivationCut
 
   /// "FSDP", "tensor parallel with sequence sharding", ...: what most of the elements do.

@@ -46,6 +46,52 @@ TEST_CASE("groups are where their ranks are: nodes of 8 GPUs, meshes that do not
   CHECK(seen({4, 6}, 0) == std::vector<Seen>{{4, 3, 2}});
 }
 
+TEST_CASE("mesh dims on whole nodes, as AutoParallel has them") {
+  const auto registry = hardware();
+  const topology::Cluster cluster =
+      topology::uniform_cluster(*registry->find_node("dgx-h100"), 4, 8, registry);
+  struct Row {
+    std::vector<int> mesh;
+    int dim, ranks_per_node, nodes;
+  };
+  for (const Row& row : {Row{{2, 8}, 1, 8, 1},
+                         {{2, 8}, 0, 1, 2},
+                         {{2, 4, 4}, 2, 4, 1},
+                         {{2, 4, 4}, 1, 2, 2},
+                         {{2, 4, 4}, 0, 1, 2}}) {
+    const auto shapes = sibling_shapes(in_order(row.mesh), {row.dim}, cluster);
+    REQUIRE(shapes.size() == 1);
+    CHECK(shapes.front().ranks_per_node == row.ranks_per_node);
+    CHECK(shapes.front().nodes == row.nodes);
+  }
+}
+
+TEST_CASE("messages between stages use the links between them, all at once") {
+  const auto registry = hardware();
+  topology::NodeType type = *registry->find_node("dgx-h100");
+  type.nics = 4;  // for eight GPUs
+  const topology::Cluster cluster = topology::uniform_cluster(type, 2, 8, registry);
+  const auto profile = calibrate::make_hardware_profile(
+      *registry->find_gpu(type.gpu), std::string(FORESHARD_SOURCE_DIR) + "/scenarios/hardware");
+  REQUIRE(profile);
+  const auto stage = [&](int ranks, int first) {
+    PlacedMesh placed = in_order({ranks});
+    for (topology::GpuId& gpu : placed.gpu_of_rank) gpu += static_cast<topology::GpuId>(first);
+    return placed;
+  };
+  const Bytes bytes = Bytes::from_mib(256);
+  const auto message = [&](const PlacedMesh& one, const PlacedMesh& other) {
+    return slowest(Collective::send_receive, bytes, pair_shapes(one, other, cluster), **profile)
+        .s();
+  };
+  // Eight pairs across nodes, two to a NIC: no less than twice a message over a NIC of its own.
+  const double across = message(stage(8, 0), stage(8, 8));
+  CHECK(across >= 2 * bytes.as_double() / type.nic_rate.byte());
+  CHECK(across <= 2.4 * bytes.as_double() / type.nic_rate.byte());
+  // Four pairs in a node need none.
+  CHECK(message(stage(4, 0), stage(4, 4)) < across / 4);
+}
+
 TEST_CASE("groups that run at once share NICs") {
   const auto registry = hardware();
   const topology::NodeType& wide = *registry->find_node("dgx-h100");  // a NIC for each GPU

@@ -91,6 +91,39 @@ TEST_CASE("dynamic programming, message passing and the integer programme agree"
   }
 }
 
+TEST_CASE("the integer programme within a range is what trying everything finds") {
+  std::mt19937 random(10);
+  int feasible = 0;
+  int below = 0;
+  for (int i = 0; i < 200; ++i) {
+    CAPTURE(i);
+    const Problem problem = random_problem(random, {.nodes = 3 + i % 5});
+    const Pricing pricing(problem);
+    const FactorGraph graph = pricing.times();
+    LinearRange range{pricing.bytes(), 0, 0};
+    SolveOptions options;
+    range.high = static_cast<double>(4 + random() % 30);
+    options.memory.high = range.high + problem.fixed_bytes;
+    const auto want = solve_by_trying_all(problem, options);
+    const double none = std::numeric_limits<double>::infinity();
+    const IntegerMinimum got = minimise_integer(graph, range, none, 1000);
+    REQUIRE(got.choices.empty() != want.has_value());
+    if (!want) continue;
+    ++feasible;
+    CHECK(pricing.price(got.choices).time.us() == Approx(want->time.us()).margin(1e-4));
+    CHECK(got.bound <= total_cost(graph, got.choices) + 1e-4);
+    // What costs less than the least is not there.
+    const double least = total_cost(graph, got.choices);
+    if (least < 1) continue;
+    ++below;
+    const IntegerMinimum nothing = minimise_integer(graph, range, 0.9 * least, 1000);
+    CHECK(nothing.choices.empty());
+    CHECK(nothing.bound == Approx(0.9 * least));
+  }
+  CHECK(feasible > 40);
+  CHECK(below > 30);
+}
+
 TEST_CASE("between two solutions, groups that are joined change together") {
   // Variables 0 and 1 are joined, 2 is alone. From choice 0 to 1 they save 5 + 5 - 2 = 8 for a
   // weight of 4, and 3 for a weight of 1: 3 for 1 comes first, then 8 for 4 where there is room.
