@@ -114,11 +114,11 @@ export function CriticalPath({ report }: { report: Report }) {
         columns={[
           {
             title: "time is spent on",
-            value: (r) => r.kind,
+            value: (r) => labelOfKind(r.kind),
             show: (r) => (
               <>
                 <i class="swatch" style={{ background: colourOf(r.kind) }} />
-                {r.kind}
+                {labelOfKind(r.kind)}
               </>
             ),
           },

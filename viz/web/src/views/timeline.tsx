@@ -3,6 +3,7 @@ import type { Document } from "../data/documents";
 import { firstAfter, piecesOf, readTimeline, titleOf, type Timeline } from "../data/timeline";
 import { readTopologies } from "../data/topology";
 import { byteRate, bytes, nanoseconds, percent } from "../format";
+import { labelOfKind } from "../labels";
 import { colourOf, theme } from "../palette";
 import { useHash } from "../ui/hash";
 import { Choice, Panel, Term } from "../ui/panel";
@@ -312,7 +313,7 @@ export function TimelineView({ documents }: { documents: Document[] }) {
             .map((kind) => (
               <span key={kind}>
                 <i class="swatch" style={{ background: colourOf(kind) }} />
-                {kind}
+                {labelOfKind(kind)}
               </span>
             ))}
         </div>

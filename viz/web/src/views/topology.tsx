@@ -257,7 +257,7 @@ function Cluster({
             topology.marks
               ? "Switches and cables in the colours of the map above. Drag to move, wheel to zoom."
               : topology.links.use
-                ? `Darker and wider: busier, as a share of the busiest${topology.links.scale ? " at any time" : ""}. Drag to move, wheel to zoom.`
+                ? `Stronger and wider: busier, as a share of the busiest${topology.links.scale ? " at any time" : ""}. Drag to move, wheel to zoom.`
                 : "Drag to move, wheel to zoom."
           }
         >
