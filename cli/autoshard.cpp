@@ -60,6 +60,7 @@ struct AutoshardCommand {
                       base::format_bytes(base::Bytes::from_double(conflict.why.nearest_bytes)));
       if (!tried_all) hint += "; activations of more --micro-batches take less";
       break;
+    case Reason::slower:
     case Reason::unknown: message = "the search ended without a plan, and without a proof"; break;
   }
   print({{{path}, message, hint}});
@@ -71,7 +72,11 @@ class Session {
   /// `cut`: how the number of micro-batches was chosen; nothing: it was given.
   Session(const AutoshardCommand& command, const AutoshardProblem& problem,
           std::optional<BestCut> cut)
-      : command_(command), made_(problem), cut_(std::move(cut)), pricing_(problem.problem) {}
+      : command_(command),
+        made_(problem),
+        cut_(std::move(cut)),
+        pricing_(problem.problem),
+        rivals_(rivals()) {}
 
   void run() {
     const autoshard::Solution solution = command_.load.empty() ? solve() : saved(command_.load);
@@ -87,7 +92,7 @@ class Session {
                            .graph = made_.graph,
                            .pricing = pricing_,
                            .solution = solution,
-                           .rivals = rivals(),
+                           .rivals = rivals_,
                            .simulated = {},
                            .left_out = autoshard::left_out(made_.scenario.model)};
     view.simulated = made_.simulate(solution).step;
@@ -109,15 +114,27 @@ class Session {
     const auto answer =
         cut_ ? cut_->answer : value_or_leave(autoshard::solve_with(pricing_, made_.demands));
     if (!answer) leave_infeasible(answer.error(), command_.scenario.path, cut_.has_value());
-    if (command_.refine == 0) return *answer;
+    const autoshard::Solution best = unless_by_hand(*answer);
+    if (command_.refine == 0) return best;
     const auto again = [&](const autoshard::Problem& problem) {
       const auto found =
           value_or_leave(autoshard::solve_with(autoshard::Pricing(problem), made_.demands));
       return found ? std::optional(*found) : std::nullopt;
     };
-    autoshard::Solution refined = made_.refine(*answer, again, command_.refine).solution;
-    refined.bound = answer->bound;  // of the sum without overlap
+    autoshard::Solution refined = made_.refine(best, again, command_.refine).solution;
+    refined.bound = best.bound;  // of the sum without overlap
     return refined;
+  }
+
+  /// A search that ended before its proof may have missed a plan that people write. Those do not
+  /// know a user's constraints.
+  autoshard::Solution unless_by_hand(const autoshard::Solution& found) const {
+    autoshard::Solution best = found;
+    if (!made_.demands.constraints.empty()) return best;
+    for (const viz::ShardingRival& rival : rivals_)
+      if (rival.solution && rival.solution->time < best.time) best = *rival.solution;
+    best.bound = found.bound;
+    return best;
   }
 
   autoshard::Solution saved(const std::string& path) const {
@@ -164,6 +181,7 @@ class Session {
   const AutoshardProblem& made_;
   std::optional<BestCut> cut_;
   autoshard::Pricing pricing_;
+  std::vector<viz::ShardingRival> rivals_;  // needs those above
 };
 
 /// A saved plan says of how many micro-batches it is, where the command does not.

@@ -19,8 +19,9 @@ struct BestCut {
 };
 
 /// Tries the problem's choices of micro-batches and leaves it cut into those with the quickest
-/// step, of equal ones the fewest. Numbers whose step would not be quicker if memory were free are
-/// not solved. Prints mistakes and leaves.
+/// step, of equal ones the fewest. Those that fit when memory is free come first; of the others
+/// each is sought only as far as it can still be quicker, the most micro-batches first, which need
+/// least. Prints mistakes and leaves.
 BestCut cut_batch_best(AutoshardProblem& problem);
 
 }  // namespace cli

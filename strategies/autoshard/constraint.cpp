@@ -124,13 +124,15 @@ base::Result<tl::expected<Solution, Conflict>> solve_with(const Pricing& pricing
   const auto attempt = [&] {
     SolveOptions options;
     options.allowed = intersection(allowed, counts);
+    options.quicker_than = demands.quicker_than;
     if (memory_counts) options.memory = demands.memory;
     return solve(pricing, options);
   };
   const tl::expected<Solution, NoSolution> answer = attempt();
   if (answer) return tl::expected<Solution, Conflict>(*answer);
   Conflict conflict{{}, answer.error()};
-  if (conflict.why.reason == NoSolution::Reason::unknown)
+  if (conflict.why.reason == NoSolution::Reason::unknown ||
+      conflict.why.reason == NoSolution::Reason::slower)
     return tl::expected<Solution, Conflict>(tl::unexpect, std::move(conflict));
   for (std::size_t i = 0; i < counts.size(); ++i) {
     counts[i] = false;

@@ -34,6 +34,7 @@ base::Result<Domains> allowed_choices(const Pricing& pricing, const Constraint& 
 struct Demands {
   std::vector<Constraint> constraints;
   MemoryRange memory;
+  base::Seconds quicker_than = SolveOptions{}.quicker_than;  ///< no demand of a user's
 };
 
 /// No solution meets all demands.

@@ -18,6 +18,9 @@ namespace strategies::autoshard {
 
 namespace {
 
+/// Of larger programmes the first relaxation alone takes minutes (850,000 columns: more than five).
+constexpr std::size_t columns_max = 250'000;
+
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
@@ -66,10 +69,19 @@ Programme formulate(const FactorGraph& graph, const LinearRange& range) {
   return programme;
 }
 
+/// Of the programme: a choice each, and a pair of choices for each factor.
+std::size_t columns_of(const FactorGraph& graph) {
+  std::size_t columns = 0;
+  for (const std::vector<double>& costs : graph.costs) columns += costs.size();
+  for (const Factor& factor : graph.factors) columns += factor.costs.size();
+  return columns;
+}
+
 }  // namespace
 
 IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range, double cutoff,
                                 int nodes) {
+  if (columns_of(graph) > columns_max) return {{}, -infinity};
   const ProgrammeAnswer answer =
       solve_programme(formulate(graph, range), cutoff - graph.constant, nodes);
   if (!answer.feasible) return {{}, cutoff};

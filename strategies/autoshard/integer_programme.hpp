@@ -20,8 +20,9 @@ struct IntegerMinimum {
 };
 
 /// The least of a factor graph within a linear range, by branch and cut, if it is less than
-/// `cutoff`. Ends after `nodes` of the search tree at the latest, so the same graph gives the same
-/// answer on every machine. \pre factors of two variables.
+/// `cutoff`. Ends after `nodes` of the search tree at the latest, and does not begin where the
+/// graph is too large for it, so the same graph gives the same answer on every machine. \pre
+/// factors of two variables.
 IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range, double cutoff,
                                 int nodes);
 

@@ -37,7 +37,10 @@ struct Candidate {
 class Search {
  public:
   Search(const Pricing& pricing, const SolveOptions& options)
-      : pricing_(pricing), options_(options), domains_(options.allowed) {
+      : pricing_(pricing),
+        options_(options),
+        domains_(options.allowed),
+        cutoff_(options.quicker_than.us() * (1 - tolerance)) {
     times_ = pricing.times();
     bytes_ = pricing.bytes();
     if (domains_.empty()) domains_ = all_choices(times_);
@@ -58,15 +61,21 @@ class Search {
     const Candidate quickest = at_price(0);
     if (quickest.choices.empty())
       return tl::unexpected(NoSolution{bound_ == infinity ? Reason::choices : Reason::unknown});
+    if (hopeless()) return tl::unexpected(NoSolution{Reason::slower});
     if (!options_.memory.contains(quickest.bytes)) {
       const double sign = quickest.bytes > options_.memory.high ? 1 : -1;
       const std::optional<NoSolution> none = meet_memory(quickest, sign);
       if (none) return tl::unexpected(*none);
     }
+    if (best_.cost >= cutoff_)
+      return tl::unexpected(NoSolution{hopeless() ? Reason::slower : Reason::unknown});
     return solution();
   }
 
  private:
+  /// No solution can be as quick as asked.
+  bool hopeless() const { return bound_ < infinity && bound_ >= cutoff_; }
+
   double bytes_of(const std::vector<int>& choices) const {
     double bytes = pricing_.problem().fixed_bytes;
     for (std::size_t v = 0; v < choices.size(); ++v) bytes += bytes_[v][at(choices[v])];
@@ -117,7 +126,7 @@ class Search {
     if (!options_.memory.contains(inside.bytes) && excess(inside) > 0)
       return NoSolution{NoSolution::Reason::memory, inside.bytes};
     Candidate outside = quickest;
-    for (int i = 0; i < prices_max; ++i) {
+    for (int i = 0; i < prices_max && !hopeless(); ++i) {
       const double slope = (inside.cost - outside.cost) / (excess(outside) - excess(inside));
       if (!(slope > 0) || !std::isfinite(slope)) break;
       Candidate next = at_price(sign * slope);
@@ -127,8 +136,10 @@ class Search {
       (excess(next) > 0 ? outside : inside) = std::move(next);
       relink(inside, outside, sign, end);
     }
+    if (hopeless()) return NoSolution{NoSolution::Reason::slower};
     if (best_.choices.empty() || best_.cost - bound_ > tolerance * best_.cost) close_gap();
     if (!best_.choices.empty()) return std::nullopt;
+    if (hopeless()) return NoSolution{NoSolution::Reason::slower};
     if (bound_ == infinity) return NoSolution{NoSolution::Reason::memory, inside.bytes};
     return NoSolution{NoSolution::Reason::unknown};
   }
@@ -153,10 +164,11 @@ class Search {
 
   void close_gap() {
     at_price(price_, {.first_passes = closing_passes});
+    const double limit = std::min(best_.cost, cutoff_);
     Domains left(times_.costs.size());
     for (std::size_t v = 0; v < left.size(); ++v)
       for (std::size_t c = 0; c < times_.costs[v].size(); ++c)
-        if (raises_[v][c] <= best_.cost - bound_) left[v].push_back(static_cast<int>(c));
+        if (raises_[v][c] <= limit - bound_) left[v].push_back(static_cast<int>(c));
     drop_impossible(times_, left);
     const FactorGraph graph = restricted(times_, left);
     LinearRange range;
@@ -168,15 +180,15 @@ class Search {
       range.weights.emplace_back();
       for (const int c : left[v]) range.weights.back().push_back(bytes_[v][at(c)] / scale);
     }
-    const IntegerMinimum minimum = minimise_integer(graph, range, best_.cost, options_.nodes);
+    const IntegerMinimum minimum = minimise_integer(graph, range, limit, options_.nodes);
     if (!minimum.choices.empty()) {
       std::vector<int> choices;
       for (std::size_t v = 0; v < left.size(); ++v)
         choices.push_back(left[v][at(minimum.choices[v])]);
       candidate(std::move(choices));
     }
-    // Everything that was left out costs at least as much as the best that was known.
-    bound_ = std::max(bound_, std::min(minimum.bound, best_.cost));
+    // Everything that was left out costs at least the limit.
+    bound_ = std::max(bound_, std::min(minimum.bound, limit));
   }
 
   Solution solution() const {
@@ -194,6 +206,7 @@ class Search {
   const Pricing& pricing_;
   const SolveOptions& options_;
   Domains domains_;
+  double cutoff_;  // microseconds
   bool solvable_ = true;
   FactorGraph times_;
   std::vector<std::vector<double>> bytes_;

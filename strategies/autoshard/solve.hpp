@@ -23,6 +23,8 @@ struct MemoryRange {
 struct SolveOptions {
   MemoryRange memory;
   Domains allowed;  ///< choices of each node; empty: all
+  /// Solutions that take as long are of no use, which ends the search sooner.
+  base::Seconds quicker_than = base::Seconds::from_us(std::numeric_limits<double>::infinity());
   int nodes = 200;  ///< of the integer programme's search tree, at most
 };
 
@@ -31,6 +33,7 @@ struct NoSolution {
   enum class Reason {
     choices,  ///< no choices fit together
     memory,   ///< none of those that do is within the range
+    slower,   ///< none of those within the range is as quick as asked
     unknown,  ///< the search ended before it found one
   };
   Reason reason = Reason::choices;

@@ -59,6 +59,32 @@ TEST_CASE("within a memory range too") {
   CHECK(proven == feasible);
 }
 
+TEST_CASE("what is not quicker than asked is not looked for") {
+  std::mt19937 random(10);
+  int feasible = 0;
+  for (int i = 0; i < 300; ++i) {
+    CAPTURE(i);
+    const Problem problem = random_problem(random, {.nodes = 3 + i % 6});
+    const auto quickest = solve_by_trying_all(problem, {});
+    if (!quickest) continue;
+    SolveOptions options;
+    if (i % 2 == 0) options.memory.high = quickest->memory_bytes - 1;
+    const auto want = solve_by_trying_all(problem, options);
+    if (!want || want->time.us() <= 0) continue;
+    ++feasible;
+    options.quicker_than = want->time * 1.001;
+    const auto found = solve(problem, options);
+    REQUIRE(found);
+    CHECK(found->time.us() == Approx(want->time.us()).margin(1e-6));
+    CHECK(found->bound == found->time);
+    options.quicker_than = want->time;
+    const auto none = solve(problem, options);
+    REQUIRE_FALSE(none);
+    CHECK(none.error().reason == NoSolution::Reason::slower);
+  }
+  CHECK(feasible > 60);
+}
+
 TEST_CASE("dynamic programming, message passing and the integer programme agree") {
   std::mt19937 random(9);
   for (int i = 0; i < 100; ++i) {
