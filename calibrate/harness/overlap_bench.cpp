@@ -94,11 +94,13 @@ OverlapBench::Both OverlapBench::on_host(const Iteration& collective,
   sampling_.meet();
   const Clock::time_point zero = Clock::now();
   Beside beside(work, zero);
+  int before = -1;  // kernels that were over when the collectives began
   while (true) {
-    // Of two kernels that were over by now, at most one began before the collectives.
-    const bool some = beside.launched() >= 2;
+    // Of two more that are over by now, at most one began before the collectives.
+    const bool some = before >= 0 && beside.launched() >= before + 2;
     for (int i = 0; i < rule_.batch; ++i) {
       const double begin = since(zero);
+      if (before < 0) before = beside.launched();
       collective(nullptr);
       both.collective.push_back({begin, since(zero)});
     }
