@@ -76,16 +76,6 @@ Forecast forecast_or_leave(const sim::Scenario& scenario,
                                  [&progress](double share) { progress.update(share); }));
 }
 
-void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
-                    const Forecast& forecast) {
-  if (!options.trace.empty())
-    write_output(options.trace, viz::chrome_trace(forecast.graph, forecast.timeline));
-  if (options.dot.empty() && options.svg.empty()) return;
-  const std::string dot = viz::topology_dot(scenario.cluster, forecast.report.link_utilisation);
-  if (!options.dot.empty()) write_output(options.dot, dot);
-  if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
-}
-
 /// How busy links are over the step: finely where few courses differ, else so coarsely that a page
 /// stays small.
 std::optional<sim::LinkCourses> courses_of(const sim::Scenario& scenario,
@@ -102,6 +92,24 @@ std::optional<sim::LinkCourses> courses_of(const sim::Scenario& scenario,
   if (std::count_if(bytes.begin(), bytes.end(), [](double b) { return b > 0; }) <= finely_links_max)
     if (sim::LinkCourses fine = courses(2000, 200); fine.complete) return fine;
   return courses(200, 2000);
+}
+
+void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
+                    const Forecast& forecast) {
+  if (!options.trace.empty()) {
+    constexpr std::size_t traced = 8;
+    const std::optional<sim::LinkCourses> courses = courses_of(scenario, forecast);
+    write_output(
+        options.trace,
+        viz::chrome_trace(forecast.graph, forecast.timeline,
+                          courses ? viz::busiest_links(scenario.cluster, *courses,
+                                                       forecast.report.link_utilisation, traced)
+                                  : std::vector<viz::LinkCounter>{}));
+  }
+  if (options.dot.empty() && options.svg.empty()) return;
+  const std::string dot = viz::topology_dot(scenario.cluster, forecast.report.link_utilisation);
+  if (!options.dot.empty()) write_output(options.dot, dot);
+  if (!options.svg.empty()) write_picture(options.svg, "svg", dot);
 }
 
 /// What the page of a step shows: the report, the step over time, the cluster with the use of its

@@ -92,6 +92,27 @@ class TraceWriter {
     return std::move(events_);
   }
 
+  /// A process of their own behind the programs, with a counter each. Values that stay are not said
+  /// again.
+  void link_loads(const std::vector<LinkCounter>& links) {
+    if (links.empty()) return;
+    const int pid = first_pid_ + static_cast<int>(graph_.programs.size());
+    add('M', 0, pid, 0, R"("name":"process_name","args":{"name":"busiest links"})", -1);
+    for (const LinkCounter& link : links) {
+      const std::size_t intervals = link.thousandths.size();
+      const std::string name = json_text(link.name);
+      for (std::size_t i = 0; i < intervals; ++i) {
+        if (i > 0 && link.thousandths[i] == link.thousandths[i - 1]) continue;
+        const double begin =
+            timeline_.step.s() * static_cast<double>(i) / static_cast<double>(intervals);
+        add('C', at(begin), pid, 0,
+            fmt::format(R"("name":{},"args":{{"percent":{}.{}}})", name, link.thousandths[i] / 10,
+                        link.thousandths[i] % 10),
+            0);
+      }
+    }
+  }
+
  private:
   static constexpr int tid_of(sim::Stream stream) { return static_cast<int>(stream) + 1; }
   int pid_of(const ShownProgram& shown) const { return first_pid_ + shown.program; }
@@ -356,8 +377,11 @@ std::string trace_of(std::vector<Event> events) {
 
 }  // namespace
 
-std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline) {
-  return trace_of(TraceWriter(graph, timeline).events());
+std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,
+                         const std::vector<LinkCounter>& links) {
+  TraceWriter writer(graph, timeline);
+  writer.link_loads(links);
+  return trace_of(writer.events());
 }
 
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,

@@ -9,6 +9,7 @@
 #include "sim/step_graph.hpp"
 #include "sim/timeline.hpp"
 #include "topology/cluster.hpp"
+#include "viz/link_counters.hpp"
 
 /// Pure functions from values to text. Writing files and running `dot` is up to the caller.
 namespace viz {
@@ -26,8 +27,9 @@ std::string report_json(const sim::Report& report);
 
 /// Chrome trace event JSON for Perfetto: a process per rank class (one representative rank of each
 /// program), a thread per stream, counters for memory and for transfers beside the compute stream,
-/// arrows from sends to receives.
-std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline);
+/// arrows from sends to receives, and a process with the load of `links` in percent.
+std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,
+                         const std::vector<LinkCounter>& links);
 /// The same with the step as it was executed behind it, by rank.
 std::string chrome_trace(const sim::StepGraph& graph, const sim::Timeline& timeline,
                          const std::vector<sim::RankStep>& executed);
