@@ -3,7 +3,7 @@ import { count, percent, seconds, signedSeconds } from "../format";
 import { labelOfKind } from "../labels";
 import { colourOf } from "../palette";
 import { Panel, Term } from "../ui/panel";
-import { DataTable } from "../ui/table";
+import { DataTable, type Column } from "../ui/table";
 
 /** What would help, and at most how much: a part of the step that computing waits for cannot save
  * more than all of it. */
@@ -21,9 +21,17 @@ const remedies: Record<string, string> = {
   optimizer_s: "if the optimizer cost nothing: more shards (ZeRO)",
 };
 
+/** What a change saves, in time and as a share of the step. */
+function savings(title: string, step: number): Column<{ saved: number }>[] {
+  return [
+    { title, value: (r) => r.saved, text: (v) => signedSeconds(-v), width: "8em" },
+    { title: "of the step", value: (r) => r.saved / step, text: (v) => percent(v), width: "7em" },
+  ];
+}
+
 /** The step simulated again with one thing changed. */
 export function WhatIf({ report }: { report: Report }) {
-  const rows = report.what_if ?? [];
+  const rows = (report.what_if ?? []).map((r) => ({ ...r, saved: r.saves_s }));
   if (rows.length === 0) return <Bounds report={report} />;
   return (
     <Panel
@@ -36,13 +44,7 @@ export function WhatIf({ report }: { report: Report }) {
         columns={[
           { title: "change", value: (r) => r.change },
           { title: "step", term: "step time", value: (r) => r.step_time_s, text: (v) => seconds(v), width: "7em" },
-          { title: "saves", value: (r) => r.saves_s, text: (v) => signedSeconds(-v), width: "8em" },
-          {
-            title: "of the step",
-            value: (r) => r.saves_s / report.step_time_s,
-            text: (v) => percent(v),
-            width: "7em",
-          },
+          ...savings("saves", report.step_time_s),
         ]}
       />
     </Panel>
@@ -71,13 +73,7 @@ function Bounds({ report }: { report: Report }) {
         rows={rows}
         columns={[
           { title: "change", value: (r) => r.what },
-          { title: "saves at most", value: (r) => r.saved, text: (v) => signedSeconds(-v), width: "8em" },
-          {
-            title: "of the step",
-            value: (r) => r.saved / report.step_time_s,
-            text: (v) => percent(v),
-            width: "7em",
-          },
+          ...savings("saves at most", report.step_time_s),
         ]}
       />
     </Panel>

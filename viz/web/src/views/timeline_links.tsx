@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Topology } from "../data/topology";
 import { count, nanoseconds, percent } from "../format";
 import { inks, loadColour, theme } from "../palette";
+import { clear } from "../ui/canvas";
 import { useSignal } from "../ui/signal";
 import { labelWidth, type Window } from "./timeline_paint";
 
@@ -38,17 +39,8 @@ function busiest(topology: Topology): Row[] {
 }
 
 function paint(canvas: HTMLCanvasElement, rows: Row[], window: Window, end: number): void {
-  const ratio = devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = canvas;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext("2d")!;
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const { context, width, height } = clear(canvas);
   const ink = inks();
-  context.fillStyle = ink.surface;
-  context.fillRect(0, 0, width, height);
-  context.font = '12px system-ui, "DejaVu Sans", sans-serif';
-  context.textBaseline = "middle";
   const scale = (width - labelWidth) / (window.to - window.from);
   rows.forEach((row, r) => {
     const top = r * rowHeight;

@@ -1,6 +1,7 @@
 import { firstAfter, piecesOf, titleOf, type Timeline } from "../data/timeline";
 import { nanoseconds } from "../format";
 import { colourOf, inkOn, inks } from "../palette";
+import { clear } from "../ui/canvas";
 import type { Row } from "./timeline_rows";
 
 export interface Window {
@@ -35,18 +36,8 @@ function ticks(window: Window, width: number): number[] {
 }
 
 export function paint(canvas: HTMLCanvasElement, scene: Scene): void {
-  const ratio = devicePixelRatio || 1;
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
-  if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
-  if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext("2d")!;
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const { context, width, height } = clear(canvas);
   const ink = inks();
-  context.fillStyle = ink.surface;
-  context.fillRect(0, 0, width, height);
-  context.font = '12px system-ui, "DejaVu Sans", sans-serif';
-  context.textBaseline = "middle";
   const { window } = scene;
   const scale = (width - labelWidth) / (window.to - window.from);
   const x = (t: number): number => labelWidth + (t - window.from) * scale;
