@@ -95,10 +95,9 @@ std::optional<sim::LinkCourses> courses_of(const sim::Scenario& scenario,
 }
 
 void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
-                    const Forecast& forecast) {
+                    const Forecast& forecast, const std::optional<sim::LinkCourses>& courses) {
   if (!options.trace.empty()) {
     constexpr std::size_t traced = 8;
-    const std::optional<sim::LinkCourses> courses = courses_of(scenario, forecast);
     write_output(
         options.trace,
         viz::chrome_trace(forecast.graph, forecast.timeline,
@@ -115,11 +114,11 @@ void write_pictures(const RunOptions& options, const sim::Scenario& scenario,
 /// What the page of a step shows: the report, the step over time, the cluster with the use of its
 /// links, and where the ranks are.
 std::vector<std::string> documents_of(const RunOptions& options, const sim::Scenario& scenario,
-                                      const Forecast& forecast) {
+                                      const Forecast& forecast,
+                                      const std::optional<sim::LinkCourses>& courses) {
   sim::Report report = forecast.report;
   if (!options.what_if && quick_to_play(forecast.timeline))
     report.what_if = play_changes(scenario, forecast, report.fidelity);
-  const std::optional<sim::LinkCourses> courses = courses_of(scenario, forecast);
   return {viz::report_json(report),
           viz::timeline_json(scenario.name, forecast.graph, forecast.timeline),
           topology_document(scenario, options.scenario.path, report.link_utilisation,
@@ -185,8 +184,10 @@ void run(const RunOptions& options) {
   if (options.what_if)
     answer.report.what_if = play_changes(scenario, answer, answer.report.fidelity);
   if (!options.json.empty()) write_output(options.json, viz::report_json(answer.report));
-  write_pictures(options, scenario, answer);
-  if (options.page.wanted()) options.page.write(documents_of(options, scenario, answer));
+  std::optional<sim::LinkCourses> courses;
+  if (!options.trace.empty() || options.page.wanted()) courses = courses_of(scenario, answer);
+  write_pictures(options, scenario, answer, courses);
+  if (options.page.wanted()) options.page.write(documents_of(options, scenario, answer, courses));
   if (options.json != "-")
     write_output("-", viz::report_text(answer.report, {.colour = wants_colour(stdout)}));
   if (!memory.fits) {
