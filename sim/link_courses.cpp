@@ -145,21 +145,15 @@ class CourseWriter {
 
 /// A bundle's cables carry alike, each as its rate allows.
 void spread_bundles(const engine::Fabric& fabric, std::vector<Course>& courses) {
-  const std::size_t links = fabric.link_rate.size();
-  if (fabric.bundles) {
-    std::size_t number = links;
-    for (const topology::Bundle& bundle : fabric.bundles()) {
-      const Course& all = courses[number++];
-      if (all.empty()) continue;
-      for (const topology::LinkId link : bundle.links) {
-        Course& cable = courses[link];
-        if (cable.empty()) cable.assign(all.size(), 0);
-        const auto share = static_cast<float>(fabric.link_rate[link] / bundle.rate.byte());
-        for (std::size_t i = 0; i < all.size(); ++i) cable[i] += share * all[i];
-      }
-    }
-  }
-  courses.resize(links);
+  fabric.each_bundled_link([&](std::size_t bundle, topology::LinkId link, double rate) {
+    const Course& all = courses[bundle];
+    if (all.empty()) return;
+    Course& cable = courses[link];
+    if (cable.empty()) cable.assign(all.size(), 0);
+    const auto share = static_cast<float>(fabric.link_rate[link] / rate);
+    for (std::size_t i = 0; i < all.size(); ++i) cable[i] += share * all[i];
+  });
+  courses.resize(fabric.link_rate.size());
 }
 
 std::uint16_t thousandths(double share) {

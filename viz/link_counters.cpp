@@ -4,20 +4,18 @@
 
 #include <algorithm>
 
+#include "topology/upgrade.hpp"
+
 namespace viz {
 
 std::vector<LinkCounter> busiest_links(const topology::Cluster& cluster,
                                        const sim::LinkCourses& courses,
                                        const std::vector<double>& utilisation, std::size_t count) {
-  const auto in_a_node = [&](const topology::Link& link) {
-    const int node = cluster.device(link.from).node;
-    return node >= 0 && node == cluster.device(link.to).node;
-  };
   std::vector<topology::LinkId> order;
   std::vector<int> alike(courses.distinct.size(), 0);
   for (topology::LinkId id = 0; id < courses.of_link.size(); ++id) {
     const int course = courses.of_link[id];
-    if (course < 0 || in_a_node(cluster.link(id))) continue;
+    if (course < 0 || topology::is_inside_node(cluster, cluster.link(id))) continue;
     order.push_back(id);
     ++alike[static_cast<std::size_t>(course)];
   }

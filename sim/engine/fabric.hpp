@@ -20,6 +20,18 @@ struct Fabric {
   std::function<bool(topology::GpuId, topology::GpuId, std::vector<topology::Route>&)> route;
   /// Bundles that the routes so far refer to; null where there are none.
   std::function<std::span<const topology::Bundle>()> bundles;
+
+  /// Calls `visit(number, link, rate)` for each cable of each bundle. Bundles are numbered behind
+  /// the links; `rate` is the bundle's, bytes a second.
+  template <class Visit>
+  void each_bundled_link(const Visit& visit) const {
+    if (!bundles) return;
+    std::size_t number = link_rate.size();
+    for (const topology::Bundle& bundle : bundles()) {
+      for (const topology::LinkId link : bundle.links) visit(number, link, bundle.rate.byte());
+      ++number;
+    }
+  }
 };
 
 /// Scale-up domain of each GPU.

@@ -339,14 +339,9 @@ std::vector<double> Traffic::link_bytes() const {
     each_carrier(flow.path, [&](std::uint32_t link) { bytes[link] += amount; });
   });
   // A bundle's cables carry alike, each as its rate allows.
-  if (fabric_.bundles) {
-    std::size_t bundle_link = fabric_.link_rate.size();
-    for (const topology::Bundle& bundle : fabric_.bundles()) {
-      const double each = bytes[bundle_link++] / bundle.rate.byte();
-      for (const topology::LinkId link : bundle.links)
-        bytes[link] += each * fabric_.link_rate[link];
-    }
-  }
+  fabric_.each_bundled_link([&](std::size_t bundle, topology::LinkId link, double rate) {
+    bytes[link] += bytes[bundle] / rate * fabric_.link_rate[link];
+  });
   bytes.resize(fabric_.link_rate.size());
   return bytes;
 }
