@@ -72,14 +72,14 @@ class Session {
   /// `cut`: how the number of micro-batches was chosen; nothing: it was given.
   Session(const AutoshardCommand& command, const AutoshardProblem& problem,
           std::optional<BestCut> cut)
-      : command_(command),
-        made_(problem),
-        cut_(std::move(cut)),
-        pricing_(problem.problem),
-        rivals_(rivals()) {}
+      : command_(command), made_(problem), cut_(std::move(cut)), pricing_(problem.problem) {}
 
   void run() {
-    const autoshard::Solution solution = command_.load.empty() ? solve() : saved(command_.load);
+    const bool loaded = !command_.load.empty();
+    autoshard::Solution solution = loaded ? saved(command_.load) : solve();
+    std::vector<viz::ShardingRival> rivals = hand_written();
+    if (!loaded) take_better(rivals, solution);
+    if (!loaded && command_.refine > 0) refine(solution);
     viz::ShardingView view{.scenario = made_.scenario.name,
                            .model_text = made_.scenario.model.name,
                            .cluster_text = made_.scenario.cluster_text,
@@ -88,11 +88,11 @@ class Session {
                            .sequence = made_.shape.seq,
                            .trials = cut_ ? cut_->trials : std::vector<viz::MicroBatchTrial>{},
                            .memory = made_.demands.memory,
-                           .loaded = !command_.load.empty(),
+                           .loaded = loaded,
                            .graph = made_.graph,
                            .pricing = pricing_,
                            .solution = solution,
-                           .rivals = rivals_,
+                           .rivals = std::move(rivals),
                            .simulated = {},
                            .left_out = autoshard::left_out(made_.scenario.model)};
     view.simulated = made_.simulate(solution).step;
@@ -114,27 +114,29 @@ class Session {
     const auto answer =
         cut_ ? cut_->answer : value_or_leave(autoshard::solve_with(pricing_, made_.demands));
     if (!answer) leave_infeasible(answer.error(), command_.scenario.path, cut_.has_value());
-    const autoshard::Solution best = unless_by_hand(*answer);
-    if (command_.refine == 0) return best;
+    return *answer;
+  }
+
+  /// A search that ended before its proof may have missed a plan that people write. Those do not
+  /// know a user's constraints.
+  void take_better(const std::vector<viz::ShardingRival>& rivals,
+                   autoshard::Solution& solution) const {
+    if (solution.bound == solution.time || !made_.demands.constraints.empty()) return;
+    const base::Seconds bound = solution.bound;
+    for (const viz::ShardingRival& rival : rivals)
+      if (rival.solution && rival.solution->time < solution.time) solution = *rival.solution;
+    solution.bound = bound;
+  }
+
+  void refine(autoshard::Solution& solution) const {
     const auto again = [&](const autoshard::Problem& problem) {
       const auto found =
           value_or_leave(autoshard::solve_with(autoshard::Pricing(problem), made_.demands));
       return found ? std::optional(*found) : std::nullopt;
     };
-    autoshard::Solution refined = made_.refine(best, again, command_.refine).solution;
-    refined.bound = best.bound;  // of the sum without overlap
-    return refined;
-  }
-
-  /// A search that ended before its proof may have missed a plan that people write. Those do not
-  /// know a user's constraints.
-  autoshard::Solution unless_by_hand(const autoshard::Solution& found) const {
-    autoshard::Solution best = found;
-    if (!made_.demands.constraints.empty()) return best;
-    for (const viz::ShardingRival& rival : rivals_)
-      if (rival.solution && rival.solution->time < best.time) best = *rival.solution;
-    best.bound = found.bound;
-    return best;
+    const base::Seconds bound = solution.bound;  // of the sum without overlap
+    solution = made_.refine(solution, again, command_.refine).solution;
+    solution.bound = bound;
   }
 
   autoshard::Solution saved(const std::string& path) const {
@@ -144,7 +146,7 @@ class Session {
         value_or_leave(autoshard::read_solution(document, made_.problem, made_.header)));
   }
 
-  std::vector<viz::ShardingRival> rivals() const {
+  std::vector<viz::ShardingRival> hand_written() const {
     std::vector<viz::ShardingRival> rivals;
     for (const auto& [name, plan] : autoshard::hand_written_names) {
       if (plan == autoshard::HandWritten::megatron && made_.header.mesh.size() < 2) continue;
@@ -181,7 +183,6 @@ class Session {
   const AutoshardProblem& made_;
   std::optional<BestCut> cut_;
   autoshard::Pricing pricing_;
-  std::vector<viz::ShardingRival> rivals_;  // needs those above
 };
 
 /// A saved plan says of how many micro-batches it is, where the command does not.

@@ -19,22 +19,14 @@ Answer solved(const AutoshardProblem& problem, const autoshard::Demands& demands
   return value_or_leave(autoshard::solve_with(autoshard::Pricing(problem.problem), demands));
 }
 
-class BestOf {
- public:
-  void take(int count, const autoshard::Solution& solution) {
-    if (solution_ &&
-        (solution.time > solution_->time || (solution.time == solution_->time && count > count_)))
-      return;
-    solution_ = solution;
-    count_ = count;
-  }
-  const std::optional<autoshard::Solution>& solution() const { return solution_; }
-  int count() const { return count_; }
-
- private:
-  std::optional<autoshard::Solution> solution_;
-  int count_ = 0;
-};
+/// Of equally quick ones the first; none: there is no solution.
+const viz::MicroBatchTrial* quickest(const std::vector<viz::MicroBatchTrial>& trials) {
+  const viz::MicroBatchTrial* best = nullptr;
+  for (const viz::MicroBatchTrial& trial : trials)
+    if (trial.solution && (best == nullptr || trial.solution->time < best->solution->time))
+      best = &trial;
+  return best;
+}
 
 }  // namespace
 
@@ -50,7 +42,6 @@ std::string reason_of(const autoshard::NoSolution& none) {
 }
 
 BestCut cut_batch_best(AutoshardProblem& problem) {
-  BestOf best;
   BestCut cut{{}, tl::unexpected(autoshard::Conflict{})};
   autoshard::Demands without_memory = problem.demands;
   without_memory.memory = {};
@@ -64,7 +55,6 @@ BestCut cut_batch_best(AutoshardProblem& problem) {
       cut.answer = std::move(free);
     } else if (problem.demands.memory.contains(free->memory_bytes)) {
       trial.solution = *free;
-      best.take(count, *free);
     } else {
       too_large.push_back(cut.trials.size() - 1);
     }
@@ -73,22 +63,22 @@ BestCut cut_batch_best(AutoshardProblem& problem) {
     viz::MicroBatchTrial& trial = cut.trials[*i];
     problem.cut_batch(trial.micro_batches);
     autoshard::Demands demands = problem.demands;
-    if (best.solution()) demands.quicker_than = best.solution()->time;
+    if (const auto* best = quickest(cut.trials)) demands.quicker_than = best->solution->time;
     Answer answer = solved(problem, demands);
     if (answer) {
       trial.solution = *answer;
-      best.take(trial.micro_batches, *answer);
     } else {
       const bool slower = answer.error().why.reason == autoshard::NoSolution::Reason::slower;
       trial.reason =
-          slower ? fmt::format("not less than {}", base::format_seconds(best.solution()->time))
+          slower ? fmt::format("not less than {}", base::format_seconds(demands.quicker_than))
                  : reason_of(answer.error().why);
       cut.answer = std::move(answer);
     }
   }
-  if (!best.solution()) return cut;
-  problem.cut_batch(best.count());
-  cut.answer = *best.solution();
+  const viz::MicroBatchTrial* best = quickest(cut.trials);
+  if (best == nullptr) return cut;
+  problem.cut_batch(best->micro_batches);
+  cut.answer = *best->solution;
   return cut;
 }
 

@@ -214,8 +214,7 @@ std::optional<PipelinePlan> StageSolver::best() {
        [&](const autoshard::StageRange& range) -> std::optional<autoshard::StageTime> {
          const std::optional<autoshard::Solution>& solution = solved(range).solution;
          if (!solution) return std::nullopt;
-         return autoshard::StageTime{(solution->time - solution->once) * (1.0 / micro_batches),
-                                     solution->once};
+         return autoshard::StageTime{solution->of_micro_batch(micro_batches), solution->once};
        }});
   if (!cuts) return std::nullopt;
   PipelinePlan plan;

@@ -66,10 +66,6 @@ Json collectives_json(const ShardingView& view, const Summary& summary) {
   return all;
 }
 
-base::Seconds micro_batch_time(const ShardingView& view) {
-  return (view.solution.time - view.solution.once) * (1.0 / view.header.micro_batches);
-}
-
 }  // namespace
 
 std::string sharding_json(const ShardingView& view) {
@@ -83,7 +79,7 @@ std::string sharding_json(const ShardingView& view) {
             {"sequence", view.sequence},
             {"micro_batches", view.header.micro_batches},
             {"time_s", view.solution.time.s()},
-            {"micro_batch_s", micro_batch_time(view).s()},
+            {"micro_batch_s", view.solution.of_micro_batch(view.header.micro_batches).s()},
             {"once_s", view.solution.once.s()}};
   if (!view.loaded) {
     json["bound_s"] = view.solution.bound.s();

@@ -187,10 +187,10 @@ std::string sharding_text(const ShardingView& view) {
   out += fmt::format("mesh {}; {} micro-batch{} of {} sequences of {} tokens\n\n", mesh_text(view),
                      view.header.micro_batches, view.header.micro_batches == 1 ? "" : "es",
                      view.batch, view.sequence);
-  out += fmt::format(
-      "time    {} a step: {} a micro-batch, and {} once\n", seconds(view.solution.time),
-      seconds((view.solution.time - view.solution.once) * (1.0 / view.header.micro_batches)),
-      seconds(view.solution.once));
+  out +=
+      fmt::format("time    {} a step: {} a micro-batch, and {} once\n", seconds(view.solution.time),
+                  seconds(view.solution.of_micro_batch(view.header.micro_batches)),
+                  seconds(view.solution.once));
   out += fmt::format("        {} of compute, {} of communication\n", seconds(summary.compute),
                      seconds(summary.communication));
   out += fmt::format("proof   {} among {} choices of {} operators\n", bound_text(view), choices,

@@ -22,9 +22,8 @@ struct ProblemOptions {
 /// - "name.read" and "name.read_backward": what several nodes of a pass read may be brought into
 ///   one layout for all of them, paid once, or into several.
 /// - "name.accumulated", of gradients of parameters, with several micro-batches: the layout in
-/// which
-///   they are added up. As contributions that are summed once, or in shares, each micro-batch
-///   reduced: less memory, more traffic.
+///   which they are added up. As contributions that are summed once, or in shares, each
+///   micro-batch reduced: less memory, more traffic.
 ///
 /// A step runs the graph once for each micro-batch, but for what ProblemNode::once says.
 /// Parameters that are cast, or of which the optimizer has masters of its own, have a ".kept", held

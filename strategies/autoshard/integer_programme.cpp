@@ -69,21 +69,13 @@ Programme formulate(const FactorGraph& graph, const LinearRange& range) {
   return programme;
 }
 
-/// Of the programme: a choice each, and a pair of choices for each factor.
-std::size_t columns_of(const FactorGraph& graph) {
-  std::size_t columns = 0;
-  for (const std::vector<double>& costs : graph.costs) columns += costs.size();
-  for (const Factor& factor : graph.factors) columns += factor.costs.size();
-  return columns;
-}
-
 }  // namespace
 
 IntegerMinimum minimise_integer(const FactorGraph& graph, const LinearRange& range, double cutoff,
                                 int nodes) {
-  if (columns_of(graph) > columns_max) return {{}, -infinity};
-  const ProgrammeAnswer answer =
-      solve_programme(formulate(graph, range), cutoff - graph.constant, nodes);
+  const Programme programme = formulate(graph, range);
+  if (programme.costs.size() > columns_max) return {{}, -infinity};
+  const ProgrammeAnswer answer = solve_programme(programme, cutoff - graph.constant, nodes);
   if (!answer.feasible) return {{}, cutoff};
   IntegerMinimum minimum{{}, std::min(cutoff, graph.constant + answer.bound)};
   if (answer.solution.empty()) return minimum;

@@ -15,6 +15,11 @@ struct Solution {
   base::Seconds once;   ///< of it, what a step does once, however many micro-batches it has
   base::Seconds bound;  ///< no solution takes less; equal to `time`: optimal
   double memory_bytes = 0;  ///< of a rank
+
+  /// What each of so many micro-batches takes.
+  base::Seconds of_micro_batch(int micro_batches) const {
+    return (time - once) * (1.0 / micro_batches);
+  }
 };
 
 /// What a given choice costs: the objective, recomputed from scratch, with the cheapest ways.

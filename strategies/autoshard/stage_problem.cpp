@@ -48,6 +48,7 @@ class StageMaker {
   StageMaker(const Problem& problem, const std::map<std::string, int>& copies, int in_flight,
              const StageMessages& messages)
       : problem_(problem),
+        blocks_(blocks_of(problem)),
         copies_(copies),
         in_flight_(in_flight),
         messages_(messages),
@@ -122,11 +123,10 @@ class StageMaker {
   /// Whether an edge goes on through the model, as activations do; gradients go back.
   bool goes_on(const ProblemEdge& edge) const {
     const auto place = [&](int node) {
-      const std::vector<Block> blocks = blocks_of(problem_);
       const std::string name = block_name(problem_.nodes[at(node)]);
-      return std::find_if(blocks.begin(), blocks.end(),
+      return std::find_if(blocks_.begin(), blocks_.end(),
                           [&](const Block& block) { return block.name == name; }) -
-             blocks.begin();
+             blocks_.begin();
     };
     return place(producer_[at(edge.tensor)]) < place(edge.node);
   }
@@ -172,6 +172,7 @@ class StageMaker {
   }
 
   const Problem& problem_;
+  std::vector<Block> blocks_;
   const std::map<std::string, int>& copies_;
   int in_flight_;
   const StageMessages& messages_;
