@@ -73,6 +73,7 @@ class OpBuilder {
   void sort_rows(const ExpertShape& shape, Op& op) const;
   void exchange_dispatched(const ExpertShape& shape, Op& dispatch) const;
   void exchange_results(const ExpertShape& shape, Op& expert_down) const;
+  void align_rows(bool up, const ExpertShape& shape, Op& op) const;
   void shared_experts(std::vector<Op>& ops, bool joined) const;
   void exchange_heads(std::string name, std::int64_t elements, std::vector<Op>& ops) const;
   void exchange_keys(std::vector<Op>& ops) const;

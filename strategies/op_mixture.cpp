@@ -118,10 +118,11 @@ void OpBuilder::exchange_dispatched(const ExpertShape& shape, Op& dispatch) cons
           shape.tokens * expert.degree * (shape.gathers ? expert.tensor : 1));
       return;
     }
-    // How many rows each expert gets has to be known first.
+    // How many rows each expert gets has to be known first, unless all get their capacity.
     const std::int64_t counts = model_.mixture->experts * index_bytes;
-    dispatch.exchanges.push_back(
-        {"all-to-all counts", base::Collective::all_to_all, Axis::expert, counts, 0});
+    if (model_.mixture->capacity_factor == 0)
+      dispatch.exchanges.push_back(
+          {"all-to-all counts", base::Collective::all_to_all, Axis::expert, counts, 0});
     if (expert.inner() > 1) {
       add("all-to-all tokens across nodes", base::Collective::all_to_all, Axis::expert_outer,
           shape.busy_crossings);
@@ -129,6 +130,10 @@ void OpBuilder::exchange_dispatched(const ExpertShape& shape, Op& dispatch) cons
           shape.busy_rows);
     } else {
       add("all-to-all tokens", base::Collective::all_to_all, Axis::expert, shape.busy_rows);
+      // The router's, one a row, with which the experts' results are multiplied where they are.
+      const std::int64_t weights = shape.busy_rows * float_bytes;
+      dispatch.exchanges.push_back({"all-to-all weights", base::Collective::all_to_all,
+                                    Axis::expert, weights, expert.backward_exchange ? weights : 0});
     }
   }
   if (shape.gathers)
@@ -206,9 +211,21 @@ Op OpBuilder::expert_linear(OpKind kind, const ExpertShape& shape) const {
   op.saved_elements = shape.rows() * k;
   op.saved_input_bytes = op.saved_elements * element_;
   quantise(shape.rows() * k, shape.rows() * n, shape.experts, op);
+  if (narrow() && mixture.capacity_factor == 0) align_rows(up, shape, op);
   op.input_elements = shape.rows() * k;
   op.output_elements = shape.rows() * n;
   return op;
+}
+
+/// Narrow matrix products take 16 or 32 rows at a time: those of each expert are copied to where
+/// they are a multiple of it, and the results back (Transformer Engine's Fp8Padding and
+/// Fp8Unpadding).
+void OpBuilder::align_rows(bool up, const ExpertShape& shape, Op& op) const {
+  const base::Kernel copy = memory(2 * shape.rows() * model_.hidden);
+  std::vector<base::Kernel>& first = up ? op.forward : op.backward_input;
+  std::vector<base::Kernel>& last = up ? op.backward_input : op.forward;
+  first.insert(first.begin(), copy);
+  last.push_back(copy);
 }
 
 void OpBuilder::shared_experts(std::vector<Op>& ops, bool joined) const {

@@ -117,6 +117,8 @@ void set_layers(const Row& row, ModelSpec& model) {
   mixture.expert_ffn = *row.expert_ffn;
   mixture.shared_experts = row.shared_experts.value_or(0);
   mixture.shared_ffn = mixture.shared_experts * mixture.expert_ffn;
+  // Megatron-Bridge's apply_moe_token_drop
+  if (row.model.find("tokendrop") != std::string::npos) mixture.capacity_factor = 1;
   model.mixture = mixture;
   for (std::size_t i = static_cast<std::size_t>(row.dense_layers.value_or(0));
        i < model.layers.size(); ++i)

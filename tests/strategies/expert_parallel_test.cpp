@@ -47,7 +47,8 @@ TEST_CASE("expert parallel: two rows a token there and back, both ways") {
   CHECK(sent(layer(graph).forward, "all-to-all tokens") == 2 * tokens * row);
   CHECK(sent(layer(graph).forward, "all-to-all results") == 2 * tokens * row);
   CHECK(sent(layer(graph).forward, "all-to-all counts") == 8 * 8);
-  CHECK(sent(layer(graph).backward, "all-to-all") == 4 * tokens * row);
+  CHECK(sent(layer(graph).forward, "all-to-all weights") == 2 * tokens * 4);
+  CHECK(sent(layer(graph).backward, "all-to-all") == 4 * tokens * row + 2 * tokens * 4);
   CHECK(layer(graph).expert_parameters == expert);
 }
 
@@ -67,6 +68,37 @@ TEST_CASE("rows of many ranks are sorted by expert, and back") {
   const double sorted = 2 * 2 * (2 * tokens) * row;
   CHECK(moved(4, false) - moved(8, false) == Approx(sorted));
   CHECK(moved(4, true) - moved(8, true) == Approx(sorted));
+}
+
+TEST_CASE("experts that all get their capacity need not know how many rows come") {
+  ModelSpec model = shipped_model("mixtral-8x7b");
+  model.mixture->capacity_factor = 1;
+  const ShardedGraph graph = shard(model, plan_with(1, false, {.degree = 8}));
+  CHECK(traffic(layer(graph).forward, base::Collective::all_to_all, Axis::expert,
+                "all-to-all counts") == 0);
+  CHECK(traffic(layer(graph).forward, base::Collective::all_to_all, Axis::expert,
+                "all-to-all tokens") == 2 * tokens * row);
+}
+
+// Dropless fp8: the 2 x tokens rows are copied in front of the experts' matrices and behind them,
+// forward and backward; a capacity is a multiple of what the products take already.
+TEST_CASE("rows of narrow products are copied to where they are aligned") {
+  const auto moved = [](double capacity, bool backward) {
+    ModelSpec model = shipped_model("mixtral-8x7b");
+    model.mixture->capacity_factor = capacity;
+    Plan plan = plan_with(1, false, {.degree = 8});
+    plan.precision.compute = base::DType::fp8;
+    const ShardedGraph graph = shard(model, plan);
+    double bytes = 0;
+    for (const Work& work : backward ? layer(graph).backward : layer(graph).forward)
+      for (const base::Kernel& kernel : work.kernels)
+        if (const auto* pass = std::get_if<base::MemoryBound>(&kernel))
+          bytes += pass->bytes.as_double();
+    return bytes;
+  };
+  const double copied = 2 * 2 * (2 * tokens) * row;
+  CHECK(moved(0, false) - moved(1, false) == Approx(copied));
+  CHECK(moved(0, true) - moved(1, true) == Approx(copied));
 }
 
 // Eight experts on two ranks: each rank casts the rows of four, one kernel an expert. In front of
