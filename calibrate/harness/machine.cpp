@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -48,6 +49,24 @@ std::uint64_t host_identity() {
   // Containers may share a name, and their host its boot identity: both together.
   const std::string boot = first_line("/proc/sys/kernel/random/boot_id");
   return std::hash<std::string>{}(this_machine().host + " " + boot);
+}
+
+bool ranks_share_cores(const World& world) {
+  struct Place {
+    std::uint64_t host;
+    cpu_set_t cores;
+  };
+  Place mine{host_identity(), {}};
+  sched_getaffinity(0, sizeof mine.cores, &mine.cores);
+  cpu_set_t together;
+  CPU_ZERO(&together);
+  int ranks = 0;
+  for (const Place& one : world.share(std::vector{mine})) {
+    if (one.host != mine.host) continue;
+    CPU_OR(&together, &together, &one.cores);
+    ++ranks;
+  }
+  return ranks > CPU_COUNT(&together);
 }
 
 std::string now_text() {

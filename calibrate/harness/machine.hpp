@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "calibrate/harness/world.hpp"
 #include "calibrate/records.hpp"
 
 /// What a run says of where it ran.
@@ -12,6 +13,9 @@ Machine this_machine();
 
 /// A number that ranks of one host share and others do not.
 std::uint64_t host_identity();
+
+/// Whether this host has more ranks than those may use cores. All ranks together.
+bool ranks_share_cores(const World& world);
 
 /// UTC now, as Run has it.
 std::string now_text();

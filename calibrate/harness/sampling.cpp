@@ -1,8 +1,10 @@
 #include "calibrate/harness/sampling.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
+#include "calibrate/harness/machine.hpp"
 #include "calibrate/records.hpp"
 
 namespace calibrate::harness {
@@ -24,7 +26,11 @@ double error_of(const std::vector<double>& seconds) {
 }  // namespace
 
 Sampling::Sampling(const Device& device, const World* world)
-    : device_(device), world_(world), stream_(device.stream()), host_(device.host()) {}
+    : device_(device),
+      world_(world),
+      stream_(device.stream()),
+      host_(device.host()),
+      in_turns_(host_ && world != nullptr && ranks_share_cores(*world)) {}
 
 void Sampling::meet() const {
   if (!host_) device_.synchronise(stream_.get());
@@ -73,18 +79,38 @@ std::vector<double> Sampling::batch(const std::function<void()>& once, int times
   return seconds;
 }
 
+/// Ranks that share a core pause in turn, for longer than a short kernel takes: most of its times
+/// are those of a rank that has the core, and some those of several turns. What all ranks together
+/// take, from when they have met to when the last is over, has each turn once.
+std::vector<double> Sampling::turns(const std::function<void()>& once, int times) const {
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < times; ++i) once();
+  meet();
+  return {since(begin) / times};
+}
+
+/// How many fill some turns of the scheduler, which last milliseconds.
+int Sampling::times_of_turns(const std::function<void()>& once, int least) const {
+  constexpr double long_enough = 0.05;
+  const double each = turns(once, least).front();
+  const auto times = static_cast<int>(std::ceil(long_enough / std::max(each, 1e-9)));
+  return world_->agree(std::clamp(times, least, 10000));
+}
+
 Samples Sampling::take(const std::function<void()>& once, const StopRule& rule) const {
   Samples samples;
   samples.warm_up = rule.warm_up;
   for (int i = 0; i < rule.warm_up; ++i) once();
   const Clock::time_point begin = Clock::now();
+  if (in_turns_) meet();
+  const int in_a_row = in_turns_ ? times_of_turns(once, rule.batch) : rule.batch;
   while (true) {
     meet();
-    const auto times = by_rank(batch(once, rule.batch));
+    const auto times = by_rank(in_turns_ ? turns(once, in_a_row) : batch(once, in_a_row));
     const bool out_of_time = since(begin) >= rule.seconds;
     bool enough = out_of_time;
     if (throttled_somewhere()) {
-      samples.dropped += rule.batch;
+      samples.dropped += static_cast<int>(times.front().size());
     } else {
       samples.of_rank.resize(times.size());
       for (std::size_t rank = 0; rank < times.size(); ++rank)

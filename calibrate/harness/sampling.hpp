@@ -43,11 +43,14 @@ class Sampling {
 
  private:
   std::vector<double> batch(const std::function<void()>& once, int times) const;
+  std::vector<double> turns(const std::function<void()>& once, int times) const;
+  int times_of_turns(const std::function<void()>& once, int least) const;
 
   const Device& device_;
   const World* world_;
   std::shared_ptr<void> stream_;
   bool host_;
+  bool in_turns_;  ///< kernels of ranks that share cores
 };
 
 }  // namespace calibrate::harness

@@ -1,8 +1,10 @@
 // The benches on a runtime of one rank that lives in this test, and can be made to err.
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "calibrate/harness/collective_bench.hpp"
 #include "calibrate/harness/kernel_bench.hpp"
@@ -16,6 +18,7 @@ namespace {
 bool corrupts = false;    // one bit of what is received
 int throttled_reads = 0;  // of the sensors that say so from now on
 int launches = 0;
+int32_t world_size = 1;  // ranks that all do and have what this one does and has
 
 int32_t info(void*, foreshard_device_info* info) {
   *info = {};
@@ -36,8 +39,10 @@ int32_t elapsed(void*, void*, void*, double*) { return 1; }
 void* prepare(void*, const foreshard_kernel* kernel, const char*) {
   return std::string(kernel->kind) == "gemm" ? &here : nullptr;
 }
+std::chrono::milliseconds launch_takes{};
 int32_t launch_kernel(void*, void*, void*) {
   ++launches;
+  std::this_thread::sleep_for(launch_takes);
   return 0;
 }
 constexpr foreshard_compute compute{abi,     one_device, open_device, close_device,  no_error,
@@ -58,8 +63,15 @@ int32_t estimate(void*, void*, const foreshard_collective*, double* seconds) {
   *seconds = 1e-6;
   return 0;
 }
-constexpr foreshard_network network{abi, join,     leave, leave,        no_error, zero,   one,
-                                    one, software, share, communicator, nothing,  launch, estimate};
+int32_t ranks(void*) { return world_size; }
+int32_t share_alike(void*, const void* mine, void* all, int64_t bytes) {
+  for (int32_t rank = 0; rank < world_size; ++rank)
+    std::memcpy(static_cast<char*>(all) + rank * bytes, mine, static_cast<std::size_t>(bytes));
+  return 0;
+}
+constexpr foreshard_network network{abi,          join,    leave,  leave,    no_error,
+                                    zero,         ranks,   one,    software, share_alike,
+                                    communicator, nothing, launch, estimate};
 
 struct Here {
   Device device = *Device::open(compute, 0);
@@ -117,6 +129,31 @@ TEST_CASE("sampling goes on until the spread is reached, or the time is up") {
   const KernelBench content(where.device, nullptr,
                             {.warm_up = 0, .batch = 10, .spread = 1e9, .seconds = 60});
   CHECK(content.measure(task, "")->times.iterations == 10);
+}
+
+// The scheduler's turns last milliseconds: by itself, a kernel of 1 ms would mostly be timed while
+// its rank has the core. 50 ms of them in a row, until all ranks are over, are one time.
+TEST_CASE("kernels of ranks that share cores are timed many in a row") {
+  const KernelTask task = task_of(base::Gemm{8, 8, 8, 1, base::DType::fp32, base::DType::fp32});
+  const StopRule rule{.warm_up = 0, .batch = 10, .spread = 1e9, .seconds = 60};
+  const auto measure = [&](int32_t size) {
+    world_size = size;
+    const Here where;
+    launches = 0;
+    Times times = KernelBench(where.device, &where.world, rule).measure(task, "")->times;
+    world_size = 1;
+    return times;
+  };
+  launch_takes = std::chrono::milliseconds(1);
+  CHECK(measure(1).iterations == 10);
+  CHECK(launches == 10);
+  const Times times = measure(4096);  // more than there are cores
+  CHECK(times.iterations == 1);
+  // 10 to see how long one takes, at least 1 ms, and what is 50 ms of them.
+  CHECK(launches > 10 + 10);
+  CHECK(launches <= 10 + 50);
+  CHECK(times.mean >= 1e-3);
+  launch_takes = {};
 }
 
 TEST_CASE("a kernel that the device lacks is a mistake in the runtime's words") {
