@@ -80,7 +80,6 @@ base::Seconds gemm_time(const base::Gemm& gemm, const topology::GpuSpec& gpu,
       // Every part writes its sums in fp32, the second pass reads them.
       if (split > 1) time += curve.reduction.s() + batch * m * n * 4 * (split + 1) / memory_rate;
       best = std::min(best, time);
-      if (count * split > 2 * sms) break;  // more parts only cost more
     }
   }
   return curve.launch + base::Seconds::from_s(best + added);
