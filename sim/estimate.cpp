@@ -162,6 +162,10 @@ struct Estimator::Impl {
                                   static_cast<std::int64_t>(p.compute),
                                   static_cast<std::int64_t>(p.parameters),
                                   static_cast<std::int64_t>(p.gradients)};
+    const strategies::ShardingCopies copies = strategies::sharding_copies(plan);
+    for (const double bytes :
+         {copies.forward, copies.backward, copies.backward_of_head, copies.gradients})
+      key.push_back(std::bit_cast<std::int64_t>(bytes));
     for (const std::string& word : plan.recompute_operators)
       key.push_back(static_cast<std::int64_t>(std::hash<std::string>{}(word)));
     // Where tensor-parallel groups sit decides their prices.

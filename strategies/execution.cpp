@@ -11,6 +11,7 @@ void read_execution(base::MapReader& reader, Execution& execution) {
   reader.read("step_dispatch", execution.step_dispatch);
   reader.read("elementwise_traffic", execution.elementwise_traffic, base::Range<double>{1, 100});
   reader.read_choice("gradient_accumulation", execution.fused_accumulation, accumulation_names);
+  reader.read_choice("fsdp_layout", execution.fsdp_layout, fsdp_layout_names);
   reader.finish();
 }
 

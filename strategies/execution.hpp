@@ -5,6 +5,13 @@
 
 namespace strategies {
 
+/// How the parameters of a unit of FSDP lie, and so what is copied around its collectives.
+enum class FsdpLayout {
+  per_parameter,  ///< each is sharded by itself: what is gathered holds rank after rank (FSDP2)
+  flat,           ///< views of one tensor (FSDP1)
+  buffer,         ///< views of the buffers that are gathered and reduced (Megatron-FSDP)
+};
+
 /// How a framework brings a plan onto the GPU: what differs between frameworks that cut a step in
 /// the same way.
 struct Execution {
@@ -28,6 +35,7 @@ struct Execution {
   /// Matrix products add weight gradients to those of earlier micro-batches; otherwise a kernel of
   /// its own does.
   bool fused_accumulation = true;
+  FsdpLayout fsdp_layout = FsdpLayout::per_parameter;
 };
 
 /// Reads `plan.execution`.

@@ -76,6 +76,12 @@ inline constexpr NameTable<FsdpRoot, 3> fsdp_root_names{{
     {"embedding_and_head", FsdpRoot::embedding_and_head},
 }};
 
+inline constexpr NameTable<FsdpLayout, 3> fsdp_layout_names{{
+    {"per_parameter", FsdpLayout::per_parameter},
+    {"flat", FsdpLayout::flat},
+    {"buffer", FsdpLayout::buffer},
+}};
+
 inline constexpr NameTable<OptimizerLaunch, 3> optimizer_launch_names{{
     {"fused", OptimizerLaunch::fused},
     {"foreach", OptimizerLaunch::foreach},

@@ -86,6 +86,8 @@ class Cutter {
     block.backward_input = block.backward;
     for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block);
     for (const Op& op : source.ops) add_parameters(op, block);
+    if (plan_.zero == 3 && plan_.data * plan_.context.degree > 1)
+      add_sharding_copies(source, block);
     account_memory(source, recompute, block);
     return block;
   }
@@ -319,6 +321,27 @@ class Cutter {
     for (const WeightMatrix& matrix : weight_matrices(op, elements)) matrices.push_back(matrix);
   }
 
+  void add_sharding_copies(const Block& source, ShardedBlock& block) const {
+    const ShardingCopies copies = sharding_copies(plan_);
+    const auto elements = static_cast<double>(block.parameters + block.expert_parameters);
+    const auto add_copy = [&](std::vector<Work>& works, bool first, const char* label,
+                              WorkPhase phase, double bytes) {
+      if (bytes == 0) return;
+      const base::MemoryBound pass{Bytes::from_double(bytes * elements), 1};
+      works.insert(first ? works.begin() : works.end(), {label, phase, {pass}, {}});
+    };
+    const char* const gathered = "copy gathered parameters";
+    add_copy(block.forward, true, gathered, WorkPhase::forward, copies.forward);
+    // The gradient of an embedding needs no parameters.
+    const double again = is_layer(source)        ? copies.backward
+                         : source.name == "head" ? copies.backward_of_head
+                                                 : 0;
+    for (std::vector<Work>* works : {&block.backward, &block.backward_input})
+      add_copy(*works, true, gathered, WorkPhase::backward, again);
+    for (std::vector<Work>* works : {&block.backward, &block.backward_weight})
+      add_copy(*works, false, "copy gradients", WorkPhase::backward, copies.gradients);
+  }
+
   const Plan& plan_;
   std::int64_t tokens_;  ///< of one micro-batch, on this context rank
   Bytes hidden_;         ///< their hidden states
@@ -343,6 +366,28 @@ OpOptions options_of(const Plan& plan) {
 }
 
 }  // namespace
+
+ShardingCopies sharding_copies(const Plan& plan) {
+  const FsdpLayout layout = plan.execution.fsdp_layout;
+  if (plan.zero < 3 || plan.data * plan.context.degree == 1 || layout == FsdpLayout::buffer)
+    return {};
+  const double produced = base::bytes_of(stored_type(plan.precision.compute));
+  const double gathered =
+      base::bytes_of(plan.fsdp.gather_dtype.value_or(plan.precision.parameters));
+  const double reduced = base::bytes_of(plan.fsdp.reduce_dtype.value_or(plan.precision.gradients));
+  ShardingCopies copies;
+  if (layout == FsdpLayout::per_parameter) {
+    copies.forward = 2 * gathered;
+    if (plan.fsdp.ranks_after_forward != 1) copies.backward = 2 * gathered;
+    if (plan.fsdp.root == FsdpRoot::none) copies.backward_of_head = copies.backward;
+    copies.gradients = produced + reduced;
+  } else {
+    copies.gradients = 2 * produced + 2 * reduced;
+    if (reduced != produced) copies.gradients += produced + reduced;
+  }
+  if (plan.gradient_sync() == GradientSync::last && plan.micro_batches() > 1) copies.gradients = 0;
+  return copies;
+}
 
 ShardedGraph shard(const ModelSpec& model, const Plan& plan) {
   const OpGraph ops = build_ops(model, options_of(plan));

@@ -74,6 +74,21 @@ struct ShardedGraph {
   base::Flop recompute_flop;                    ///< one micro-batch, all ranks of a replica
 };
 
+/// Bytes a parameter that fully sharded data parallel moves on the device around its collectives,
+/// for one micro-batch. Parameters that are sharded one by one are copied out of what was gathered,
+/// and their gradients into what is reduced, in its format. Gradients of views of a flat parameter
+/// are put together, cast, and divided by ranks in advance, so that sums in fp16 do not overflow
+/// (PyTorch, torch/distributed/fsdp: _fully_shard/_fsdp_collectives.py, _runtime_utils.py). Whole
+/// gradients that wait for the last micro-batch (`sync: last`) are copied once a step, which is
+/// left out.
+struct ShardingCopies {
+  double forward = 0;
+  double backward = 0;          ///< of a layer that is gathered again
+  double backward_of_head = 0;  ///< of a head that is
+  double gradients = 0;
+};
+ShardingCopies sharding_copies(const Plan& plan);
+
 /// Cuts the operators of one micro-batch. Tensor parallel after Megatron-LM (arXiv 1909.08053):
 /// column- then row-parallel matrices, one all-reduce each way; with sequence parallelism
 /// (arXiv 2205.05198) all-gather and reduce-scatter instead, the re-gather hidden behind the input

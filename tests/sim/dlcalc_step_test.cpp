@@ -160,7 +160,7 @@ TEST_CASE("tokens to experts: the same bytes") {
                              : (time - inter_latency) * machine_of(one).inter * ranks /
                                    (ranks - 1) * nodes / (nodes - 1);
     // With each row of 16-bit elements ours sends the router's weight, 4 bytes.
-    const double weights = bytes / (2.0 * one.model().hidden) * 4;
+    const double weights = bytes / (2.0 * static_cast<double>(one.model().hidden)) * 4;
     const strategies::ShardedBlock* layer = block_named(sharded, "moe_layer");
     CHECK(bytes_of_works(layer->forward, Collective::all_to_all, Axis::expert) ==
           Approx(2 * bytes + weights));

@@ -179,6 +179,37 @@ TEST_CASE("weight gradients are added up by their products or by a kernel of its
   CHECK(weight_gradient(plan).size() == 1);
 }
 
+// P parameters of a layer in 16 bits, gradients in fp32. Parameters that are sharded one by one are
+// read and written once behind each gathering, 4 P bytes, and their gradients read in 16 bits and
+// written in 32, 6 P. Views of a flat one are put together (4 P), cast (6 P), divided (8 P).
+TEST_CASE("fully sharded data parallel copies parameters and gradients as they lie") {
+  Plan plan = plan_with(1, false);
+  plan.zero = 3;
+  plan.data = 4;
+  plan.global_batch = 8;
+  const auto copied = [&](bool forward) {
+    const ShardedGraph graph = shard(small_gpt(), plan);
+    const ShardedBlock& layer = graph.blocks[static_cast<std::size_t>(graph.layer_block[0])];
+    double bytes = 0;
+    for (const Work& work : forward ? layer.forward : layer.backward)
+      if (work.label.starts_with("copy"))
+        bytes += std::get<base::MemoryBound>(work.kernels.front()).bytes.as_double();
+    return bytes / static_cast<double>(layer.parameters);
+  };
+  CHECK(copied(true) == Approx(4));
+  CHECK(copied(false) == Approx(4 + 6));
+  plan.fsdp.ranks_after_forward = 1;  // stays gathered
+  CHECK(copied(false) == Approx(6));
+  plan.execution.fsdp_layout = FsdpLayout::flat;
+  CHECK(copied(true) == 0);
+  CHECK(copied(false) == Approx(4 + 6 + 8));
+  plan.execution.fsdp_layout = FsdpLayout::buffer;
+  CHECK(copied(false) == 0);
+  plan.execution.fsdp_layout = FsdpLayout::per_parameter;
+  plan.zero = 2;
+  CHECK(copied(false) == 0);
+}
+
 TEST_CASE("eager kernels move more bytes, matrix products as many") {
   Plan plan = plan_with(1, false);
   const ShardedGraph fused = shard(small_gpt(), plan);
