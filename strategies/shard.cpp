@@ -86,8 +86,7 @@ class Cutter {
     block.backward_input = block.backward;
     for (auto op = source.ops.rbegin(); op != source.ops.rend(); ++op) backward(*op, block);
     for (const Op& op : source.ops) add_parameters(op, block);
-    if (plan_.zero == 3 && plan_.data * plan_.context.degree > 1)
-      add_sharding_copies(source, block);
+    add_sharding_copies(source, block);
     account_memory(source, recompute, block);
     return block;
   }

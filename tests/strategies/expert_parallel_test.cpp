@@ -38,6 +38,16 @@ std::int64_t traffic(const std::vector<Work>& works, base::Collective op, AxisSe
   return bytes;
 }
 
+/// Bytes of memory-bound kernels.
+double moved_by(const std::vector<Work>& works) {
+  double bytes = 0;
+  for (const Work& work : works)
+    for (const base::Kernel& kernel : work.kernels)
+      if (const auto* pass = std::get_if<base::MemoryBound>(&kernel))
+        bytes += pass->bytes.as_double();
+  return bytes;
+}
+
 TEST_CASE("expert parallel: two rows a token there and back, both ways") {
   const ShardedGraph graph =
       shard(shipped_model("mixtral-8x7b"), plan_with(1, false, {.degree = 8}));
@@ -58,12 +68,7 @@ TEST_CASE("rows of many ranks are sorted by expert, and back") {
   const auto moved = [](int degree, bool backward) {
     const ShardedGraph graph =
         shard(shipped_model("mixtral-8x7b"), plan_with(1, false, {.degree = degree}));
-    double bytes = 0;
-    for (const Work& work : backward ? layer(graph).backward : layer(graph).forward)
-      for (const base::Kernel& kernel : work.kernels)
-        if (const auto* pass = std::get_if<base::MemoryBound>(&kernel))
-          bytes += pass->bytes.as_double();
-    return bytes;
+    return moved_by(backward ? layer(graph).backward : layer(graph).forward);
   };
   const double sorted = 2 * 2 * (2 * tokens) * row;
   CHECK(moved(4, false) - moved(8, false) == Approx(sorted));
@@ -89,12 +94,7 @@ TEST_CASE("rows of narrow products are copied to where they are aligned") {
     Plan plan = plan_with(1, false, {.degree = 8});
     plan.precision.compute = base::DType::fp8;
     const ShardedGraph graph = shard(model, plan);
-    double bytes = 0;
-    for (const Work& work : backward ? layer(graph).backward : layer(graph).forward)
-      for (const base::Kernel& kernel : work.kernels)
-        if (const auto* pass = std::get_if<base::MemoryBound>(&kernel))
-          bytes += pass->bytes.as_double();
-    return bytes;
+    return moved_by(backward ? layer(graph).backward : layer(graph).forward);
   };
   const double copied = 2 * 2 * (2 * tokens) * row;
   CHECK(moved(0, false) - moved(1, false) == Approx(copied));

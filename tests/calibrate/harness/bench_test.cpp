@@ -149,8 +149,8 @@ TEST_CASE("kernels of ranks that share cores are timed many in a row") {
   CHECK(launches == 10);
   const Times times = measure(4096);  // more than there are cores
   CHECK(times.iterations == 1);
-  // 10 to see how long one takes, at least 1 ms, and what is 50 ms of them.
-  CHECK(launches > 10 + 10);
+  // 10 to see how long one takes, at least 1 ms, and what is 50 ms of them, at least 10.
+  CHECK(launches >= 10 + 10);
   CHECK(launches <= 10 + 50);
   CHECK(times.mean >= 1e-3);
   launch_takes = {};
