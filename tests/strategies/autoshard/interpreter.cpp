@@ -255,7 +255,7 @@ void dropout(const Operation&, Operands x, Results y) {
   for_each(y[0].piece.shape, [&](const Index& i) {
     std::int64_t draw = 1;
     for (std::size_t d = 0; d < i.size(); ++d)
-      draw = draw * 7 + 3 * x[0].indices[d][static_cast<std::size_t>(i[d])];
+      draw = draw * 7 + 3 * x[0].indices[d].at(static_cast<std::size_t>(i[d]));
     set(y[0].piece, i) = draw % 4 == 0 ? 0 : 2 * get(x[0].piece, i);
   });
 }

@@ -75,7 +75,7 @@ void rotary(const Operation& operation, Operands x, Results y) {
   for_each(y[0].piece.shape, [&](const Index& i) {
     const Group head = group_of(operation, x[0], i);
     const std::int64_t partner = 2 * head.begin + head.size - 1 - i.back();
-    const auto position = static_cast<double>(x[0].indices[1][static_cast<std::size_t>(i[1])]);
+    const auto position = static_cast<double>(x[0].indices[1].at(static_cast<std::size_t>(i[1])));
     set(y[0].piece, i) =
         (position + 1) * get(x[0].piece, i) + (position - 2) * get(x[0].piece, with(i, 2, partner));
   });
@@ -110,7 +110,7 @@ struct Heads {
 
   /// Of query number s of the rank with key t, both of the head; causal.
   double weight(const Held& q, const Held& k, const Index& head, std::int64_t t) const {
-    if (t > q.indices[1][static_cast<std::size_t>(head[1])]) return 0;
+    if (t > q.indices[1].at(static_cast<std::size_t>(head[1]))) return 0;
     double score = 0;
     for (std::int64_t d = 0; d < q_width; ++d)
       score += get(q.piece, {head[0], head[1], head[2] * q_width + d}) *
