@@ -63,14 +63,9 @@ CollectiveBench::CollectiveBench(const World& world, const Device& device,
       rule_(rule),
       sampling_(device, &world),
       host_of_rank_(world.share(std::vector{host_identity()})),
+      ranks_per_device_(ranks_per_device(world, device)),
       device_name_(device.description().name),
-      library_(world.software().front()) {
-  // Ranks that have to share a device, or a core, are no faster than it.
-  std::map<std::uint64_t, int> on_host;
-  for (const std::uint64_t host : host_of_rank_) ++on_host[host];
-  for (const auto& [host, ranks] : on_host)
-    ranks_per_device_ = std::max(ranks_per_device_, (ranks + device.count() - 1) / device.count());
-}
+      library_(world.software().front()) {}
 
 Placement CollectiveBench::placement(const std::vector<std::int32_t>& leaders,
                                      const std::vector<int>& members) const {

@@ -48,7 +48,7 @@ class CollectiveBench {
   StopRule rule_;
   Sampling sampling_;
   std::vector<std::uint64_t> host_of_rank_;
-  int ranks_per_device_ = 1;  ///< at most, of all hosts
+  int ranks_per_device_;  ///< those that share one are no faster than it
   std::string device_name_;
   Software library_;
 };

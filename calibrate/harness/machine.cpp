@@ -2,13 +2,14 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -51,22 +52,16 @@ std::uint64_t host_identity() {
   return std::hash<std::string>{}(this_machine().host + " " + boot);
 }
 
-bool ranks_share_cores(const World& world) {
+int ranks_per_device(const World& world, const Device& device) {
   struct Place {
     std::uint64_t host;
-    cpu_set_t cores;
+    std::int64_t devices;
   };
-  Place mine{host_identity(), {}};
-  sched_getaffinity(0, sizeof mine.cores, &mine.cores);
-  cpu_set_t together;
-  CPU_ZERO(&together);
-  int ranks = 0;
-  for (const Place& one : world.share(std::vector{mine})) {
-    if (one.host != mine.host) continue;
-    CPU_OR(&together, &together, &one.cores);
-    ++ranks;
-  }
-  return ranks > CPU_COUNT(&together);
+  std::map<std::uint64_t, int> on_host;
+  int most = 1;
+  for (const Place& one : world.share(std::vector{Place{host_identity(), device.count()}}))
+    most = std::max(most, static_cast<int>(base::ceil_div(++on_host[one.host], one.devices)));
+  return most;
 }
 
 std::string now_text() {

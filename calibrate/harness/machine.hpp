@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "calibrate/harness/device.hpp"
 #include "calibrate/harness/world.hpp"
 #include "calibrate/records.hpp"
 
@@ -14,8 +15,9 @@ Machine this_machine();
 /// A number that ranks of one host share and others do not.
 std::uint64_t host_identity();
 
-/// Whether this host has more ranks than those may use cores. All ranks together.
-bool ranks_share_cores(const World& world);
+/// Ranks that have to share a device, or a core, on the host that has most of them to one; the same
+/// on all ranks, which call it together.
+int ranks_per_device(const World& world, const Device& device);
 
 /// UTC now, as Run has it.
 std::string now_text();

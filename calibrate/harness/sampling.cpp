@@ -30,7 +30,7 @@ Sampling::Sampling(const Device& device, const World* world)
       world_(world),
       stream_(device.stream()),
       host_(device.host()),
-      in_turns_(host_ && world != nullptr && ranks_share_cores(*world)) {}
+      in_turns_(host_ && world != nullptr && ranks_per_device(*world, device) > 1) {}
 
 void Sampling::meet() const {
   if (!host_) device_.synchronise(stream_.get());
@@ -92,6 +92,7 @@ std::vector<double> Sampling::turns(const std::function<void()>& once, int times
 /// How many fill some turns of the scheduler, which last milliseconds.
 int Sampling::times_of_turns(const std::function<void()>& once, int least) const {
   constexpr double long_enough = 0.05;
+  meet();
   const double each = turns(once, least).front();
   const auto times = static_cast<int>(std::ceil(long_enough / std::max(each, 1e-9)));
   return world_->agree(std::clamp(times, least, 10000));
@@ -102,7 +103,6 @@ Samples Sampling::take(const std::function<void()>& once, const StopRule& rule) 
   samples.warm_up = rule.warm_up;
   for (int i = 0; i < rule.warm_up; ++i) once();
   const Clock::time_point begin = Clock::now();
-  if (in_turns_) meet();
   const int in_a_row = in_turns_ ? times_of_turns(once, rule.batch) : rule.batch;
   while (true) {
     meet();
