@@ -141,7 +141,9 @@ MemoryMoment moment_of(const StepGraph& graph, const Timeline& timeline, const C
 Bytes allocated(const MemoryParts& parts) { return total(parts, in_tensors); }
 
 Bytes reserved(const MemoryParts& parts) {
-  return allocated(parts) + parts[static_cast<std::size_t>(MemoryPart::fragmentation)];
+  return total(parts, [](MemoryPart part) {
+    return in_tensors(part) || part == MemoryPart::deferred || part == MemoryPart::fragmentation;
+  });
 }
 
 Bytes on_device(const MemoryParts& parts) {

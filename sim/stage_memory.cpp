@@ -32,6 +32,30 @@ Bytes working_bytes(const Stage& stage, int chunk, Range units) {
   return most;
 }
 
+namespace {
+
+/// Reduce-scatters of a stage's tensor ranks in one micro-batch. Each reads a tensor of all tokens
+/// that nothing else needs.
+int tensor_reductions(const Stage& stage) {
+  int count = 0;
+  const auto add = [&](const std::vector<strategies::Work>& works) {
+    for (const strategies::Work& work : works)
+      if (work.communication && work.communication->op == base::Collective::reduce_scatter &&
+          work.communication->axes == strategies::Axis::tensor)
+        ++count;
+  };
+  for (int chunk = 0; chunk < stage.chunks(); ++chunk) {
+    const Range all = stage.whole(chunk);
+    for (int unit = all.first; unit < all.end; ++unit) {
+      add(stage.block(chunk, unit).forward);
+      add(stage.block(chunk, unit).backward);
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
 void hold_stage(const strategies::Plan& plan, const strategies::ShardedGraph& sharded,
                 const Stage& stage, const topology::GpuSpec& gpu, StepMemory& memory) {
   int c = 0;
@@ -45,6 +69,12 @@ void hold_stage(const strategies::Plan& plan, const strategies::ShardedGraph& sh
   if (plan.sequence_parallel && plan.tensor > 1)
     memory.hold(MemoryPart::buffers, sharded.boundary * (2 * plan.tensor),
                 "gathered tokens and gradients");
+  if (plan.execution.deferred_frees > 0)
+    memory.hold(MemoryPart::deferred,
+                sharded.boundary * plan.tensor *
+                    std::min(plan.execution.deferred_frees,
+                             tensor_reductions(stage) * plan.micro_batches()),
+                "tokens that tensor ranks have yet to reduce");
   memory.hold(MemoryPart::buffers, workspace_bytes(gpu), "cuBLAS workspaces");
   memory.hold(MemoryPart::framework, context_bytes(), "context");
 }

@@ -224,7 +224,7 @@ std::string_view name_of(Stream stream) {
 
 bool in_tensors(MemoryPart part) {
   return part != MemoryPart::communicators && part != MemoryPart::framework &&
-         part != MemoryPart::fragmentation;
+         part != MemoryPart::fragmentation && part != MemoryPart::deferred;
 }
 
 base::Bytes held_bytes(const Program& program, MemoryPart part) {
@@ -247,6 +247,7 @@ std::string_view name_of(MemoryPart part) {
     case MemoryPart::buffers: return "buffers";
     case MemoryPart::communicators: return "communicators";
     case MemoryPart::framework: return "framework";
+    case MemoryPart::deferred: return "deferred";
     case MemoryPart::fragmentation: return "fragmentation";
   }
   return "?";

@@ -134,12 +134,13 @@ enum class MemoryPart : std::uint8_t {
   buffers,        ///< of collectives and libraries, from the framework's allocator
   communicators,  ///< of the communication library, past the allocator
   framework,      ///< the driver's context with the code of all kernels
+  deferred,       ///< freed, but a collective that the host is ahead of has yet to read it
   fragmentation,  ///< reserved by the allocator, but in no tensor
 };
-inline constexpr int memory_part_count = 12;
+inline constexpr int memory_part_count = 13;
 std::string_view name_of(MemoryPart part);
-/// Whether it is in tensors ("allocated"); the rest but for fragmentation never comes from the
-/// framework's allocator ("reserved").
+/// Whether it is in tensors ("allocated"). What is not, but for fragmentation and what is deferred,
+/// never comes from the framework's allocator ("reserved").
 bool in_tensors(MemoryPart part);
 
 /// A change of memory when a task starts or ends.

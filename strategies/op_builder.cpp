@@ -227,6 +227,7 @@ Op OpBuilder::activation(OpKind kind, std::string name, std::int64_t rows,
   op.backward_input = {memory(rows * (2 * inputs + width))};
   op.saved_elements = rows * inputs;
   op.saved_input_bytes = op.saved_elements * element_;
+  if (model_.gated && !options_.fused_gate) op.saved_elements += rows * width;
   op.input_elements = rows * inputs;
   op.output_elements = rows * width;
   return op;

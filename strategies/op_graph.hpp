@@ -166,6 +166,7 @@ struct OpOptions {
   bool reduce_per_linear = false;
   bool gather_logits = false;      ///< each tensor rank computes the loss of the whole vocabulary
   double elementwise_traffic = 1;  ///< see Execution
+  bool fused_gate = true;          ///< see Execution
   Scaling scaling = Scaling::delayed;
   ContextParallel context;
   ExpertParallel expert;  ///< `tensor` filled in

@@ -291,7 +291,7 @@ Plan read_plan_defaults(MapReader& reader) {
   reader.read("fused_projections", plan.fused_projections);
   reader.read_choice("tensor_backward", plan.reduce_per_linear, tensor_backward_names);
   reader.read_choice("loss", plan.gather_logits, loss_names);
-  reader.read_choice("loss_kernels", plan.eager_loss, loss_kernel_names);
+  reader.read_choice("loss_kernels", plan.loss_kernels, loss_kernel_names);
   reader.read("context_parallel", plan.context.degree, degree);
   if (auto context = reader.map("context")) read_context_parallel(*context, plan.context);
   reader.read("expert_parallel", plan.expert.degree, degree);

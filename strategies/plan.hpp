@@ -61,6 +61,13 @@ struct Overlap {
   bool expert = false;
 };
 
+/// What the cross-entropy holds beside the fp32 tensor that it keeps.
+enum class LossKernels {
+  fused,    ///< in place, then the cast of the gradient (Megatron-LM)
+  sharded,  ///< the fp32 logits that it was called with (nanotron)
+  eager,    ///< three more fp32 tensors in its backward (torch.nn.functional)
+};
+
 /// What becomes of layers that cannot be divided by the stages.
 enum class Uneven {
   refused,
@@ -83,8 +90,8 @@ struct Plan {
   bool scatters_messages = false;
   bool fused_projections = true;   ///< queries, keys and values one matrix, gate and up one
   bool reduce_per_linear = false;  ///< backward: an all-reduce for every column-parallel matrix
-  bool eager_loss = false;         ///< cross-entropy operator by operator, not fused in place
-  bool gather_logits = false;      ///< the loss is computed from all of the vocabulary everywhere
+  LossKernels loss_kernels = LossKernels::fused;
+  bool gather_logits = false;  ///< the loss is computed from all of the vocabulary everywhere
   ContextParallel context;
   ExpertParallel expert;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;

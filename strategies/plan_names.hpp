@@ -38,9 +38,14 @@ inline constexpr NameTable<bool, 2> zero_split_names{{
     {"elements", false},
     {"tensors", true},
 }};
-inline constexpr NameTable<bool, 2> loss_kernel_names{{
-    {"fused", false},
-    {"eager", true},
+inline constexpr NameTable<bool, 2> gated_activation_names{{
+    {"apart", false},
+    {"fused", true},
+}};
+inline constexpr NameTable<LossKernels, 3> loss_kernel_names{{
+    {"fused", LossKernels::fused},
+    {"sharded", LossKernels::sharded},
+    {"eager", LossKernels::eager},
 }};
 inline constexpr NameTable<bool, 2> loss_names{{
     {"vocabulary_parallel", false},

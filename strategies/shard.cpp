@@ -359,6 +359,7 @@ OpOptions options_of(const Plan& plan) {
           .reduce_per_linear = plan.reduce_per_linear,
           .gather_logits = plan.gather_logits,
           .elementwise_traffic = plan.execution.elementwise_traffic,
+          .fused_gate = plan.execution.fused_gate,
           .scaling = plan.precision.scaling,
           .context = plan.context,
           .expert = plan.expert};

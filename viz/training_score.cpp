@@ -37,6 +37,10 @@ Json memory_json(const ForecastRow& row) {
     json["measured_bytes"] = *row.row.peak_memory_gib * gib;
     json["kind"] = row.row.memory_kind;
   }
+  if (row.row.noted_reserved_gib) {
+    json["noted_reserved_bytes"] = *row.row.noted_reserved_gib * gib;
+    json["predicted_reserved_bytes"] = row.forecast.reserved_bytes;
+  }
   return json;
 }
 
@@ -125,6 +129,7 @@ std::string training_score_json(const sim::training::Score& score) {
   json["partly_inferred"] = figures_json(score.inferred);
   json["memory"] = figures_json(score.memory);
   json["memory_by"] = classes_json(score.memory_by);
+  json["memory_noted_reserved"] = figures_json(score.noted_reserved);
   json["verdicts"] = verdicts_json(score.verdicts);
   json["choice"] = Json::object();
   for (const auto& [name, choice] : score.choice) json["choice"][name] = choice_json(choice);
@@ -155,6 +160,9 @@ std::string training_score_text(const sim::training::Score& score) {
     out += "peak memory\n" + figures_heading() + figures_row("all", score.memory);
     out += classes_text(score.memory_by);
   }
+  if (score.noted_reserved.rows > 0)
+    out += "peak memory that notes tell\n" + figures_heading() +
+           figures_row("reserved, of rank 0", score.noted_reserved);
   out += verdicts_text(score.verdicts);
   out += "step time by regime\n" + classes_text(score.steps.by);
   return out + worst_text(score) + unexpressed_text(score.steps.unexpressed);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
+#include <regex>
 #include <string_view>
 
 namespace sim::training {
@@ -96,6 +97,14 @@ void read_plan(const Cells& cells, Row& row) {
   row.overlap = cells.text("overlap");
 }
 
+/// "...; reserved 49.81 GiB; ...": nanotron's logs have two peaks.
+std::optional<double> reserved_in(const std::string& note) {
+  static const std::regex phrase(R"((?:^|; )reserved (\d+(?:\.\d+)?) GiB(?:;|$))");
+  std::smatch found;
+  if (!std::regex_search(note, found, phrase)) return std::nullopt;
+  return std::stod(found[1]);
+}
+
 }  // namespace
 
 base::Result<std::vector<Row>> read_rows(const base::Csv& table) {
@@ -171,6 +180,7 @@ base::Result<std::vector<Row>> read_rows(const base::Csv& table) {
         cells.word("memory_kind", {"", "allocated", "reserved", "nvidia-smi", "unspecified"});
     row.trust = cells.word("trust", {"high", "medium", "low"});
     row.note = cells.text("note");
+    row.noted_reserved_gib = reserved_in(row.note);
     rows.push_back(std::move(row));
   }
   if (!problems.empty()) return tl::unexpected(problems);

@@ -41,7 +41,9 @@ struct Row {
   std::optional<double> step_s;
   std::optional<double> peak_memory_gib;
   std::string memory_kind;  ///< allocated, reserved, nvidia-smi, unspecified
-  std::string trust;        ///< high, medium, low
+  /// A second peak, which stands in the note only: what the allocator of rank 0 had reserved.
+  std::optional<double> noted_reserved_gib;
+  std::string trust;  ///< high, medium, low
   std::string note;
 
   bool trusted() const { return trust != "low"; }

@@ -49,8 +49,9 @@ base::ScoredRow scored(const ForecastRow& row) {
           row.forecast.p10_s, row.forecast.p90_s, regimes(row)};
 }
 
+constexpr double gib = 1073741824.0;
+
 base::ScoredRow scored_memory(const ForecastRow& row) {
-  constexpr double gib = 1073741824.0;
   const double predicted = row.forecast.memory_bytes;
   return {row.row.id,
           *row.row.peak_memory_gib * gib,
@@ -60,6 +61,11 @@ base::ScoredRow scored_memory(const ForecastRow& row) {
           {{"memory kind", row.row.memory_kind},
            {"framework", row.row.framework},
            {"framework, model", fmt::format("{}, {}", row.row.framework, row.row.model)}}};
+}
+
+base::ScoredRow scored_reserved(const ForecastRow& row) {
+  const double predicted = row.forecast.reserved_bytes;
+  return {row.row.id, *row.row.noted_reserved_gib * gib, predicted, predicted, predicted, {}};
 }
 
 void count(const ForecastRow& row, Verdicts& verdicts) {
@@ -151,6 +157,7 @@ Score make_score(std::vector<ForecastRow> rows, std::vector<base::UnexpressedRow
   std::vector<base::ScoredRow> doubtful;
   std::vector<base::ScoredRow> open;
   std::vector<base::ScoredRow> peaks;
+  std::vector<base::ScoredRow> reserved;
   for (const ForecastRow& row : rows) {
     if (row.row.ran && row.row.step_s) {
       (row.row.trusted() ? steps : doubtful).push_back(scored(row));
@@ -158,6 +165,7 @@ Score make_score(std::vector<ForecastRow> rows, std::vector<base::UnexpressedRow
     }
     if (!row.row.trusted()) continue;
     if (row.row.peak_memory_gib) peaks.push_back(scored_memory(row));
+    if (row.row.noted_reserved_gib) reserved.push_back(scored_reserved(row));
     count(row, score.verdicts);
   }
   score.worst = furthest(steps);
@@ -166,6 +174,7 @@ Score make_score(std::vector<ForecastRow> rows, std::vector<base::UnexpressedRow
   score.low_trust = figures_of(doubtful);
   score.inferred = figures_of(open);
   score.memory = figures_of(peaks);
+  score.noted_reserved = figures_of(reserved);
   score.memory_by = base::make_score(std::move(peaks), {}).by;
   if (score.memory.rows > 0) score.steps.memory_mape = score.memory.mape;
   if (score.verdicts.rows() > 0) score.steps.oom_accuracy = score.verdicts.accuracy();

@@ -16,8 +16,9 @@ struct Forecast {
   double step_s = 0;
   double p10_s = 0;
   double p90_s = 0;
-  double memory_bytes = 0;  ///< peak, of the rank and in the sense that the row counts it
-  bool fits = true;         ///< the fullest rank, everything that a GPU holds
+  double memory_bytes = 0;    ///< peak, of the rank and in the sense that the row counts it
+  double reserved_bytes = 0;  ///< peak of rank 0 as its allocator counts
+  bool fits = true;           ///< the fullest rank, everything that a GPU holds
   Breakdown breakdown;
 };
 
@@ -56,6 +57,7 @@ struct Score {
   /// Errors of peak memory: "memory kind" -> "allocated" and so on.
   std::map<std::string, std::map<std::string, base::ScoreFigures>> memory_by;
   base::ScoreFigures memory;
+  base::ScoreFigures noted_reserved;  ///< of peaks that stand in notes, in neither of the above
   Verdicts verdicts;
   std::map<std::string, Choice> choice;  ///< "all", and by GPU and number of nodes
   std::vector<std::string> worst;        ///< ids of the rows furthest off, at most 20

@@ -159,6 +159,7 @@ void add_code_only(Draft& draft) {
   draft.cannot("fused_projections", "the model's own setting");
   draft.cannot("loss_kernels", "the model's own setting");
   draft.cannot("execution.gradient_accumulation", "the model's own setting");
+  draft.cannot("execution.gated_activation", "the model's own setting");
 }
 
 void add_tensor(Draft& draft, Json& out) {

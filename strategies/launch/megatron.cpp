@@ -333,10 +333,13 @@ void add_order(Draft& draft, Arguments& out) {
 void add_kernels(Draft& draft, Arguments& out) {
   const Plan& plan = draft.plan();
   out.option("--attention-backend", plan.flash_attention ? "flash" : "unfused");
-  if (!plan.eager_loss) out.flag("--cross-entropy-loss-fusion");
+  if (plan.loss_kernels == LossKernels::fused) out.flag("--cross-entropy-loss-fusion");
   if (plan.accumulates() && !plan.execution.fused_accumulation)
     out.flag("--no-gradient-accumulation-fusion");
-  draft.expressed({"flash_attention", "loss_kernels", "execution.gradient_accumulation"});
+  if (draft.model().gated && !plan.execution.fused_gate) out.flag("--no-bias-swiglu-fusion");
+  if (plan.loss_kernels != LossKernels::sharded) draft.expressed({"loss_kernels"});
+  draft.expressed(
+      {"flash_attention", "execution.gradient_accumulation", "execution.gated_activation"});
 }
 
 }  // namespace

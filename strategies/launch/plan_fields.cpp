@@ -206,7 +206,7 @@ std::vector<PlanField> plan_fields(const Plan& plan, const ModelSpec& model) {
   fields.add("global_batch", plan.global_batch);
   fields.add("sequence", plan.sequence);
   fields.add("fused_projections", plan.fused_projections);
-  fields.add("loss_kernels", plan.eager_loss, loss_kernel_names);
+  fields.add("loss_kernels", plan.loss_kernels, loss_kernel_names);
   fields.add("flash_attention", plan.flash_attention);
   add_memory(fields, plan);
   add_numbers(fields, plan);
@@ -214,6 +214,8 @@ std::vector<PlanField> plan_fields(const Plan& plan, const ModelSpec& model) {
   if (plan.accumulates())
     fields.add("execution.gradient_accumulation", plan.execution.fused_accumulation,
                accumulation_names);
+  if (model.gated)
+    fields.add("execution.gated_activation", plan.execution.fused_gate, gated_activation_names);
   return std::move(fields.all);
 }
 

@@ -91,6 +91,7 @@ void add_numbers(Draft& draft, Arguments& out) {
   draft.expressed({"flash_attention"});
   draft.always("loss_kernels", "eager");
   draft.always("execution.gradient_accumulation", "apart");
+  draft.always("execution.gated_activation", "apart");
 }
 
 void add_recompute(Draft& draft, Arguments& out) {

@@ -322,6 +322,7 @@ Launch torchtitan(const Job& job, const Framework& framework) {
   draft.always("loss_kernels", "eager");
   draft.always("flash_attention", "true");
   draft.always("execution.gradient_accumulation", "fused");
+  draft.always("execution.gated_activation", "fused");
   draft.remark("Data, tokenizer, learning rate, steps and checkpoints are yours to add; then");
   draft.remark(
       fmt::format("torchrun --nnodes {} --nproc-per-node {} -m torchtitan.train "

@@ -107,6 +107,45 @@ TEST_CASE("PyTorch's buckets hold all gradients once more, in the format of the 
   CHECK(buffers() - without == 2 * parameters_of(model));
 }
 
+TEST_CASE("a loss of nanotron holds 4 bytes a logit beside what it keeps, PyTorch's 10") {
+  const strategies::ModelSpec model = gpt(1);
+  const auto peak = [&](strategies::LossKernels kernels) {
+    strategies::Plan plan = plan_with(1, 1, 1, 1);
+    plan.loss_kernels = kernels;
+    const Built built = build(model, plan);
+    return allocated(peak_of_rank(built.graph, analyse(built.graph, built.cluster, built.gpus), 0))
+        .count();
+  };
+  // 128 tokens, 1,000 words, width 256. Megatron's needs 2 bytes a logit; the head needs more: the
+  // gradients of its output and its input.
+  const std::int64_t logits = 128 * 1000;
+  const std::int64_t head = 2 * (logits + 128 * 256);
+  const std::int64_t fused = peak(strategies::LossKernels::fused);
+  CHECK(peak(strategies::LossKernels::sharded) - fused == 4 * logits - head);
+  CHECK(peak(strategies::LossKernels::eager) - fused == 10 * logits - head);
+}
+
+TEST_CASE("tensors that collectives have yet to read are reserved, but in no tensor") {
+  strategies::Plan plan = plan_with(2, 1, 1, 2);
+  plan.sequence_parallel = true;
+  const auto parts = [&](int frees) {
+    plan.execution.deferred_frees = frees;
+    const Built built = build(gpt(4), plan);
+    return peak_of_rank(built.graph, analyse(built.graph, built.cluster, built.gpus), 0);
+  };
+  const std::int64_t whole = 128 * 256 * 2;  // tokens, width, bytes: of both tensor ranks
+  CHECK(at(parts(0), MemoryPart::deferred).count() == 0);
+  CHECK(at(parts(5), MemoryPart::deferred).count() == 5 * whole);
+  // A micro-batch reduces two tensors a layer in forward and two in backward, the embedding's
+  // output and the gradient of the head's input: 18, and 36 a step.
+  CHECK(at(parts(1000), MemoryPart::deferred).count() == 36 * whole);
+  CHECK(allocated(parts(5)) == allocated(parts(0)));
+  CHECK(reserved(parts(5)) - reserved(parts(0)) == Bytes::from_count(5 * whole));
+  CHECK(on_device(parts(5)) - on_device(parts(0)) == Bytes::from_count(5 * whole));
+  plan.sequence_parallel = false;  // all-reduces work in place
+  CHECK(at(parts(5), MemoryPart::deferred).count() == 0);
+}
+
 TEST_CASE("an optimizer on the host leaves weights and gradients on the GPU") {
   strategies::Plan plan = plan_with(1, 1, 2, 1);
   plan.zero = 1;

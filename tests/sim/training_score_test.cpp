@@ -45,6 +45,8 @@ TEST_CASE("a score of six rows by hand") {
   a.row.peak_memory_gib = 20;
   a.row.memory_kind = "allocated";
   a.forecast.memory_bytes = 15 * gib;  // -25 %
+  a.row.noted_reserved_gib = 40;
+  a.forecast.reserved_bytes = 44 * gib;  // +10 %
   ForecastRow b = row("b", 10, 8);
   b.row.peak_memory_gib = 10;
   b.row.memory_kind = "nvidia-smi";
@@ -73,6 +75,8 @@ TEST_CASE("a score of six rows by hand") {
   CHECK(score.steps.by.at("setting").at("partly inferred").bias == Approx(-0.2));
   CHECK(*score.steps.memory_mape == Approx(0.175));
   CHECK(score.memory.bias == Approx(-0.075));
+  CHECK(score.noted_reserved.rows == 1);
+  CHECK(score.noted_reserved.bias == Approx(0.1));
   CHECK(score.memory_by.at("memory kind").at("allocated").mape == Approx(0.25));
   // Right: a ran and fits, d did not fit and was said not to. Wrong: b and e.
   CHECK(score.verdicts.ran_fits == 1);

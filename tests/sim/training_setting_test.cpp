@@ -100,6 +100,16 @@ TEST_CASE("families differ in norms, positions and gates") {
   CHECK(nemotron.model.position == strategies::Position::rotary);
 }
 
+TEST_CASE("a second peak is read out of the note") {
+  const auto noted = [](const char* note) {
+    return row_of(with(gpt("a"), {{"note", note}})).noted_reserved_gib;
+  };
+  CHECK(noted("memory is of rank 0; NICs inferred (p5); reserved 49.81 GiB") == 49.81);
+  CHECK(noted("reserved 7 GiB; outlier") == 7);
+  CHECK(!noted("peak memory is what the allocator reserved"));
+  CHECK(!noted("not reserved 3.5 GiB"));
+}
+
 TEST_CASE("experts, latent attention and windows come from columns and notes") {
   std::vector<std::string> inferred;
   const Cells deepseek{{"activation", "swiglu"},

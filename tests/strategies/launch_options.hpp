@@ -40,8 +40,9 @@ inline const std::set<std::string> megatron_names = words(R"(
 --recompute-num-layers --recompute-modules --fp16 --bf16 --fp8-format --fp8-recipe --fp4-format
 --fp8-param-gather --grad-reduce-in-bf16 --accumulate-allreduce-grads-in-fp32
 --use-precision-aware-optimizer --main-params-dtype --exp-avg-dtype --exp-avg-sq-dtype
---attention-backend --cross-entropy-loss-fusion --no-gradient-accumulation-fusion --optimizer
---sgd-momentum --muon-num-ns-steps --clip-grad --optimizer-cpu-offload
+--attention-backend --cross-entropy-loss-fusion --no-gradient-accumulation-fusion
+--no-bias-swiglu-fusion --optimizer --sgd-momentum --muon-num-ns-steps --clip-grad
+--optimizer-cpu-offload
 )");
 
 /// Fields of dataclasses in scaletorch/trainer/config.py of jianzhnie/ScaleTorch at commit

@@ -127,7 +127,7 @@ const std::vector<NamedChange>& changes() {
       {"fused_projections", [](Plan& p) { p.fused_projections = false; }},
       {"tensor_backward", [](Plan& p) { p.reduce_per_linear = true; }},
       {"loss", [](Plan& p) { p.gather_logits = true; }},
-      {"loss_kernels", [](Plan& p) { p.eager_loss = true; }},
+      {"loss_kernels", [](Plan& p) { p.loss_kernels = LossKernels::eager; }},
       {"context_parallel", [](Plan& p) { p.context.degree = 4; }},
       {"attention", [](Plan& p) { p.context.attention = ContextAttention::all_gather; }},
       {"ring", [](Plan& p) { p.context.attention = ContextAttention::ring; }},
@@ -206,6 +206,8 @@ const std::vector<NamedChange>& changes() {
       {"overlap.tensor", [](Plan& p) { p.overlap.tensor = TensorOverlap::parts; }},
       {"own_part", [](Plan& p) { p.overlap.tensor = TensorOverlap::own_part; }},
       {"accumulation", [](Plan& p) { p.execution.fused_accumulation = false; }},
+      {"gate", [](Plan& p) { p.execution.fused_gate = false; }},
+      {"loss of nanotron", [](Plan& p) { p.loss_kernels = LossKernels::sharded; }},
       {"rank_order", [](Plan& p) { p.order = parse_rank_order("tp-pp-cp-dp", {}).value(); }},
   };
   return all;
@@ -411,10 +413,10 @@ TEST_CASE("a preset of a framework leaves nothing of its kind to tell") {
   plan.fused_projections = false;
   plan.reduce_per_linear = true;
   plan.gather_logits = true;
-  plan.eager_loss = true;
+  plan.loss_kernels = LossKernels::eager;
   plan.uneven = Uneven::first;
   plan.ddp.buckets = BucketPolicy::best_fit;
-  plan.execution.fused_accumulation = false;
+  plan.execution.fused_accumulation = plan.execution.fused_gate = false;
   plan.precision.master = plan.precision.moments = base::DType::bf16;
   plan.global_batch = 16;
   plan.sequence = 2048;

@@ -58,6 +58,21 @@ TEST_CASE("what a Llama layer keeps") {
         bytes / 4);
 }
 
+// An activation that is a kernel of its own leaves what it makes for the product with the other
+// half: f elements a token more. An MLP without a gate has no such product.
+TEST_CASE("an activation apart from its product keeps one tensor more") {
+  const std::int64_t s = 512, f = 14336;
+  const auto more = [&](const char* name, int tensor) {
+    OpOptions options{.batch = 1, .seq = s, .tensor = tensor};
+    const std::int64_t fused = saved_by_layer(shipped_model(name), options);
+    options.fused_gate = false;
+    return saved_by_layer(shipped_model(name), options) - fused;
+  };
+  CHECK(more("llama-3.1-8b", 1) == 2 * s * f);
+  CHECK(more("llama-3.1-8b", 4) == 2 * s * f / 4);
+  CHECK(more("gpt-22b.yaml", 1) == 0);
+}
+
 // Without dropout unfused attention keeps the softmax only: 2 a s^2 b bytes of the 5.
 TEST_CASE("unfused attention without dropout keeps two bytes a score") {
   ModelSpec model = shipped_model("gpt-22b.yaml");
