@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/check.hpp"
+#include "sim/allocator.hpp"
 #include "sim/cell_work.hpp"
 #include "sim/data_parallel.hpp"
 #include "sim/gradient_exchange.hpp"
@@ -422,6 +423,8 @@ StepGraph build_step(const StepInput& input) {
     graph.program_of_rank.push_back(
         static_cast<std::uint16_t>(graph.grid.coordinate(rank, Axis::pipeline)));
   hold_communicators(graph);
+  add_allocator_waits(input.plan.execution,
+                      input.cluster.gpu_spec(input.gpu_of_rank.front()).memory, graph, pricer);
   check_step_graph(graph);
   return graph;
 }

@@ -13,6 +13,7 @@ void read_execution(base::MapReader& reader, Execution& execution) {
   reader.read_choice("gradient_accumulation", execution.fused_accumulation, accumulation_names);
   reader.read_choice("gated_activation", execution.fused_gate, gated_activation_names);
   reader.read("deferred_frees", execution.deferred_frees, base::Range<int>{0, 1024});
+  reader.read("allocator_retry", execution.allocator_retry);
   reader.read_choice("fsdp_layout", execution.fsdp_layout, fsdp_layout_names);
   reader.finish();
 }

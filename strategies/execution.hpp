@@ -42,6 +42,9 @@ struct Execution {
   /// read or will read, which are freed but not yet for use: PyTorch's allocator waits until the
   /// collective has run (`record_stream`), and the host is so many of them ahead.
   int deferred_frees = 0;
+  /// Where memory is short, for each GiB that the allocator has no room for: waiting for the GPU,
+  /// giving blocks back to the driver and asking again.
+  base::Seconds allocator_retry;
   FsdpLayout fsdp_layout = FsdpLayout::per_parameter;
 };
 

@@ -31,6 +31,7 @@ PARAMETERS = {
     "exchange_dispatch": (0.0, 3000.0, " us"),
     "step_dispatch": (0.0, 2000.0, " ms"),
     "tensor_step": (5.0, 100.0, " us"),
+    "allocator_retry": (5.0, 500.0, " ms"),
     "elementwise_traffic": (1.0, 4.0, ""),
 }
 FACTORS = (1.6, 1.25, 1.1)
