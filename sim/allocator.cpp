@@ -61,7 +61,7 @@ void add_allocator_waits(const strategies::Execution& execution, Bytes capacity,
       if (!done.insert(task.index).second) continue;
       Segment& segment = graph.segments[task.index];
       pricer.append_on_host(
-          segment, "allocator", Phase::host,
+          segment, "allocator", Phase::allocator,
           execution.allocator_retry *
               (asked[i].as_double() / Bytes::from_gib(1).as_double() * lacking),
           fmt::format("too little memory ({:.0f} ms a GiB that the allocator asks for again)",

@@ -59,6 +59,7 @@ class RankBreakdown {
         case Phase::recompute: sum_.recompute += piece.compute; break;
         case Phase::optimizer: sum_.optimizer += piece.compute; break;
         case Phase::host: sum_.host += piece.compute; break;
+        case Phase::allocator: sum_.allocator += piece.compute; break;
         case Phase::communication: sum_.other += piece.compute; break;
       }
     }
@@ -210,8 +211,8 @@ Breakdown break_down(const StepGraph& graph, const Timeline& timeline) {
          {&Breakdown::forward, &Breakdown::backward, &Breakdown::recompute,
           &Breakdown::tensor_exposed, &Breakdown::context_exposed, &Breakdown::expert_exposed,
           &Breakdown::data_exposed, &Breakdown::parameter_exposed, &Breakdown::pipeline_exposed,
-          &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host, &Breakdown::slowed,
-          &Breakdown::other})
+          &Breakdown::bubble, &Breakdown::optimizer, &Breakdown::host, &Breakdown::allocator,
+          &Breakdown::slowed, &Breakdown::other})
       mean.*part += one.*part * share;
   }
   const double error = mean.total().s() - timeline.step.s();

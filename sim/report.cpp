@@ -255,6 +255,8 @@ std::string find_bottleneck(const Report& report) {
       {b.pipeline_exposed, "pipeline messages on the wire: overlap them"},
       {b.bubble, "the pipeline bubble and waiting for peers: more micro-batches or interleaving"},
       {b.optimizer, "the optimizer: shard it with ZeRO"},
+      {b.host, "the host's launches: CUDA graphs, larger micro-batches, or fused kernels"},
+      {b.allocator, "an allocator that has too little memory: a smaller micro_batch, or recompute"},
       {b.slowed, "kernels slowed by collectives beside them: fewer channels, or less overlap"},
   };
   const NamedPart& largest =

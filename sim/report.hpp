@@ -28,7 +28,8 @@ struct Breakdown {
   base::Seconds pipeline_exposed;   ///< … for a stage's message while it is on the wire
   base::Seconds bubble;             ///< … for a rank that has not come that far
   base::Seconds optimizer;
-  base::Seconds host;    ///< GPU idle while the host launches operators
+  base::Seconds host;       ///< GPU idle while the host launches operators
+  base::Seconds allocator;  ///< GPU idle while the allocator asks for memory that there is not
   base::Seconds slowed;  ///< kernels slower for collectives beside them, which take SMs and memory
                          ///< bandwidth
   base::Seconds other;
@@ -38,7 +39,8 @@ struct Breakdown {
            pipeline_exposed;
   }
   base::Seconds total() const {
-    return forward + backward + recompute + exposed() + bubble + optimizer + host + slowed + other;
+    return forward + backward + recompute + exposed() + bubble + optimizer + host + allocator +
+           slowed + other;
   }
 };
 

@@ -202,6 +202,7 @@ std::string_view name_of(Phase phase) {
     case Phase::optimizer: return "optimizer";
     case Phase::communication: return "communication";
     case Phase::host: return "host";
+    case Phase::allocator: return "allocator";
   }
   return "?";
 }

@@ -36,7 +36,15 @@ inline constexpr int stream_count = 10;
 
 /// What a piece of time is spent on, for the breakdown.
 /// `host` is time in which the GPU waits for the host to launch the next operator.
-enum class Phase : std::uint8_t { forward, backward, recompute, optimizer, communication, host };
+enum class Phase : std::uint8_t {
+  forward,
+  backward,
+  recompute,
+  optimizer,
+  communication,
+  host,       ///< the GPU waits for its host
+  allocator,  ///< … that has no memory for what comes next, see add_allocator_waits
+};
 
 /// What a collective is for; also the colour of its spans and its line in the breakdown.
 enum class CommKind : std::uint8_t { tensor, context, expert, data, parameter, pipeline, other };

@@ -12,6 +12,7 @@ void add_beside_kernels(const sim::Breakdown& b, nlohmann::ordered_json& json) {
   json["bubble_s"] = b.bubble.s();
   json["optimizer_s"] = b.optimizer.s();
   json["host_s"] = b.host.s();
+  json["allocator_s"] = b.allocator.s();
   json["slowed_s"] = b.slowed.s();
   json["other_s"] = b.other.s();
 }

@@ -42,6 +42,7 @@ std::string_view colour_of(sim::Phase phase) {
     case sim::Phase::optimizer: return "olive";
     case sim::Phase::communication: return "yellow";
     case sim::Phase::host: return "grey";
+    case sim::Phase::allocator: return "terrible";
   }
   return "grey";
 }

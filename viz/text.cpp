@@ -127,7 +127,7 @@ void memory(Page& page, const sim::MemoryReport& memory) {
 
 void where_time_goes(Page& page, const sim::Report& report) {
   const sim::Breakdown& b = report.breakdown;
-  const std::array<std::pair<std::string_view, base::Seconds>, 14> parts{
+  const std::array<std::pair<std::string_view, base::Seconds>, 15> parts{
       {{"forward", b.forward},
        {"backward", b.backward},
        {"recompute", b.recompute},
@@ -140,6 +140,7 @@ void where_time_goes(Page& page, const sim::Report& report) {
        {"pipeline bubble", b.bubble},
        {"optimizer", b.optimizer},
        {"waits: host", b.host},
+       {"waits: memory", b.allocator},
        {"slowed by collectives", b.slowed},
        {"other", b.other}}};
   page.heading("Where the time goes (average rank)");
@@ -159,6 +160,7 @@ std::string_view spent_on(std::string_view kind) {
       {"parameter", "parameter gathering"},
       {"pipeline", "stage messages"},
       {"host", "host launches"},
+      {"allocator", "waiting for memory"},
       {"slowed", "kernels beside collectives"},
       {"wait", "waiting"}};
   for (const auto& [name, said] : words)

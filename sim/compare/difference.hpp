@@ -18,7 +18,7 @@ struct Part {
 };
 
 /// All parts, in the order of a Breakdown.
-inline constexpr std::array<Part, 14> parts{{
+inline constexpr std::array<Part, 15> parts{{
     {"forward", &Breakdown::forward},
     {"backward", &Breakdown::backward},
     {"recompute", &Breakdown::recompute},
@@ -31,6 +31,7 @@ inline constexpr std::array<Part, 14> parts{{
     {"pipeline bubble", &Breakdown::bubble},
     {"optimizer", &Breakdown::optimizer},
     {"waiting for the host", &Breakdown::host},
+    {"waiting for memory", &Breakdown::allocator},
     {"kernels slowed by collectives", &Breakdown::slowed},
     {"other", &Breakdown::other},
 }};

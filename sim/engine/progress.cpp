@@ -10,7 +10,8 @@ double Progress::Part::at(const Speed& speed) const {
 
 Progress::Part Progress::part_of(const Piece& piece, double collective) {
   // The host that launches kernels is not slowed by what the GPU does.
-  if (piece.phase == Phase::host) return {0, 0, std::max(piece.compute.s(), collective)};
+  if (piece.phase == Phase::host || piece.phase == Phase::allocator)
+    return {0, 0, std::max(piece.compute.s(), collective)};
   return {(piece.compute - piece.streaming).s(), piece.streaming.s(), collective};
 }
 

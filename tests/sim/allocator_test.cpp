@@ -22,12 +22,12 @@ strategies::Plan plan_of(int sequences, base::Seconds retry) {
 }
 
 /// Of all that runs in a step.
-double host_seconds(const StepGraph& graph) {
+double waiting_seconds(const StepGraph& graph) {
   double sum = 0;
   for (const Task& task : graph.programs[0].tasks)
     if (task.kind == TaskKind::run)
       for (const Piece& piece : graph.segments[task.index].pieces)
-        if (piece.phase == Phase::host) sum += piece.compute.s();
+        if (piece.phase == Phase::allocator) sum += piece.compute.s();
   return sum;
 }
 
@@ -46,19 +46,19 @@ TEST_CASE("a step that lacks a share of its memory asks for that share of its te
   // Two micro-batches, each with two reductions a layer and way, and one at either end.
   asked += 2.0 * 18 * sequences * 128 * 256 * 2;
   const double gib = Bytes::from_gib(1).as_double();
-  CHECK(host_seconds(built.graph) ==
+  CHECK(waiting_seconds(built.graph) ==
         Approx(retry.s() * asked / gib * (1 - capacity / peak)).epsilon(1e-9));
   CHECK(
       timeline.step.s() ==
       Approx(
           analyse(build(gpt(4), plan_of(sequences, {})).graph, built.cluster, built.gpus).step.s() +
-          host_seconds(built.graph))
+          waiting_seconds(built.graph))
           .epsilon(1e-9));
 }
 
 TEST_CASE("a step that fits asks once, and one without a price for it does not wait") {
-  CHECK(host_seconds(build(gpt(4), plan_of(1'000, base::Seconds::from_ms(10))).graph) == 0);
-  CHECK(host_seconds(build(gpt(4), plan_of(100'000, {})).graph) == 0);
+  CHECK(waiting_seconds(build(gpt(4), plan_of(1'000, base::Seconds::from_ms(10))).graph) == 0);
+  CHECK(waiting_seconds(build(gpt(4), plan_of(100'000, {})).graph) == 0);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ const labels: Record<string, string> = {
   exposed_pipeline_s: "waits: stage messages",
   bubble_s: "pipeline bubble",
   host_s: "waits: host",
+  allocator_s: "waits: memory",
   slowed_s: "slowed by collectives",
 };
 
@@ -24,6 +25,7 @@ const kindLabels: Record<string, string> = {
   parameter: "parameter gathering",
   pipeline: "stage messages",
   host: "host launches",
+  allocator: "waiting for memory",
   slowed: "kernels beside collectives",
   wait: "waiting",
 };

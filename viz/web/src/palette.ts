@@ -18,6 +18,7 @@ const kinds: Record<string, Pair> = {
   pipeline: ["#882255", "#c75f92"],
   bubble: ["#b9bec7", "#545b66"],
   host: ["#7d8590", "#8d96a0"],
+  allocator: ["#b00020", "#ff6b7d"],
   slowed: ["#5b4b8a", "#9b8ac9"],
   wait: ["#d4d8de", "#3c434d"],
   communication: ["#e69f00", "#f0b52e"],

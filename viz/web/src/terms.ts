@@ -36,6 +36,7 @@ export const terms: Record<string, string> = {
   segment: "What the compute stream does between two points at which another stream matters.",
   "critical path": "The chain of spans, each waiting for the one before, that ends with the step. What is not on it costs no time.",
   peak: "The most that the fullest rank holds at any time of the step.",
+  deferred: "Freed by the host, but a collective that runs behind it has yet to read it; reserved by the allocator, in no tensor.",
   fragmentation:
     "Reserved by the allocator, but in no tensor; of a cluster: 1 - free nodes of the freest domain / free nodes.",
   rail: "NICs of the same position in all nodes, and the switches they are cabled to.",

@@ -1,8 +1,10 @@
 import type { EChartsOption } from "echarts";
+import type { ComponentChildren } from "preact";
 import type { Memory } from "../data/report";
 import { bytes, gibibyte, gibibytes, percent, seconds, words } from "../format";
 import { colourOf, inks, seriesColour } from "../palette";
 import { axis, Chart, lines } from "../ui/chart";
+import { Term } from "../ui/panel";
 
 export function MemoryChart({ memory }: { memory: Memory }) {
   const points = memory.curve.time_s.map((time, i) => [time, memory.curve.used_bytes[i]! / gibibyte]);
@@ -78,7 +80,7 @@ export function AliveTree({ memory }: { memory: Memory }) {
     .filter(([, b]) => b > 0)
     .sort((a, b) => b[1] - a[1]);
   const inside = (part: string) => memory.alive.filter((tensors) => tensors.part === part);
-  const row = (name: string, amount: number) => (
+  const row = (name: ComponentChildren, amount: number) => (
     <>
       <span class="name">{name}</span>
       <span class="number">{bytes(amount)}</span>
@@ -95,7 +97,7 @@ export function AliveTree({ memory }: { memory: Memory }) {
         const tensors = inside(part);
         return (
           <details key={key} open={tensors.length > 0 && tensors.length < 9} role="treeitem">
-            <summary class={tensors.length > 0 ? "row" : "row leaf"}>{row(words(key), amount)}</summary>
+            <summary class={tensors.length > 0 ? "row" : "row leaf"}>{row(<Term of={words(key)} />, amount)}</summary>
             {tensors.map((one, i) => (
               <div key={i} class="row inner">
                 {row(one.what, one.used_bytes)}

@@ -16,6 +16,7 @@ const remedies: Record<string, string> = {
   exposed_pipeline_s: "if messages between stages were hidden: neighbouring stages nearer to each other",
   bubble_s: "if no stage waited: more micro-batches, interleaving, a zero-bubble schedule",
   host_s: "if the host launched in time: CUDA graphs, larger micro-batches, fused kernels",
+  allocator_s: "if the allocator had the memory: a smaller micro-batch, recompute, more shards",
   slowed_s: "if collectives took no SMs from kernels",
   recompute_s: "if nothing was recomputed: selective or no recompute, where memory allows",
   optimizer_s: "if the optimizer cost nothing: more shards (ZeRO)",

@@ -77,6 +77,7 @@ const kindOrder = [
   "recompute",
   "optimizer",
   "host",
+  "allocator",
   "tensor",
   "context",
   "expert",
