@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <limits>
+#include <thread>
 
 #include "base/check.hpp"
 
@@ -179,7 +180,7 @@ base::Result<Database> Database::open(const std::string& path, Access access,
   if (opened.code != SQLITE_OK) return mistake(opened.message, hint_for(opened.code));
   if (access == Access::write && sqlite3_db_readonly(opened.handle.get(), "main") == 1)
     return mistake("cannot be written", hint_for(SQLITE_READONLY));
-  return Database(path, opened.handle);
+  return Database(path, opened.handle, lock_wait);
 }
 
 void Database::check(int code) const {
@@ -195,6 +196,21 @@ void Database::damaged(const std::string& how) const {
 
 void Database::execute(const std::string& sql) const {
   check(sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr));
+}
+
+void Database::write_ahead() const {
+  // Of two that change the mode at once each has a reader's lock and wants the other's gone. SQLite
+  // sees that waiting would never end and says so at once, busy timeout or not.
+  const auto end = std::chrono::steady_clock::now() + lock_wait_;
+  const auto change = [&] {
+    return sqlite3_exec(handle_.get(), "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+  };
+  int code = change();
+  while ((code & 0xff) == SQLITE_BUSY && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    code = change();
+  }
+  check(code);
 }
 
 std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(handle_.get()); }

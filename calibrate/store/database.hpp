@@ -98,6 +98,8 @@ class Database {
 
   const std::string& path() const { return path_; }
   void execute(const std::string& sql) const;
+  /// Keeps a write-ahead log from now on, as readers beside a writer need it.
+  void write_ahead() const;
   Statement prepare(std::string_view sql) const { return Statement(*this, sql); }
   std::int64_t last_row() const;
   std::int64_t pragma(const std::string& name) const;
@@ -110,12 +112,13 @@ class Database {
 
  private:
   friend class Statement;
-  Database(std::string path, std::shared_ptr<sqlite3> handle)
-      : path_(std::move(path)), handle_(std::move(handle)) {}
+  Database(std::string path, std::shared_ptr<sqlite3> handle, std::chrono::milliseconds lock_wait)
+      : path_(std::move(path)), handle_(std::move(handle)), lock_wait_(lock_wait) {}
   void check(int code) const;
   void within(const char* begin, const std::function<void()>& body) const;
   std::string path_;
   std::shared_ptr<sqlite3> handle_;
+  std::chrono::milliseconds lock_wait_;
 };
 
 }  // namespace calibrate::store

@@ -117,7 +117,7 @@ base::Result<void> bring_up_to_date(const Database& database, Access access,
   if (access == Access::read) return check_for_reading(database, version, newest);
   database.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   if (version == newest) return {};
-  database.execute("PRAGMA journal_mode = WAL");
+  database.write_ahead();
   database.transaction([&] {
     // Another process may have been quicker.
     for (auto from = static_cast<std::size_t>(database.pragma("user_version")); from < steps.size();

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <set>
+#include <string>
 
 #include "base/check.hpp"
 #include "tests/calibrate/store/support.hpp"
@@ -63,6 +64,26 @@ TEST_CASE("processes that write at once lose nothing, from the first moment of t
     REQUIRE(records.collectives.size() == rows);
     for (int i = 0; i < rows; ++i)
       CHECK(records.collectives[static_cast<std::size_t>(i)] == numbered(i));
+  }
+}
+
+TEST_CASE("of processes that make one file at the same moment none is turned away") {
+  const Folder folder;
+  constexpr int files = 40;
+  for (int file = 0; file < files; ++file) {
+    int gate[2];
+    REQUIRE(pipe(gate) == 0);
+    std::vector<pid_t> children;
+    for (int process = 0; process < 4; ++process)
+      children.push_back(in_process([&] {
+        close(gate[1]);
+        char nothing = 0;
+        CHECK_INVARIANT(read(gate[0], &nothing, 1) == 0);  // until the gate opens
+        open_or_throw(folder / (std::to_string(file) + ".db"));
+      }));
+    close(gate[0]);
+    close(gate[1]);
+    for (const pid_t child : children) CHECK(end_of(child) == 0);
   }
 }
 
