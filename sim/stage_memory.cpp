@@ -1,6 +1,7 @@
 #include "sim/stage_memory.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "sim/library_memory.hpp"
 
@@ -36,8 +37,8 @@ namespace {
 
 /// Reduce-scatters of a stage's tensor ranks in one micro-batch. Each reads a tensor of all tokens
 /// that nothing else needs.
-int tensor_reductions(const Stage& stage) {
-  int count = 0;
+std::int64_t tensor_reductions(const Stage& stage) {
+  std::int64_t count = 0;
   const auto add = [&](const std::vector<strategies::Work>& works) {
     for (const strategies::Work& work : works)
       if (work.communication && work.communication->op == base::Collective::reduce_scatter &&
@@ -72,8 +73,8 @@ void hold_stage(const strategies::Plan& plan, const strategies::ShardedGraph& sh
   if (plan.execution.deferred_frees > 0)
     memory.hold(MemoryPart::deferred,
                 sharded.boundary * plan.tensor *
-                    std::min(plan.execution.deferred_frees,
-                             tensor_reductions(stage) * plan.micro_batches()),
+                    std::min<std::int64_t>(plan.execution.deferred_frees,
+                                           tensor_reductions(stage) * plan.micro_batches()),
                 "tokens that tensor ranks have yet to reduce");
   memory.hold(MemoryPart::buffers, workspace_bytes(gpu), "cuBLAS workspaces");
   memory.hold(MemoryPart::framework, context_bytes(), "context");

@@ -99,7 +99,7 @@ void read_plan(const Cells& cells, Row& row) {
 
 /// "...; reserved 49.81 GiB; ...": nanotron's logs have two peaks.
 std::optional<double> reserved_in(const std::string& note) {
-  static const std::regex phrase(R"((?:^|; )reserved (\d+(?:\.\d+)?) GiB(?:;|$))");
+  static const std::regex phrase(R"((?:^|; )reserved (\d{1,6}(?:\.\d{1,6})?) GiB(?:;|$))");
   std::smatch found;
   if (!std::regex_search(note, found, phrase)) return std::nullopt;
   return std::stod(found[1]);

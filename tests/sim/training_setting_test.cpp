@@ -107,6 +107,7 @@ TEST_CASE("a second peak is read out of the note") {
   CHECK(noted("memory is of rank 0; NICs inferred (p5); reserved 49.81 GiB") == 49.81);
   CHECK(noted("reserved 7 GiB; outlier") == 7);
   CHECK(!noted("peak memory is what the allocator reserved"));
+  CHECK(!noted("reserved 123456789012345678901234567890 GiB"));
   CHECK(!noted("not reserved 3.5 GiB"));
 }
 
