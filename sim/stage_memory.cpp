@@ -35,13 +35,14 @@ Bytes working_bytes(const Stage& stage, int chunk, Range units) {
 
 namespace {
 
-/// Reduce-scatters of a stage's tensor ranks in one micro-batch. Each reads a tensor of all tokens
-/// that nothing else needs.
-std::int64_t tensor_reductions(const Stage& stage) {
+/// Reduce-scatters of a stage's tensor ranks in one micro-batch that run beside kernels. Each reads
+/// a tensor of all tokens that nothing else needs.
+std::int64_t hidden_reductions(const Stage& stage) {
   std::int64_t count = 0;
   const auto add = [&](const std::vector<strategies::Work>& works) {
     for (const strategies::Work& work : works)
-      if (work.communication && work.communication->op == base::Collective::reduce_scatter &&
+      if (work.communication && !work.kernels.empty() &&
+          work.communication->op == base::Collective::reduce_scatter &&
           work.communication->axes == strategies::Axis::tensor)
         ++count;
   };
@@ -74,7 +75,7 @@ void hold_stage(const strategies::Plan& plan, const strategies::ShardedGraph& sh
     memory.hold(MemoryPart::deferred,
                 sharded.boundary * plan.tensor *
                     std::min<std::int64_t>(plan.execution.deferred_frees,
-                                           tensor_reductions(stage) * plan.micro_batches()),
+                                           hidden_reductions(stage) * plan.micro_batches()),
                 "tokens that tensor ranks have yet to reduce");
   memory.hold(MemoryPart::buffers, workspace_bytes(gpu), "cuBLAS workspaces");
   memory.hold(MemoryPart::framework, context_bytes(), "context");

@@ -38,8 +38,8 @@ struct Execution {
   /// A gated MLP's activation and its product with the other half are one kernel, which keeps its
   /// inputs; otherwise what the activation makes is kept as well.
   bool fused_gate = true;
-  /// Tensors of the tokens of all tensor ranks that sequence parallelism's reduce-scatters have
-  /// read or will read, which are freed but not yet for use: PyTorch's allocator waits until the
+  /// Tensors of the tokens of all tensor ranks that sequence parallelism's reduce-scatters beside
+  /// kernels read, and that are freed but not yet for use: PyTorch's allocator waits until the
   /// collective has run (`record_stream`), and the host is so many of them ahead.
   int deferred_frees = 0;
   /// Where memory is short, for each GiB that the allocator has no room for: waiting for the GPU,
