@@ -68,6 +68,9 @@ std::vector<Neighbour> neighbours(const Plan& plan) {
   if (plan.micro_batch % 2 == 0)
     changed(fmt::format("micro_batch: {}", plan.micro_batch / 2),
             [](Plan& p) { p.micro_batch /= 2; });
+  // Collectives keep what they read until they are waited for, not until they have run.
+  if (plan.execution.deferred_frees > 0 && plan.sequence_parallel && plan.tensor > 1)
+    changed("TORCH_NCCL_AVOID_RECORD_STREAMS=1", [](Plan& p) { p.execution.deferred_frees = 0; });
   const strategies::OptimizerKind kind = plan.optimizer.kind;
   if (plan.zero < 3 && !plan.offload.optimizer &&
       (kind == strategies::OptimizerKind::adam || kind == strategies::OptimizerKind::adamw))

@@ -210,6 +210,19 @@ TEST_CASE("a plan that does not fit ends with 3, with its report and its largest
   CHECK(json::parse(as_json.out).at("memory").at("fits") == false);
 }
 
+TEST_CASE("tensors that wait for collectives are memory that a variable of PyTorch saves") {
+  // 16 sequences of 8,192 tokens and 4,096 elements of 2 bytes: 1 GiB each.
+  const Outcome outcome =
+      foreshard("run " + quick +
+                " --set plan.tensor_parallel=8 --set plan.micro_batch=16 --set plan.recompute=full"
+                " --set 'plan.execution={deferred_frees: 55}' --fidelity analytic --json -");
+  CHECK(outcome.code == 3);
+  CHECK(contains(outcome.err, "largest: deferred 55.0 GiB"));
+  CHECK(contains(outcome.err, "(TORCH_NCCL_AVOID_RECORD_STREAMS=1 saves 55.0 GiB and fits)"));
+  const auto parts = json::parse(outcome.out).at("memory").at("parts");
+  CHECK(parts.at("deferred_bytes") == std::int64_t{55} << 30);
+}
+
 TEST_CASE("files are written where they were asked for") {
   const Folder folder;
   const Outcome outcome =
