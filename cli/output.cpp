@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <system_error>
+#include <tuple>
 
 #include "base/check.hpp"
 #include "viz/terminal.hpp"
@@ -28,6 +31,18 @@ void write_all(std::FILE* file, std::string_view text, const std::string& name) 
         fmt::format("{}: cannot be written: {}", name, std::strerror(errno)));
 }
 
+/// File by file as they come, those of a file from its top down.
+base::Diagnostics in_order(base::Diagnostics diagnostics) {
+  std::map<std::string, std::size_t> files;  // by when they came first
+  for (const base::Diagnostic& one : diagnostics) files.try_emplace(one.where.file, files.size());
+  const auto place = [&](const base::Diagnostic& one) {
+    return std::tuple(files.at(one.where.file), one.where.line, one.where.column);
+  };
+  std::stable_sort(diagnostics.begin(), diagnostics.end(),
+                   [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  return diagnostics;
+}
+
 }  // namespace
 
 bool is_terminal(std::FILE* stream) { return isatty(fileno(stream)) == 1; }
@@ -40,7 +55,7 @@ bool wants_colour(std::FILE* stream) {
 
 void print(const base::Diagnostics& diagnostics) {
   const bool colour = wants_colour(stderr);
-  for (const base::Diagnostic& diagnostic : diagnostics) {
+  for (const base::Diagnostic& diagnostic : in_order(diagnostics)) {
     viz::Paint paint = viz::Paint::bad;
     if (diagnostic.severity == base::Severity::warning) paint = viz::Paint::warn;
     if (diagnostic.severity == base::Severity::note) paint = viz::Paint::faint;

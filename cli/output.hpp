@@ -9,7 +9,8 @@
 /// Where the program's words go: results to stdout or a file, everything else to stderr.
 namespace cli {
 
-/// Every diagnostic on its own line on stderr, coloured on a terminal.
+/// Every diagnostic on its own line on stderr, those of a file from its top down, coloured on a
+/// terminal.
 void print(const base::Diagnostics& diagnostics);
 
 /// Whether `stream` is a terminal that wants colours: the NO_COLOR convention is respected.

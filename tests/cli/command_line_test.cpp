@@ -210,6 +210,26 @@ TEST_CASE("a plan that does not fit ends with 3, with its report and its largest
   CHECK(json::parse(as_json.out).at("memory").at("fits") == false);
 }
 
+TEST_CASE("mistakes of a file are told from its top down, in whatever order they are found") {
+  const Folder folder;
+  const std::string path = folder / "a.yaml";
+  std::ofstream(path) << "plan:\n"
+                         "  micro_batch: 0\n"
+                         "  execution: {deferred_frees: -3, gated_activation: together}\n"
+                         "  sequence: 0\n"
+                         "cluster: 7\n";
+  const Outcome outcome = foreshard("run " + path);
+  CHECK(outcome.code == 1);
+  std::size_t last = 0;
+  for (const char* place : {":2:16: ", ":3:31: ", ":3:53: ", ":4:13: ", ":5:10: "}) {
+    INFO(place << " in " << outcome.err);
+    const std::size_t at = outcome.err.find("a.yaml" + std::string(place));
+    REQUIRE(at != std::string::npos);
+    CHECK(at >= last);
+    last = at;
+  }
+}
+
 TEST_CASE("tensors that wait for collectives are memory that a variable of PyTorch saves") {
   // 16 sequences of 8,192 tokens and 4,096 elements of 2 bytes: 1 GiB each.
   const Outcome outcome =
