@@ -30,6 +30,10 @@ double counted_memory(const Row& row, sim::training::PrintedPeak printed,
   return sim::allocated(parts).as_double();
 }
 
+double reserved_by_rank_0(const Forecast& forecast) {
+  return sim::reserved(sim::peak_of_rank(forecast.graph, forecast.timeline, 0)).as_double();
+}
+
 sim::training::Forecast forecast_row(const Row& row, sim::training::PrintedPeak printed,
                                      const sim::Scenario& scenario,
                                      const calibrate::Calibrations& calibrations,
@@ -37,13 +41,11 @@ sim::training::Forecast forecast_row(const Row& row, sim::training::PrintedPeak 
   const base::Result<Forecast> forecast = cli::forecast(scenario, calibrations, fidelity, {});
   if (!forecast) throw std::runtime_error(forecast.error().front().message);
   const sim::Report& report = forecast->report;
-  const auto parts_of_rank_0 =
-      sim::peak_of_rank(forecast->graph, forecast->timeline, 0, sim::PeakOf::step);
   return {.step_s = report.step.s(),
           .p10_s = report.step_p10.s(),
           .p90_s = report.step_p90.s(),
           .memory_bytes = counted_memory(row, printed, *forecast),
-          .reserved_bytes = sim::reserved(parts_of_rank_0).as_double(),
+          .reserved_bytes = row.noted_reserved_gib ? reserved_by_rank_0(*forecast) : 0,
           .fits = report.memory.fits,
           .breakdown = report.breakdown};
 }

@@ -16,15 +16,13 @@ using base::Bytes;
 
 /// In the order in which the host launches the tasks, which is when memory is asked for.
 Bytes peak_of(const Program& program) {
-  Bytes held;
-  for (const HeldMemory& one : program.held) held += one.bytes;
   Bytes now;
   Bytes most;
   for (const MemoryEvent& event : program.memory) {
     now += Bytes::from_count(event.delta_bytes);
     most = std::max(most, now);
   }
-  return held + most + fragmentation(most);
+  return held_bytes(program) + most + fragmentation(most);
 }
 
 /// By task: tensors that it makes, and what its tensor ranks reduce and scatter.

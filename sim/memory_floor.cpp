@@ -71,10 +71,8 @@ Bytes memory_floor(const strategies::Plan& plan, const strategies::ShardedGraph&
     Program program;
     StepMemory memory(plan, program);
     hold_stage(plan, sharded, stage, gpu, memory);
-    Bytes held;
-    for (const HeldMemory& one : program.held) held += one.bytes;
     const Bytes activations = Activations(stage).most(table.stages[s]);
-    most = std::max(most, held + activations + fragmentation(activations));
+    most = std::max(most, held_bytes(program) + activations + fragmentation(activations));
   }
   return most;
 }

@@ -235,6 +235,12 @@ base::Bytes held_bytes(const Program& program, MemoryPart part) {
   return sum;
 }
 
+base::Bytes held_bytes(const Program& program) {
+  base::Bytes sum;
+  for (const HeldMemory& held : program.held) sum += held.bytes;
+  return sum;
+}
+
 std::string_view name_of(MemoryPart part) {
   switch (part) {
     case MemoryPart::weights: return "weights";

@@ -35,15 +35,14 @@ enum class Stream : std::uint8_t {
 inline constexpr int stream_count = 10;
 
 /// What a piece of time is spent on, for the breakdown.
-/// `host` is time in which the GPU waits for the host to launch the next operator.
 enum class Phase : std::uint8_t {
   forward,
   backward,
   recompute,
   optimizer,
   communication,
-  host,       ///< the GPU waits for its host
-  allocator,  ///< … that has no memory for what comes next, see add_allocator_waits
+  host,       ///< the GPU waits for the host to launch the next operator
+  allocator,  ///< … which has no memory for it, see add_allocator_waits
 };
 
 /// What a collective is for; also the colour of its spans and its line in the breakdown.
@@ -178,6 +177,8 @@ struct Program {
 };
 
 base::Bytes held_bytes(const Program& program, MemoryPart part);
+/// Of all parts.
+base::Bytes held_bytes(const Program& program);
 
 struct StepGraph {
   strategies::RankGrid grid{{1, 1, 1, 1, 1}, strategies::default_order};

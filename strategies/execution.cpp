@@ -10,8 +10,8 @@ void read_execution(base::MapReader& reader, Execution& execution) {
   reader.read("tensor_step", execution.tensor_step);
   reader.read("step_dispatch", execution.step_dispatch);
   reader.read("elementwise_traffic", execution.elementwise_traffic, base::Range<double>{1, 100});
-  reader.read_choice("gradient_accumulation", execution.fused_accumulation, accumulation_names);
-  reader.read_choice("gated_activation", execution.fused_gate, gated_activation_names);
+  reader.read_choice("gradient_accumulation", execution.fused_accumulation, fusion_names);
+  reader.read_choice("gated_activation", execution.fused_gate, fusion_names);
   reader.read("deferred_frees", execution.deferred_frees, base::Range<int>{0, 1024});
   reader.read("allocator_retry", execution.allocator_retry);
   reader.read_choice("fsdp_layout", execution.fsdp_layout, fsdp_layout_names);

@@ -38,10 +38,6 @@ inline constexpr NameTable<bool, 2> zero_split_names{{
     {"elements", false},
     {"tensors", true},
 }};
-inline constexpr NameTable<bool, 2> gated_activation_names{{
-    {"apart", false},
-    {"fused", true},
-}};
 inline constexpr NameTable<LossKernels, 3> loss_kernel_names{{
     {"fused", LossKernels::fused},
     {"sharded", LossKernels::sharded},
@@ -96,7 +92,7 @@ inline constexpr NameTable<bool, 2> gradient_copy_names{{
     {"in_place", false},
     {"copied", true},
 }};
-inline constexpr NameTable<bool, 2> accumulation_names{{
+inline constexpr NameTable<bool, 2> fusion_names{{
     {"fused", true},
     {"apart", false},
 }};

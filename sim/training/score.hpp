@@ -17,7 +17,7 @@ struct Forecast {
   double p10_s = 0;
   double p90_s = 0;
   double memory_bytes = 0;    ///< peak, of the rank and in the sense that the row counts it
-  double reserved_bytes = 0;  ///< peak of rank 0 as its allocator counts
+  double reserved_bytes = 0;  ///< peak of rank 0 as its allocator counts, where the note has it
   bool fits = true;           ///< the fullest rank, everything that a GPU holds
   Breakdown breakdown;
 };

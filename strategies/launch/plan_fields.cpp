@@ -212,10 +212,9 @@ std::vector<PlanField> plan_fields(const Plan& plan, const ModelSpec& model) {
   add_numbers(fields, plan);
   add_optimizer(fields, plan);
   if (plan.accumulates())
-    fields.add("execution.gradient_accumulation", plan.execution.fused_accumulation,
-               accumulation_names);
+    fields.add("execution.gradient_accumulation", plan.execution.fused_accumulation, fusion_names);
   if (model.gated)
-    fields.add("execution.gated_activation", plan.execution.fused_gate, gated_activation_names);
+    fields.add("execution.gated_activation", plan.execution.fused_gate, fusion_names);
   return std::move(fields.all);
 }
 
